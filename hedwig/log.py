@@ -1,0 +1,99 @@
+"""The journal: one entry for each thing that happens to a message, and plain words about the daemon itself.
+
+Under systemd (JOURNAL_STREAM is set and stderr is that stream) entries go to journald with structured fields; elsewhere
+they are plain lines on stderr. No field from outside can end a line or begin another field (I11). Secrets are never
+passed to this module.
+
+Fields: MESSAGE, PRIORITY, MESSAGE_ID (a UUID per kind of event), HEDWIG_QUEUE_ID, HEDWIG_CLIENT, HEDWIG_SENDER,
+HEDWIG_RCPT, HEDWIG_SITE, HEDWIG_MX, HEDWIG_REPLY, HEDWIG_STATUS, HEDWIG_DELAY, HEDWIG_ATTEMPT, HEDWIG_TLS.
+"""
+
+import enum
+import os
+import sys
+import time
+import uuid
+from collections.abc import Callable
+
+from systemd import journal
+
+from hedwig.reply import one_line
+
+_NAMESPACE = uuid.UUID("5b1a6a0e-6f0c-4f0e-9d55-6b2f0f4d6a11")
+
+
+class Level(enum.IntEnum):
+    """syslog's priorities (RFC 5424 §6.2.1)."""
+
+    ALERT = 1
+    ERROR = 3
+    WARNING = 4
+    NOTICE = 5
+    INFO = 6
+    DEBUG = 7
+
+
+def message_id(kind: str) -> str:
+    """The journal catalog's ID for a kind of event: the same on every host and in every release."""
+    return uuid.uuid5(_NAMESPACE, kind).hex
+
+
+Sink = Callable[[Level, str, dict[str, str]], None]
+
+
+def _to_journal(level: Level, message: str, fields: dict[str, str]) -> None:
+    journal.send(message, PRIORITY=int(level), SYSLOG_IDENTIFIER=_identifier, **fields)
+
+
+def _to_stderr(level: Level, message: str, fields: dict[str, str]) -> None:
+    mark = "" if level > Level.WARNING else f"{level.name.lower()}: "
+    clock = time.strftime("%Y-%m-%dT%H:%M:%S")
+    print(f"{clock} {_identifier} {mark}{message}", file=sys.stderr, flush=True)
+
+
+def _under_journald() -> bool:
+    """systemd sets JOURNAL_STREAM to device:inode of the stream; a child with another stderr must not believe it."""
+    try:
+        device, inode = os.environ.get("JOURNAL_STREAM", "").split(":")
+        status = os.fstat(2)
+        return (status.st_dev, status.st_ino) == (int(device), int(inode))
+    except (ValueError, OSError):
+        return False
+
+
+_identifier = "hedwig"
+_sink: Sink = _to_stderr
+_debug = False
+
+
+def start(identifier: str, debug: bool = False) -> None:
+    """Choose where entries go. Call once, at a daemon's start; again to switch `debug`."""
+    global _identifier, _sink, _debug
+    _identifier = identifier
+    _debug = debug
+    _sink = _to_journal if _under_journald() else _to_stderr
+
+
+def capture(sink: Sink) -> None:
+    """Send entries elsewhere (for tests)."""
+    global _sink
+    _sink = sink
+
+
+def say(level: Level, message: str) -> None:
+    """A line about the daemon itself, not about one message."""
+    if level < Level.DEBUG or _debug:
+        _sink(level, one_line(message), {})
+
+
+def event(kind: str, message: str, level: Level = Level.INFO, **fields: object) -> None:
+    """An event of a message. `fields` are lower-case names (queue_id, client, rcpt, mx ...), written as HEDWIG_NAME.
+
+    `kind` is one of the spool's Kind values or another fixed word; it chooses the MESSAGE_ID.
+    """
+    named = {f"HEDWIG_{name.upper()}": one_line(str(value)) for name, value in fields.items() if value not in ("", None)}
+    named["MESSAGE_ID"] = message_id(kind)
+    named["HEDWIG_EVENT"] = kind
+    queue_id = named.get("HEDWIG_QUEUE_ID")
+    text = one_line(message)
+    _sink(level, f"{queue_id}: {text}" if queue_id else text, named)

@@ -1,0 +1,72 @@
+"""Mail exchangers: which hosts take mail for a domain (RFC 5321 §5.1).
+
+The answers are values, not exceptions, because each has its own consequence for the recipients: see `routing.py`.
+An implementation keeps its own cache by TTL and has at most one look-up in flight for each name and type.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Exchanger:
+    """One MX record: `host` in lower case without the final dot."""
+
+    preference: int
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class MxFound:
+    """Exchangers as DNS gave them. `implicit`: there is no MX record and the domain itself is the host (§5.1)."""
+
+    exchangers: tuple[Exchanger, ...]
+    implicit: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MxNone:
+    """The domain takes no mail, for good. `status` is the enhanced status, `text` the reason in a sentence.
+
+    NXDOMAIN (5.1.2), a null MX (RFC 7505: 5.1.10), neither MX nor address (5.1.2).
+    """
+
+    status: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class MxUnknown:
+    """DNS could not say (SERVFAIL, REFUSED, time-out, malformed answer): a deferral, never a failure (I8)."""
+
+    text: str
+
+
+MxAnswer = MxFound | MxNone | MxUnknown
+
+
+@dataclass(frozen=True, slots=True)
+class AddressesFound:
+    """Textual IP addresses of a host, IPv4 first."""
+
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AddressesNone:
+    """The host name does not exist, or has neither A nor AAAA."""
+
+    text: str
+
+
+AddressAnswer = AddressesFound | AddressesNone | MxUnknown
+
+
+class Resolver(Protocol):
+    """Safe to call from many tasks of one event loop."""
+
+    async def exchangers(self, domain: str) -> MxAnswer:
+        """The hosts that take mail for `domain` (lower-case A-labels, no literal)."""
+
+    async def addresses(self, host: str) -> AddressAnswer:
+        """The addresses of one exchanger, CNAMEs followed."""

@@ -1,0 +1,91 @@
+"""The SMTP client: our own, and sans-io (RFC 5321, 1870, 2034, 2920, 3207, 6152, 6531).
+
+`parser` turns received octets into replies; `session` is the state machine: it is fed replies and says what to send, and
+knows neither sockets nor clocks; `tls` holds the opportunistic context; `connection` drives a session over a socket,
+with a deadline for each command and one for the whole. This page holds the values that travel between the
+client and its user.
+
+No bare CR, bare LF or NUL leaves here: a body that has one is refused before a single octet of it is sent (I6).
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from hedwig.reply import Reply, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One address of one exchanger. `host` is its name, for the log and for TLS's SNI."""
+
+    host: str
+    address: str
+    port: int = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """Seconds for each stage (RFC 5321 §4.5.3.2), and for a whole connection, whatever dribbles in meanwhile."""
+
+    connect: float = 30.0
+    banner: float = 300.0
+    ehlo: float = 300.0
+    starttls: float = 120.0
+    mail: float = 300.0
+    rcpt: float = 300.0
+    data: float = 120.0
+    block: float = 180.0  # for each block of the body that is sent
+    dot: float = 600.0
+    quit: float = 5.0
+    session: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """One message to recipients of one site. `body` in pieces of any size, CRLF line ends, not dot-stuffed; it may be
+    asked for once. `size` is its octets."""
+
+    mailfrom: str
+    rcpttos: tuple[str, ...]
+    body: Callable[[], Iterable[bytes]]
+    size: int
+    smtputf8: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What decided about one recipient: the stage, and the far side's reply, or None where the connection failed
+    (`detail` then says how: "connection reset", "no reply within 600 s")."""
+
+    stage: Stage
+    reply: Reply | None
+    detail: str = ""
+
+    @property
+    def delivered(self) -> bool:
+        """A positive reply to the final dot, and nothing else (I5)."""
+        return self.stage is Stage.DOT and self.reply is not None and self.reply.code // 100 == 2
+
+    @property
+    def in_doubt(self) -> bool:
+        """The final dot may have gone out, and no reply to it came (I5)."""
+        return self.stage is Stage.DOT and self.reply is None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The end of one transaction: one Said per recipient in the order of `rcpttos`; `reusable`: whether the connection
+    may carry another transaction."""
+
+    said: tuple[Said, ...]
+    reusable: bool
+    note: str = ""
+
+
+class ConnectFailed(Exception):
+    """No usable session with this target: refused, timed out, greeted with 4yz or 5yz, EHLO refused ..."""
+
+    def __init__(self, target: Target, said: Said) -> None:
+        super().__init__(f"{target.host}[{target.address}]: {said.reply or said.detail}")
+        self.target = target
+        self.said = said
