@@ -5,12 +5,12 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-version = re.search(r'^__version__ = "(.+)"$', Path(__file__).with_name("hedwig").joinpath("__init__.py").read_text(), re.M)
-assert version, "hedwig/__init__.py has no __version__"
+source = Path(__file__).parent / "hedwig" / "__init__.py"
+version = re.findall(r'^__version__ = "(.+)"$', source.read_text(encoding="utf-8"), re.MULTILINE)[0]
 
 setup(
     name="hedwig",
-    version=version[1],
+    version=version,
     description="An outbound mail queue for Docker hosts",
     packages=find_packages(include=["hedwig", "hedwig.*"]),
     python_requires=">=3.11",
@@ -19,7 +19,7 @@ setup(
         "bottle>=0.12",
         "click>=8.1",
         "dnspython>=2.3",
-        "greenstalk>=2.0.2,<3",
+        "greenstalk>=2.0.2,<2.1",
         "idna>=3.3",
         "PyYAML>=6.0",
         "requests>=2.28",

@@ -15,9 +15,8 @@ import time
 import uuid
 from collections.abc import Callable
 
-from systemd import journal
-
 from hedwig.reply import one_line
+from systemd import journal
 
 _NAMESPACE = uuid.UUID("5b1a6a0e-6f0c-4f0e-9d55-6b2f0f4d6a11")
 
@@ -52,7 +51,7 @@ def _to_stderr(level: Level, message: str, fields: dict[str, str]) -> None:
 
 
 def _under_journald() -> bool:
-    """systemd sets JOURNAL_STREAM to device:inode of the stream; a child with another stderr must not believe it."""
+    """Systemd sets JOURNAL_STREAM to device:inode of the stream; a child with another stderr must not believe it."""
     try:
         device, inode = os.environ.get("JOURNAL_STREAM", "").split(":")
         status = os.fstat(2)
@@ -91,7 +90,9 @@ def event(kind: str, message: str, level: Level = Level.INFO, **fields: object) 
 
     `kind` is one of the spool's Kind values or another fixed word; it chooses the MESSAGE_ID.
     """
-    named = {f"HEDWIG_{name.upper()}": one_line(str(value)) for name, value in fields.items() if value not in ("", None)}
+    named = {
+        f"HEDWIG_{name.upper()}": one_line(str(value)) for name, value in fields.items() if value not in ("", None)
+    }
     named["MESSAGE_ID"] = message_id(kind)
     named["HEDWIG_EVENT"] = kind
     queue_id = named.get("HEDWIG_QUEUE_ID")

@@ -39,25 +39,39 @@ class Listen:
 class Mailman:
     """mailman.yml: the SMTP service for this host's containers."""
 
-    fqdn: str = setting("This host's name, as in `hedwig key add` on the postoffice host.", default="", kind="text", required=True)
+    fqdn: str = setting(
+        "This host's name, as in `hedwig key add` on the postoffice host.", default="", kind="text", required=True
+    )
     postoffice: str = setting("The postoffice's URL.", default="", kind="url", required=True)
     key: str = setting("The key that `hedwig key add` printed.", default="", kind="text", required=True, secret=True)
-    ca_file: str = setting("CA certificates (PEM) to trust for the postoffice, instead of the system's.", default="", kind="path")
+    ca_file: str = setting(
+        "CA certificates (PEM) to trust for the postoffice, instead of the system's.", default="", kind="path"
+    )
     listen: tuple[Listen, ...] = setting(
         "Where containers send to: address:port, or interface:port, whose address is then followed.",
-        default=(Listen("172.17.0.1", 25),), kind="listen",
+        default=(Listen("172.17.0.1", 25),),
+        kind="listen",
     )
     allow: tuple[str, ...] = setting(
         "Who may send: networks; `loopback`; `docker` for the networks of docker0, br-* and podman* on this host.",
-        default=("loopback", "docker"), kind="list",
+        default=("loopback", "docker"),
+        kind="list",
     )
     max_size: int = setting("The largest message taken.", default=30 * MIB, kind="size")
     max_recipients: int = setting("The most recipients of one message.", default=1000, kind="count")
     connections: int = setting("The most connections at a time.", default=1000, kind="count")
     connections_per_peer: int = setting("The most connections at a time from one address.", default=200, kind="count")
-    idle_timeout: int = setting("A connection that says nothing for so long is closed.", default=5 * MINUTE, kind="duration")
-    spool: str = setting("Where messages wait while the postoffice can't be reached.", default="/var/lib/hedwig/mailman/spool.db", kind="path")
-    spool_limit: int = setting("The most that may wait there; past it containers get 452.", default=2 * GIB, kind="size")
+    idle_timeout: int = setting(
+        "A connection that says nothing for so long is closed.", default=5 * MINUTE, kind="duration"
+    )
+    spool: str = setting(
+        "Where messages wait while the postoffice can't be reached.",
+        default="/var/lib/hedwig/mailman/spool.db",
+        kind="path",
+    )
+    spool_limit: int = setting(
+        "The most that may wait there; past it containers get 452.", default=2 * GIB, kind="size"
+    )
     expire: int = setting("A waiting message older than this is bounced.", default=5 * DAY, kind="duration")
     debug: bool = setting("Write whole SMTP conversations to the log.", default=False, kind="flag")
 
@@ -68,10 +82,15 @@ class Postoffice:
 
     listen: tuple[Listen, ...] = setting(
         "Where mailmen send to: address:port, or unix:/path for nginx in front.",
-        default=(Listen("127.0.0.1", 8025), Listen("172.17.0.1", 8025)), kind="listen",
+        default=(Listen("127.0.0.1", 8025), Listen("172.17.0.1", 8025)),
+        kind="listen",
     )
     spool: str = setting("The spool's file.", default="/var/lib/hedwig/postoffice/spool.db", kind="path")
-    queue: str = setting("The MQ: beanstalk://host:port or beanstalkd's unix socket.", default="beanstalk:///run/hedwig-beanstalkd/queue.sock", kind="url")
+    queue: str = setting(
+        "The MQ: beanstalk://host:port or beanstalkd's unix socket.",
+        default="beanstalk:///run/hedwig-beanstalkd/queue.sock",
+        kind="url",
+    )
     max_size: int = setting("The largest message taken.", default=30 * MIB, kind="size")
     max_recipients: int = setting("The most recipients of one message.", default=100_000, kind="count")
     expire: int = setting("A message older than this is given up and bounced.", default=5 * DAY, kind="duration")
@@ -95,11 +114,16 @@ class Retry:
 
     schedule: tuple[int, ...] = setting(
         "Waits after the first, second ... try; the last one repeats.",
-        default=(6 * MINUTE, 15 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 4 * HOUR), kind="durations",
+        default=(6 * MINUTE, 15 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 4 * HOUR),
+        kind="durations",
     )
-    jitter: float = setting("Each wait is varied by up to this share, so that tries don't come in bursts.", default=0.2, kind="percent")
+    jitter: float = setting(
+        "Each wait is varied by up to this share, so that tries don't come in bursts.", default=0.2, kind="percent"
+    )
     expire: int = setting("A message older than this is given up and bounced.", default=5 * DAY, kind="duration")
-    warn_after: int = setting("The sender is warned once when a message has waited so long; 0: never.", default=4 * HOUR, kind="duration")
+    warn_after: int = setting(
+        "The sender is warned once when a message has waited so long; 0: never.", default=4 * HOUR, kind="duration"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,18 +131,29 @@ class Worker:
     """worker.yml: the daemons that deliver."""
 
     spool: str = setting("The spool's file.", default="/var/lib/hedwig/postoffice/spool.db", kind="path")
-    queue: str = setting("The MQ: beanstalk://host:port or beanstalkd's unix socket.", default="beanstalk:///run/hedwig-beanstalkd/queue.sock", kind="url")
-    ehlo: str = setting("The name this host gives itself in EHLO; empty: `hostname -f`, else the address's PTR.", default="", kind="text")
+    queue: str = setting(
+        "The MQ: beanstalk://host:port or beanstalkd's unix socket.",
+        default="beanstalk:///run/hedwig-beanstalkd/queue.sock",
+        kind="url",
+    )
+    ehlo: str = setting(
+        "The name this host gives itself in EHLO; empty: `hostname -f`, else the address's PTR.",
+        default="",
+        kind="text",
+    )
     dns: Dns = field(default_factory=Dns)
     smtp_port: int = setting("The port of the receivers' SMTP servers.", default=25, kind="port")
     refuse: tuple[str, ...] = setting(
         "Addresses that no mail is sent to, whatever DNS says; `this-host` is every address of this machine.",
-        default=("this-host", "127.0.0.0/8", "::1", "169.254.0.0/16"), kind="list",
+        default=("this-host", "127.0.0.0/8", "::1", "169.254.0.0/16"),
+        kind="list",
     )
     retry: Retry = field(default_factory=Retry)
     run_dir: str = setting("Where workers' locks lie; gone after a reboot.", default="/run/hedwig", kind="path")
     state_dir: str = setting("Where workers' dot marks lie.", default="/var/lib/hedwig/worker", kind="path")
-    stop_time: int = setting("How long a stopping worker waits for replies to messages that are fully sent.", default=60, kind="duration")
+    stop_time: int = setting(
+        "How long a stopping worker waits for replies to messages that are fully sent.", default=60, kind="duration"
+    )
     debug: bool = setting("Write whole SMTP conversations to the log.", default=False, kind="flag")
 
 
