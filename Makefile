@@ -1,0 +1,69 @@
+# hedwig's commands. `make help` lists them.
+#
+# All of them work on a fresh Debian 12, as root or as a user with sudo: what is missing is installed first. Debian's own
+# Python is named by its path, because another one may stand before it in PATH.
+
+PACKAGES := \
+	python3 python3-venv python3-pip python3-setuptools python3-wheel \
+	python3-aiosmtpd python3-bottle python3-click python3-dnspython python3-idna python3-requests \
+	python3-systemd python3-uvloop python3-waitress python3-yaml \
+	python3-cryptography python3-hypothesis python3-pytest python3-pytest-asyncio python3-pytest-xdist \
+	beanstalkd msmtp nsd unbound \
+	ca-certificates curl git iproute2 openssl procps strace
+
+PYTHON := /usr/bin/python3
+BIN := .venv/bin
+TOOLS := .venv-tools/bin
+JOBS := $(shell nproc)
+
+# Daemons lie in sbin, which a user's PATH lacks. The user's own Python libraries are none of ours.
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
+export PYTHONNOUSERSITE := 1
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+.PHONY: help run test check check-venv format deps venv tools clean
+
+help: ## say what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: venv ## one letter through all the parts, before your eyes; then they stay for more (ONCE=1: end after it)
+	@exec $(BIN)/python tests/demo/run.py $(if $(filter-out 0,$(ONCE)),--once)
+
+test: venv ## unit, contract and journey tests
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile tests/unit tests/contract tests/journey
+
+check: venv tools ## ruff, mypy --strict, import-linter, and what the repository promises about itself
+	$(TOOLS)/ruff check .
+	$(TOOLS)/ruff format --check .
+	$(TOOLS)/mypy --strict --python-executable $(BIN)/python
+	PYTHONPATH=. $(TOOLS)/lint-imports
+	$(BIN)/python -m pytest tests/unit/test_layout.py tests/unit/test_docs.py
+
+check-venv: venv ## whether .venv holds a library that shadows Debian's (part of check)
+	$(BIN)/python -m pytest tests/unit/test_layout.py -k venv
+
+format: tools ## write all Python files in ruff's form
+	$(TOOLS)/ruff format .
+
+deps: ## install the Debian packages that are missing, as root or by sudo
+	@.ci/deps $(PACKAGES)
+
+venv: .venv/made ## .venv: hedwig from this tree and greenstalk, upon Debian's libraries
+.venv/made: setup.py | deps
+	$(PYTHON) -m venv --clear --system-site-packages .venv
+	$(BIN)/python -m pip install --quiet --no-build-isolation -e .
+	@touch $@
+
+tools: .venv-tools/made ## .venv-tools: ruff, mypy and import-linter, in the versions of requirements-tools.txt
+.venv-tools/made: requirements-tools.txt | deps
+	$(PYTHON) -m venv --clear .venv-tools
+	$(TOOLS)/python -m pip install --quiet --no-deps -r requirements-tools.txt
+	@touch $@
+
+clean: ## remove all that was made here
+	rm -rf .venv .venv-tools run build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
