@@ -7,21 +7,19 @@ An implementation keeps its own cache by TTL and has at most one look-up in flig
 from dataclasses import dataclass
 from typing import Protocol
 
+from hedwig.routing import Exchanger, MxFound
 
-@dataclass(frozen=True, slots=True)
-class Exchanger:
-    """One MX record: `host` in lower case without the final dot."""
-
-    preference: int
-    host: str
-
-
-@dataclass(frozen=True, slots=True)
-class MxFound:
-    """Exchangers as DNS gave them. `implicit`: there is no MX record and the domain itself is the host (§5.1)."""
-
-    exchangers: tuple[Exchanger, ...]
-    implicit: bool = False
+__all__ = [
+    "AddressAnswer",
+    "AddressesFound",
+    "AddressesNone",
+    "Exchanger",
+    "MxAnswer",
+    "MxFound",
+    "MxNone",
+    "MxUnknown",
+    "Resolver",
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,30 @@
+"""When a deferred recipient is tried again, when the sender is warned, when we give up (RFC 5321 §4.5.4.1).
+
+Plain functions from numbers to numbers; the clock and the dice are the caller's. Times are Unix seconds.
+"""
+
+from collections.abc import Callable
+
+from hedwig.settings import Retry
+
+
+def next_due(tries: int, now: float, retry: Retry, random: Callable[[], float]) -> float:
+    """The time of the next try after `tries` attempts, the one that just failed among them.
+
+    The waits are `retry.schedule` in turn (it has at least one), the last one repeats. Each is varied by up to
+    `retry.jitter` of itself either way, so that letters that failed together don't come back together. `random` gives
+    numbers in [0, 1), as random.random does. An attempt that was not counted (tries = 0) waits as after the first.
+    """
+    wait = retry.schedule[min(max(tries, 1), len(retry.schedule)) - 1]
+    return now + wait * (1 + retry.jitter * (2 * random() - 1))
+
+
+def expired(now: float, expires_at: float) -> bool:
+    """Whether the message is given up: what is deferred from now on fails with 4.4.7 (RFC 3463 §3.5)."""
+    return now >= expires_at
+
+
+def warn_due(now: float, accepted_at: float, warned: bool, retry: Retry) -> bool:
+    """Whether the sender is told now that the message still waits: once, `retry.warn_after` seconds after acceptance,
+    and never where that is 0."""
+    return not warned and retry.warn_after > 0 and now - accepted_at >= retry.warn_after
