@@ -1,0 +1,34 @@
+"""Fixtures of the journeys: a network, its containers, and a check that nothing broken ever reached a far side."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .network import Namespace, Network, tool
+
+
+@pytest.fixture
+def network() -> Iterator[Network]:
+    """A namespace of the test's own; the test runs inside."""
+    made = Network()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def container(network: Network) -> Namespace:
+    """A container at 172.17.0.2."""
+    return network.container()
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A PEM file with key and self-signed certificate, as many receivers have one."""
+    path = tmp_path_factory.mktemp("tls") / "mx.pem"
+    command = [tool("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    command += ["-keyout", str(path), "-out", f"{path}.crt", "-days", "30", "-subj", "/CN=mx.far.example"]
+    subprocess.run(command, check=True, capture_output=True, timeout=30)
+    path.write_text(path.read_text() + Path(f"{path}.crt").read_text())
+    return str(path)
