@@ -1,0 +1,70 @@
+"""The sentences of a notification, Chinese and English side by side: what happened, and what the reader can do.
+
+Pairs are (Chinese, English). They are fixed text: nothing from outside is put into them but a date.
+"""
+
+import enum
+import re
+
+
+class Action(enum.StrEnum):
+    """RFC 3464 §2.3.3."""
+
+    FAILED = "failed"
+    DELAYED = "delayed"
+
+
+SUBJECT = {
+    Action.FAILED: "退信：邮件未能送达 / Undelivered mail returned to sender",
+    Action.DELAYED: "邮件延迟，仍在重试 / Delayed mail, still being retried",
+}
+OPENING = {
+    Action.FAILED: (
+        "您的邮件未能送达下列收件人，系统已停止重试。",
+        "Your message could not be delivered to the recipients below. It will not be tried again.",
+    ),
+    Action.DELAYED: (
+        "您的邮件尚未送达下列收件人，系统会继续重试到 {until}，您不必重发。",
+        "Your message has not yet reached the recipients below. It will be tried again until {until}; "
+        "you need not send it again.",
+    ),
+}
+EXPIRED = (
+    "在期限内多次投递均未成功。请确认收件地址，稍后重发，或用其他方式联系对方。",
+    "Repeated attempts did not succeed in time. Check the address, send again later, or find another way to the "
+    "recipient.",
+)
+_POLICY = (
+    "对方按其策略拒收。请把下面的原话转给本机管理员。",
+    "The receiver refused it by its policy. Please pass the words below on to your administrator.",
+)
+_FULL = ("收件人邮箱已满。请用其他方式告知对方。", "The recipient's mailbox is full. Tell them by another way.")
+_SIZE = (
+    "邮件太大。请缩小或改用链接发送附件。",
+    "The message is too large for the receiver. Send less, or a link.",
+)
+_ADDRESS = (
+    "收件地址不存在或有误。请核对后重发。",
+    "The address does not exist or is misspelt. Check it and send again.",
+)
+_DOMAIN = (
+    "收件人的域名不存在，或不接收邮件。请核对 @ 后面的部分。",
+    "The recipient's domain does not exist or takes no mail. Check the part after the @.",
+)
+_OTHER = (
+    "请看对方的原话；不清楚时请联系本机管理员。",
+    "Please read the receiver's words below; if they don't help, ask your administrator.",
+)
+WAIT = ("您不必做什么。", "There is nothing that you need to do.")
+_ADVICE = (  # the first whose pattern matches the status (RFC 3463)
+    (re.compile(r"5\.1\.(2|10)\Z|5\.4\.4\Z"), _DOMAIN),
+    (re.compile(r"5\.1\."), _ADDRESS),
+    (re.compile(r"5\.2\.2\Z"), _FULL),
+    (re.compile(r"5\.(2\.3|3\.4)\Z"), _SIZE),
+    (re.compile(r"5\.7\."), _POLICY),
+)
+
+
+def advice_for(status: str) -> tuple[str, str]:
+    """What the sender can do about a failure with this enhanced status."""
+    return next((advice for pattern, advice in _ADVICE if pattern.match(status)), _OTHER)
