@@ -1,7 +1,7 @@
 """Every setting of the three daemons: its name, type, default and meaning, said once.
 
-config.py reads YAML into these; the comments in etc/*.yml and the man pages come from the texts here. All are frozen: a
-reload makes a new object. Sizes are octets, durations seconds (`30m` and `25 MiB` in the files).
+config reads YAML into these; the comments in etc/*.yml and the man pages come from the texts here. All are frozen: a
+reload makes a new object. Sizes are octets, durations seconds (in the files: `25 MiB`, `30m`).
 """
 
 from dataclasses import dataclass, field
@@ -16,10 +16,17 @@ DAY = 24 * HOUR
 
 
 def setting(text: str, *, default: Any = None, kind: str, required: bool = False, secret: bool = False) -> Any:
-    """One key. `kind` names the parser in config.py: text, path, size, duration, count, port, percent, flag, url,
-    listen (list of address:port), list (of text), durations (list)."""
-    metadata = {"text": text, "kind": kind, "required": required}
+    """One key. `kind` names the parser in config/kinds.py (there is one for each: size, duration, listen ...).
+
+    `required`: the file must have it. `secret`: it appears in no repr and no error.
+    """
+    metadata = {"text": text, "kind": kind, "required": required, "secret": secret}
     return field(default=default, repr=not secret, metadata=metadata)
+
+
+def section(of: type, text: str) -> dict[str, Any]:
+    """The metadata of a key that holds a mapping of further keys, those of the dataclass `of`."""
+    return {"text": text, "section": of}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +47,17 @@ class Mailman:
     """mailman.yml: the SMTP service for this host's containers."""
 
     fqdn: str = setting(
-        "This host's name, as in `hedwig key add` on the postoffice host.", default="", kind="text", required=True
+        "This host's name, as in `hedwig key add FQDN` on the postoffice host.",
+        default="",
+        kind="host",
+        required=True,
     )
     postoffice: str = setting("The postoffice's URL.", default="", kind="url", required=True)
-    key: str = setting("The key that `hedwig key add` printed.", default="", kind="text", required=True, secret=True)
+    key: str = setting(
+        "The key that `hedwig key add FQDN` printed.", default="", kind="secret", required=True, secret=True
+    )
     ca_file: str = setting(
-        "CA certificates (PEM) to trust for the postoffice, instead of the system's.", default="", kind="path"
+        "CA certificates (PEM) to trust for the postoffice, instead of the system's.", default="", kind="optional path"
     )
     listen: tuple[Listen, ...] = setting(
         "Where containers send to: address:port, or interface:port, whose address is then followed.",
@@ -55,7 +67,7 @@ class Mailman:
     allow: tuple[str, ...] = setting(
         "Who may send: networks; `loopback`; `docker` for the networks of docker0, br-* and podman* on this host.",
         default=("loopback", "docker"),
-        kind="list",
+        kind="allow",
     )
     max_size: int = setting("The largest message taken.", default=30 * MIB, kind="size")
     max_recipients: int = setting("The most recipients of one message.", default=1000, kind="count")
@@ -87,9 +99,9 @@ class Postoffice:
     )
     spool: str = setting("The spool's file.", default="/var/lib/hedwig/postoffice/spool.db", kind="path")
     queue: str = setting(
-        "The MQ: beanstalk://host:port or beanstalkd's unix socket.",
+        "The MQ: beanstalk:///path of beanstalkd's unix socket, or beanstalk://host:port.",
         default="beanstalk:///run/hedwig-beanstalkd/queue.sock",
-        kind="url",
+        kind="queue",
     )
     max_size: int = setting("The largest message taken.", default=30 * MIB, kind="size")
     max_recipients: int = setting("The most recipients of one message.", default=100_000, kind="count")
@@ -104,7 +116,7 @@ class Postoffice:
 class Dns:
     """worker.yml, `dns`: which resolver is asked."""
 
-    nameservers: tuple[str, ...] = setting("Resolvers' addresses; empty: the system's.", default=(), kind="list")
+    nameservers: tuple[str, ...] = setting("Resolvers' addresses; empty: the system's.", default=(), kind="addresses")
     port: int = setting("Their port.", default=53, kind="port")
 
 
@@ -122,7 +134,9 @@ class Retry:
     )
     expire: int = setting("A message older than this is given up and bounced.", default=5 * DAY, kind="duration")
     warn_after: int = setting(
-        "The sender is warned once when a message has waited so long; 0: never.", default=4 * HOUR, kind="duration"
+        "The sender is warned once when a message has waited so long; 0: never.",
+        default=4 * HOUR,
+        kind="duration or never",
     )
 
 
@@ -132,23 +146,23 @@ class Worker:
 
     spool: str = setting("The spool's file.", default="/var/lib/hedwig/postoffice/spool.db", kind="path")
     queue: str = setting(
-        "The MQ: beanstalk://host:port or beanstalkd's unix socket.",
+        "The MQ: beanstalk:///path of beanstalkd's unix socket, or beanstalk://host:port.",
         default="beanstalk:///run/hedwig-beanstalkd/queue.sock",
-        kind="url",
+        kind="queue",
     )
     ehlo: str = setting(
         "The name this host gives itself in EHLO; empty: `hostname -f`, else the address's PTR.",
         default="",
-        kind="text",
+        kind="ehlo",
     )
-    dns: Dns = field(default_factory=Dns)
+    dns: Dns = field(default_factory=Dns, metadata=section(Dns, "Which resolver is asked."))
     smtp_port: int = setting("The port of the receivers' SMTP servers.", default=25, kind="port")
     refuse: tuple[str, ...] = setting(
         "Addresses that no mail is sent to, whatever DNS says; `this-host` is every address of this machine.",
         default=("this-host", "127.0.0.0/8", "::1", "169.254.0.0/16"),
-        kind="list",
+        kind="refuse",
     )
-    retry: Retry = field(default_factory=Retry)
+    retry: Retry = field(default_factory=Retry, metadata=section(Retry, "When a deferred recipient is tried again."))
     run_dir: str = setting("Where workers' locks lie; gone after a reboot.", default="/run/hedwig", kind="path")
     state_dir: str = setting("Where workers' dot marks lie.", default="/var/lib/hedwig/worker", kind="path")
     stop_time: int = setting(
@@ -159,7 +173,9 @@ class Worker:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """clients.d/FQDN.yml: one host that may hand in mail. `key`: hashes "sha256:HEX", several while keys are rotated."""
+    """clients.d/FQDN.yml: one host that may hand in mail. `key`: "sha256:HEX" of each; several while rotated."""
 
     fqdn: str
-    key: tuple[str, ...] = setting("Hashes of the keys that are valid for this host.", default=(), kind="list")
+    key: tuple[str, ...] = setting(
+        "Hashes of the keys that are valid for this host.", default=(), kind="hashes", secret=True
+    )
