@@ -15,6 +15,8 @@ PYTHON := /usr/bin/python3
 BIN := .venv/bin
 TOOLS := .venv-tools/bin
 JOBS := $(shell nproc)
+# mypy looks for stubs where the libraries are: in .venv. They are types alone, and shadow nothing.
+STUBS := $(shell grep '^types-' requirements-tools.txt)
 
 # Daemons lie in sbin, which a user's PATH lacks. The user's own Python libraries are none of ours.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
@@ -53,9 +55,10 @@ deps: ## install the Debian packages that are missing, as root or by sudo
 	@.ci/deps $(PACKAGES)
 
 venv: .venv/made ## .venv: hedwig from this tree and greenstalk, upon Debian's libraries
-.venv/made: setup.py | deps
+.venv/made: setup.py requirements-tools.txt | deps
 	$(PYTHON) -m venv --clear --system-site-packages .venv
 	$(BIN)/python -m pip install --quiet --no-build-isolation -e .
+	$(BIN)/python -m pip install --quiet --no-deps $(STUBS)
 	@touch $@
 
 tools: .venv-tools/made ## .venv-tools: ruff, mypy and import-linter, in the versions of requirements-tools.txt
