@@ -22,7 +22,7 @@ PUT_OFF = re.compile(r"\b(?:TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b|NotImplemente
 EVADED = re.compile(r"pytest\.(?:ski" r"p|xfa" r"il|importor" r"skip)|mark\.(?:ski" r"p|xfa" r"il)|type: ig" r"nore")
 ELSEWHERE = re.compile(r"(?<![\w.])/(?:wo" r"rk|ro" r"ot|ho" r"me)/\w")
 VENV = {"greenstalk", "hedwig", "pip", "setuptools", "wheel"}
-STUBS = {"types-pyyaml", "types-requests"}
+STUBS = {"types-pyyaml", "types-requests", "types-urllib3"}
 DEBIANS = ("aiosmtpd", "bottle", "click", "dns", "idna", "requests", "systemd", "uvloop", "waitress", "yaml")
 DEBIANS_FOR_TESTS = ("cryptography", "hypothesis", "pytest", "pytest_asyncio", "xdist")
 
