@@ -1,0 +1,189 @@
+"""One question to the configured nameservers: UDP with EDNS, TCP where the answer is truncated, the next server where
+one fails (RFC 1035, 6891, 7766; 9715 for the size).
+
+`Nameservers.ask` gives a parsed answer whose code is NOERROR or NXDOMAIN, or raises Unanswered, whose text says what
+each server did. Waits grow from round to round (2, 5, 8 s of the default 15). A server that is not there (time-out,
+nobody listening: perhaps it is just being restarted) is asked again in the next round, and last of all for SHUNNED
+seconds. A server that said that it failed (SERVFAIL, REFUSED, a malformed answer) is not asked that question again:
+others are, and then the failure is the answer.
+"""
+
+import asyncio
+import ipaddress
+import struct
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdatatype
+
+from hedwig.mx.channel import Channel, answers, open_channel, question_of
+
+PAYLOAD = 1232  # octets, RFC 9715: no answer of that size is fragmented on the way
+RESOLV_CONF = Path("/etc/resolv.conf")
+SHUNNED = 30.0  # seconds
+REREAD = 5.0  # seconds
+MAX_SYSTEM = 3  # as resolv.conf(5): MAXNS
+_ROUNDS = (0.4, 1.0, 1.6)  # how long a server may take, as shares of `timeout`
+_PAUSE = 0.2  # how long a round lasts at least, so that a refused connection isn't tried thrice within a millisecond
+_PERHAPS_EDNS = frozenset({dns.rcode.FORMERR, dns.rcode.NOTIMP, dns.rcode.BADVERS})
+
+
+class Unanswered(Exception):
+    """No server gave an answer; the text says what each of them did."""
+
+
+class _Failed(Exception):
+    """One server failed at one question; the text says how. `absent`: it said nothing, so it may be asked again."""
+
+    def __init__(self, text: str, absent: bool = False) -> None:
+        super().__init__(text)
+        self.absent = absent
+
+
+def read_resolv_conf(path: Path = RESOLV_CONF) -> tuple[str, ...]:
+    """The servers that the system uses, as resolv.conf(5) has it: at most three, and where none is named this host."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    named = [words[1] for words in map(str.split, lines) if len(words) > 1 and words[0] == "nameserver"]
+    return tuple(name for name in named if _is_address(name))[:MAX_SYSTEM] or ("127.0.0.1",)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+class Nameservers:
+    """The servers that are asked: those given, or the system's, which are read again every REREAD seconds."""
+
+    def __init__(
+        self, addresses: Sequence[str], port: int, timeout: float, lifetime: float, clock: Callable[[], float]
+    ) -> None:
+        for address in addresses:
+            ipaddress.ip_address(address)  # ValueError with the address in its text: now, and not at the first letter
+        self._given = tuple(addresses)
+        self._port = port
+        self._timeout = timeout
+        self._lifetime = lifetime
+        self._clock = clock
+        self._system: tuple[str, ...] = ()
+        self._read_at: float | None = None
+        self._shunned: dict[str, float] = {}
+        self._channels: dict[str, Channel] = {}
+        self._retired: list[Channel] = []
+        self._opening = asyncio.Lock()
+
+    async def ask(self, name: dns.name.Name, rdtype: dns.rdatatype.RdataType) -> dns.message.QueryMessage:
+        """The answer (NOERROR or NXDOMAIN) to this question, recursion desired. Raises Unanswered."""
+        failures: dict[str, str] = {}
+        answered: set[str] = set()
+        give_up = self._clock() + self._lifetime
+        for share in _ROUNDS:
+            next_round = self._clock() + self._timeout * _PAUSE
+            for server in self._in_order():
+                seconds = min(self._timeout * share, give_up - self._clock())
+                if server in answered or seconds <= 0:
+                    continue
+                try:
+                    return await self._ask_server(server, name, rdtype, seconds)
+                except _Failed as failure:
+                    failures[server] = str(failure)
+                    if failure.absent:
+                        self._shunned[server] = self._clock() + SHUNNED
+                    else:
+                        answered.add(server)
+            if answered.issuperset(failures):
+                break
+            await asyncio.sleep(max(next_round - self._clock(), 0))
+        raise Unanswered("; ".join(f"nameserver {server}: {text}" for server, text in failures.items()))
+
+    def _in_order(self) -> list[str]:
+        now = self._clock()
+        servers = self._given
+        if not servers:
+            if self._read_at is None or now - self._read_at >= REREAD:
+                self._system, self._read_at = read_resolv_conf(), now
+            servers = self._system
+        return sorted(servers, key=lambda server: self._shunned.get(server, 0.0) > now)
+
+    async def _ask_server(
+        self, server: str, name: dns.name.Name, rdtype: dns.rdatatype.RdataType, seconds: float
+    ) -> dns.message.QueryMessage:
+        try:
+            async with asyncio.timeout(seconds):
+                response = await self._exchange(
+                    server, dns.message.make_query(name, rdtype, use_edns=0, payload=PAYLOAD)
+                )
+                if response.rcode() in _PERHAPS_EDNS:  # RFC 6891 §6.2.2: a server from before EDNS
+                    response = await self._exchange(server, dns.message.make_query(name, rdtype))
+        except TimeoutError:
+            raise _Failed(f"no answer within {seconds:g} s", absent=True) from None
+        if response.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
+            raise _Failed(dns.rcode.to_text(response.rcode()))
+        return response
+
+    async def _exchange(self, server: str, message: dns.message.QueryMessage) -> dns.message.QueryMessage:
+        query = message.to_wire()
+        try:
+            channel = await self._channel(server)
+            response = await channel.ask(query)
+            if int.from_bytes(response[2:4], "big") & dns.flags.TC:
+                response = await self._over_tcp(server, query)
+        except TimeoutError:
+            raise
+        except (OSError, EOFError) as error:
+            raise _Failed(str(error) or type(error).__name__, absent=True) from error
+        return _parsed(response)
+
+    async def _channel(self, server: str) -> Channel:
+        channel = self._channels.get(server)
+        if channel is not None and channel.usable:
+            return channel
+        async with self._opening:
+            channel = self._channels.get(server)
+            if channel is not None and channel.usable:
+                return channel
+            if channel is not None:
+                channel.retire()
+                self._retired = [old for old in (*self._retired, channel) if not old.closed]
+            self._channels[server] = await open_channel(server, self._port)
+            return self._channels[server]
+
+    async def _over_tcp(self, server: str, query: bytes) -> bytes:
+        reader, writer = await asyncio.open_connection(server, self._port)
+        try:
+            writer.write(struct.pack("!H", len(query)) + query)
+            (length,) = struct.unpack("!H", await reader.readexactly(2))
+            response = await reader.readexactly(length)
+        finally:
+            writer.close()
+        if not answers(response, int.from_bytes(query[:2], "big"), question_of(query)):
+            raise _Failed("an answer to another question came over TCP")
+        return response
+
+    async def close(self) -> None:
+        """Close the sockets."""
+        for channel in (*self._channels.values(), *self._retired):
+            channel.close()
+        self._channels.clear()
+        self._retired.clear()
+
+
+def _parsed(response: bytes) -> dns.message.QueryMessage:
+    try:
+        message = dns.message.from_wire(response, ignore_trailing=True)
+    except dns.exception.DNSException as error:
+        raise _Failed(f"malformed answer ({type(error).__name__})") from error
+    if not isinstance(message, dns.message.QueryMessage):
+        raise _Failed("malformed answer (not a query's)")
+    return message
