@@ -1,0 +1,228 @@
+"""A connection to one exchanger: dials, opens the session, carries transactions, says goodbye (RFC 5321; 3207).
+
+`connect` gives a Connection that is ready for a transaction, or raises ConnectFailed with what was said and at which
+stage. Where a TLS handshake fails the stage is STARTTLS and `reply` is None: the caller may come again with tls=False,
+and remembers that about the host. A refused STARTTLS (454, 5yz) is no failure; the session goes on in the clear.
+
+`Connection.send` ends in a Report whatever the network does. Its promises:
+
+- `before_dot` is called right before the final CRLF "." CRLF is handed to the socket (I5). A connection lost before
+  that is reported at the stage it was in; one lost after it leaves the recipients in doubt.
+- A body of up to IN_MEMORY octets is checked whole before anything of it is sent (I6). A larger one is checked as it is
+  sent; what is bad in it breaks the connection before the dot, so that no part of it is taken for a message.
+- What `body` or `before_dot` raises comes out of `send`; the connection is dropped if part of the message was sent.
+- A cancelled `send` drops the connection. Whether the dot was out by then the dot mark tells.
+
+Not for two tasks at a time. Runs on asyncio's own loop and on uvloop.
+"""
+
+import asyncio
+import dataclasses
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+
+from hedwig.reply import Stage
+from hedwig.smtp import ConnectFailed, Deadlines, Report, Said, Target, Transaction
+from hedwig.smtp.channel import Channel, Trace, lost_because
+from hedwig.smtp.commands import Letter, compose
+from hedwig.smtp.content import Streamed, Whole
+from hedwig.smtp.events import Ready, Refused, SendBody, StartTls
+from hedwig.smtp.session import Session, State
+from hedwig.smtp.stuffing import BodyError
+from hedwig.smtp.tls import described, opportunistic, server_name
+
+Dial = Callable[[Target], Awaitable[socket.socket]]
+
+IN_MEMORY = 1 << 20  # a body of at most so many octets is gathered and checked first
+INLINE = 64 * 1024  # and one of at most so many goes out in one write, its dot with it
+
+
+async def dial(target: Target) -> socket.socket:
+    """A TCP connection to the target's address (no name is looked up); OSError if it can't be had."""
+    family = socket.AF_INET6 if ":" in target.address else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(sock, (target.address, target.port))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+async def connect(  # noqa: PLR0913  two of the six are seams (dial, trace) that have no noun in common
+    dial: Dial, target: Target, ehlo: str, deadlines: Deadlines, *, tls: bool = True, trace: Trace | None = None
+) -> "Connection":
+    """Open a session, or raise ConnectFailed.
+
+    `dial` gives a connected stream socket. `ehlo` is our name (ValueError if it can't be one). `tls`: whether STARTTLS
+    is used where the host offers it. `trace` is called with each line, "> " sent and "< " received.
+    """
+    channel = Channel(Session(ehlo, tls=tls), deadlines, trace)
+    limit = asyncio.timeout(deadlines.connect)
+    try:
+        async with limit:
+            sock = await dial(target)
+        await asyncio.get_running_loop().create_connection(lambda: channel, sock=sock)
+    except OSError as error:  # TimeoutError, ours and the kernel's, is one
+        detail = f"no connection within {deadlines.connect:g} s" if limit.expired() else lost_because(error)
+        raise ConnectFailed(target, Said(Stage.CONNECT, None, detail)) from error
+    try:
+        said = await _open(channel, target, deadlines)
+    except BaseException:
+        channel.abort()
+        raise
+    if said is not None:
+        raise ConnectFailed(target, said)
+    return Connection(target, channel)
+
+
+async def _open(channel: Channel, target: Target, deadlines: Deadlines) -> Said | None:
+    """From the banner to readiness; what was said where it did not come to that."""
+    while True:
+        action = await channel.action()
+        if isinstance(action, StartTls):
+            await _handshake(channel, target, deadlines.starttls)
+        elif isinstance(action, Refused):
+            return action.said
+        elif isinstance(action, Ready):
+            return None
+
+
+async def _handshake(channel: Channel, target: Target, seconds: float) -> None:
+    """TLS, then EHLO again; a failure becomes the channel's action. Nothing that came in the clear survives it."""
+    plain = channel.transport
+    if plain is None or channel.closed:
+        return
+    if channel.unread:
+        channel.fail("protocol error: the host speaks before the TLS handshake")
+        return
+    try:
+        async with asyncio.timeout(seconds):
+            transport = await asyncio.get_running_loop().start_tls(
+                plain,
+                channel,
+                opportunistic(),
+                server_hostname=server_name(target.host),
+                ssl_handshake_timeout=seconds + 1,  # ours above is the one that rings
+                ssl_shutdown_timeout=1.0,
+            )
+    except TimeoutError:
+        channel.fail(f"no TLS handshake within {seconds:g} s")
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError; ValueError: a name that SNI can't carry
+        channel.fail(f"TLS handshake: {lost_because(error)}")
+    else:
+        if transport is None:  # asyncio's way to say that the connection was lost meanwhile
+            channel.fail("TLS handshake: connection lost")
+            return
+        channel.use(transport)
+        channel.start(channel.session.secured())
+
+
+class Connection:
+    """An open session. `tls`: protocol and cipher, or ""; `sent`: transactions carried to their end so far."""
+
+    def __init__(self, target: Target, channel: Channel) -> None:
+        self.target = target
+        self.sent = 0
+        self._channel = channel
+        transport = channel.transport
+        self.tls = described(transport.get_extra_info("ssl_object") if transport else None)
+
+    @property
+    def extensions(self) -> Mapping[str, str]:
+        """What the host announced last: keyword in upper case to its parameters."""
+        return self._channel.session.extensions
+
+    @property
+    def alive(self) -> bool:
+        """Whether another transaction may be tried. A host that closed, said 421 or spoke out of turn is gone, and so
+        is a session that has used up its time."""
+        channel = self._channel
+        return not channel.closed and channel.session.state is State.READY and not channel.expired
+
+    async def send(self, transaction: Transaction, before_dot: Callable[[], None]) -> Report:
+        """Carry one message; see the module's text for what it promises."""
+        if not self.alive:
+            said = Said(Stage.MAIL, None, "the connection was closed while idle")
+            return Report((said,) * len(transaction.rcpttos), reusable=False)
+        whole = None
+        if transaction.size <= IN_MEMORY:
+            try:
+                whole = Whole(transaction.body(), transaction.size)
+            except BodyError as error:
+                return self._unsent(transaction, Said(Stage.LOCAL, error.reply))
+        letter = compose(transaction, self.extensions, whole.eight_bit if whole else None)
+        if isinstance(letter, Said):
+            return self._unsent(transaction, letter)
+        try:
+            report = await self._carry(letter, transaction, whole, before_dot)
+        except BaseException:
+            self.abort()
+            raise
+        self.sent += 1
+        return report if report.reusable == self.alive else dataclasses.replace(report, reusable=False)
+
+    async def quit(self) -> None:
+        """QUIT, a short wait for the answer, close. Never raises; does nothing on a connection that is gone."""
+        channel = self._channel
+        if channel.closed or channel.session.state is not State.READY:
+            self.abort()
+            return
+        try:
+            channel.start(channel.session.quit())
+            await channel.action()
+        finally:
+            self.abort()
+
+    def abort(self) -> None:
+        """Drop the connection at once. Safe to call twice."""
+        self._channel.abort()
+
+    def _unsent(self, transaction: Transaction, said: Said) -> Report:
+        """The same refusal of ours for all; the connection was not touched."""
+        return Report((said,) * len(transaction.rcpttos), reusable=self.alive)
+
+    async def _carry(
+        self, letter: Letter, transaction: Transaction, whole: Whole | None, before_dot: Callable[[], None]
+    ) -> Report:
+        channel = self._channel
+        channel.inline = None
+        if whole is not None and transaction.size <= INLINE:
+            octets = whole.octets + whole.dot
+
+            def marked() -> bytes:
+                before_dot()
+                return octets
+
+            channel.inline = marked
+        channel.start(channel.session.begin(letter))
+        action = await channel.action()
+        if isinstance(action, SendBody):
+            content = whole or Streamed(transaction.body(), transaction.size, eight_bit_clean=letter.eight_bit_clean)
+            await self._stream(content, transaction.size, before_dot)
+            action = await channel.action()
+        if isinstance(action, Report):
+            return action
+        raise RuntimeError(f"unforeseen: {action}")  # begin and what follows it end in a Report by Session's rules
+
+    async def _stream(self, content: Whole | Streamed, size: int, before_dot: Callable[[], None]) -> None:
+        """Block after block, each when the one before has gone; then the dot, unless something was decided before."""
+        channel = self._channel
+        first = True
+        try:
+            for octets in content.blocks():
+                channel.write(octets)
+                if first:
+                    channel.trace_body(octets, size)
+                    first = False
+                await channel.drained()
+                if channel.decided:
+                    return
+            end = content.dot
+        except BodyError as error:
+            channel.start(channel.session.end(Said(Stage.LOCAL, error.reply)))
+            return
+        before_dot()
+        channel.write(end)
+        channel.dot_sent()

@@ -1,0 +1,42 @@
+"""Opportunistic TLS for SMTP (RFC 3207, RFC 7435): encrypt where the host offers it, check nobody's certificate.
+
+Why not check: an exchanger's name comes out of unsigned DNS, so a matching certificate proves nothing, and a bad one
+refused would only mean the same letter in the clear, or lost. Certificates that are self-signed, expired or for another
+name are common among MXs. MTA-STS and DANE, which do authenticate, need contexts of their own.
+
+Why old protocols and weak keys: against who only listens, TLS 1.0 with a 1024-bit key is better than plain text, which
+is the alternative. So security level 0 (at OpenSSL 3's default level 1 TLS 1.0 and 1.1 can't be had, their signatures
+are MD5 with SHA-1), and hosts without RFC 5746 are taken. The best that both sides know is still what is chosen.
+Ciphers without authentication or encryption stay off.
+"""
+
+import functools
+import re
+import ssl
+
+_OP_LEGACY_SERVER_CONNECT = 0x4  # OpenSSL's number; the ssl module has the name only from Python 3.12 on
+_NAME = re.compile(r"(?=.{1,253}\Z)(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.)*[A-Za-z][A-Za-z0-9-]{0,62}\Z")
+
+
+@functools.cache
+def opportunistic() -> ssl.SSLContext:
+    """The one context for all hosts that are not authenticated."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    context.options |= _OP_LEGACY_SERVER_CONNECT
+    return context
+
+
+def server_name(host: str) -> str | None:
+    """What to say in SNI (RFC 6066 §3): the host's name; nothing for a literal or what is no host name."""
+    name = host.removesuffix(".")
+    return name if _NAME.match(name) else None
+
+
+def described(tls: ssl.SSLObject | ssl.SSLSocket | None) -> str:
+    """Protocol and cipher for the journal: "TLSv1.3 TLS_AES_256_GCM_SHA384"; "" without TLS."""
+    cipher = tls.cipher() if tls is not None else None
+    return f"{cipher[1] if tls is None else tls.version()} {cipher[0]}" if cipher else ""
