@@ -33,9 +33,11 @@ class FarSide(Book):
         super().__init__(rules, extensions, certificate)
         self.address = address
         self.connections = 0
+        self.most_open = 0
         self._open: set[socket.socket] = set()
         self._closing = False
-        self._listener = socket.create_server((address, 25), backlog=512)
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self._listener = socket.create_server((address, 25), family=family, backlog=512)
         threading.Thread(target=self._accept, daemon=True).start()
 
     def __enter__(self) -> "FarSide":
@@ -66,6 +68,7 @@ class FarSide(Book):
             with self.lock:
                 self.connections += 1
                 self._open.add(connection)
+                self.most_open = max(self.most_open, len(self._open))
                 number = self.connections
             threading.Thread(target=self._serve, args=(connection, number), daemon=True).start()
 

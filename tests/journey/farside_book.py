@@ -25,7 +25,7 @@ class Rule:
     reset: bool = False
     drip: float = 0.0
     after: int = 0
-    used: Counter[str] = field(default_factory=Counter)
+    used: Counter[str] = field(default_factory=Counter)  # by what it is counted apart for
 
     def fits(self, stage: str, text: str) -> bool:
         """Whether this rule speaks now; counts the use."""
