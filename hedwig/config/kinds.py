@@ -139,7 +139,7 @@ def _path_or_none(text: str) -> str:
     return _path(text) if text else ""
 
 
-def _http_url(text: str) -> str:
+def http_url(text: str) -> str:
     """An http or https URL that ends with a slash."""
     right = "write it like http://192.0.2.1:8025/ or https://postoffice.example.com/"
     try:
@@ -238,7 +238,7 @@ Parser = Callable[[str], object]
 SCALARS: dict[str, Parser] = {
     "text": _text, "secret": _secret, "host": host_name, "ehlo": _ehlo, "path": _path, "optional path": _path_or_none,
     "size": size, "duration": duration, "duration or never": _duration_or_never, "count": _count, "port": _port,
-    "percent": _percent, "flag": _flag, "url": _http_url, "queue": _queue_url,
+    "percent": _percent, "flag": _flag, "url": http_url, "queue": _queue_url,
 }  # fmt: skip
 LISTS: dict[str, Parser] = {
     "list": _text, "listen": _listen, "durations": duration, "addresses": _address, "hashes": _hash,

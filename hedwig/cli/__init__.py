@@ -1,0 +1,1 @@
+"""The doors: the operator's command `hedwig`, and the mains of the three daemons."""

@@ -1,0 +1,127 @@
+"""The text of clients.d/FQDN.yml, edited by place: a hash goes in or out, and every other character stays.
+
+An admin may have comments and other settings in such a file, and PyYAML, which drops comments, never writes it. The
+marks of the parsed text say where the `key:` list stands; the change is made there, and then the new text is read
+back: unless it holds exactly the keys that were meant, and all else unchanged, the edit is refused (Misshapen) and the
+admin is asked to make it by hand. Pure: text in, text out.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from hedwig.config import ConfigError
+from hedwig.config.document import parse
+
+HEADER = "# A host that may hand in mail; `hedwig key` adds and removes keys and leaves all else as it is.\n"
+
+_GENERATED_LINE = re.compile(r"\s*(?:key:(?:\s*\[\])?|- \"sha256:[0-9a-f]{64}\"(?:\s+# added [0-9-]{10})?)?\s*")
+
+
+class Misshapen(Exception):
+    """The file's shape isn't understood well enough to edit it; str() says where to do it by hand."""
+
+
+def with_key(path: Path, text: str, hashed: str, day: str) -> str:
+    """`text` with the hash added behind those that are there. `path` is for errors; `day` becomes a comment."""
+    root = parse(path, text)
+    value = _key_value(root)
+    item = f'- "{hashed}"  # added {day}\n'
+    if root is None:
+        new = (text or HEADER) + ("" if not text or text.endswith("\n") else "\n") + f"key:\n  {item}"
+    elif value is None:
+        indent = " " * root.start_mark.column
+        new = _spliced(text, root.start_mark.index, root.start_mark.index, f"key:\n{indent}  {item}{indent}")
+    elif isinstance(value, yaml.SequenceNode) and not value.flow_style:
+        line_end = text.find("\n", value.value[-1].end_mark.index)
+        at = len(text) if line_end < 0 else line_end + 1
+        before = "\n" if line_end < 0 else ""
+        new = _spliced(text, at, at, before + " " * value.start_mark.column + item)
+    elif isinstance(value, yaml.SequenceNode):
+        end = value.end_mark.index - 1
+        comma = "" if not value.value or text[:end].rstrip().endswith(",") else ", "
+        new = _spliced(text, end, end, f'{comma}"{hashed}"')
+    else:
+        start, end = value.start_mark.index, value.end_mark.index
+        old = text[start:end]
+        new = _spliced(text, start, end, f'[{old}, "{hashed}"]' if old else f' ["{hashed}"]')
+    return _checked(path, text, new, [*keys_in(path, text), hashed])
+
+
+def without_keys(path: Path, text: str, hashes: Sequence[str]) -> str:
+    """`text` without these hashes; "" where nothing is left that `with_key` had not written itself."""
+    root = parse(path, text)
+    value = _key_value(root)
+    if value is None:
+        return text
+    kept = [key for key in keys_in(path, text) if key.lower() not in hashes]
+    if isinstance(value, yaml.SequenceNode) and not value.flow_style and kept:
+        new = _without_lines(text, [item for item in value.value if item.value.lower() in hashes])
+    elif isinstance(value, yaml.SequenceNode) and value.flow_style:
+        items = [item for item in value.value if item.value.lower() not in hashes]
+        listed = ", ".join(text[item.start_mark.index : item.end_mark.index] for item in items)
+        new = _spliced(text, value.start_mark.index, value.end_mark.index, f"[{listed}]")
+    elif isinstance(value, yaml.SequenceNode):
+        new = _without_lines(text, value.value)
+        key_end = next(key.end_mark.index for key, _ in _pairs(root) if key.value == "key")
+        new = _spliced(new, key_end + 1, key_end + 1, " []")
+    else:
+        new = _spliced(text, value.start_mark.index, value.end_mark.index, "[]")
+    new = _checked(path, text, new, kept)
+    if not kept and all(_GENERATED_LINE.fullmatch(line) or line + "\n" == HEADER for line in new.splitlines()):
+        return ""
+    return new
+
+
+def keys_in(path: Path, text: str) -> list[str]:
+    """The hashes as they stand in the text."""
+    value = _key_value(parse(path, text))
+    if value is None or (isinstance(value, yaml.ScalarNode) and not value.value):
+        return []
+    items = value.value if isinstance(value, yaml.SequenceNode) else [value]
+    return [str(item.value) for item in items]
+
+
+def _key_value(root: yaml.MappingNode | None) -> yaml.Node | None:
+    return next((value for key, value in _pairs(root) if key.value == "key"), None)
+
+
+def _pairs(root: yaml.MappingNode | None) -> list[tuple[yaml.Node, yaml.Node]]:
+    return list(root.value) if root else []
+
+
+def _spliced(text: str, start: int, end: int, piece: str) -> str:
+    return text[:start] + piece + text[end:]
+
+
+def _without_lines(text: str, items: Sequence[yaml.Node]) -> str:
+    """`text` without the lines on which these list items stand; comments behind them go with them."""
+    gone = {item.start_mark.line for item in items}
+    lines = text.splitlines(keepends=True)
+    return "".join(line for number, line in enumerate(lines) if number not in gone)
+
+
+def _checked(path: Path, old: str, new: str, keys: Sequence[str]) -> str:
+    """`new`, if it reads as meant: these keys, and every other setting and comment as before."""
+    try:
+        same = _others(path, old) == _others(path, new) and keys_in(path, new) == list(keys)
+    except ConfigError as error:
+        raise _misshapen(path, old) from error
+    if not same:
+        raise _misshapen(path, old)
+    return new
+
+
+def _others(path: Path, text: str) -> list[tuple[str, str]]:
+    root = parse(path, text)
+    return [(yaml.serialize(key), yaml.serialize(value)) for key, value in _pairs(root)
+            if key.value != "key"]  # fmt: skip
+
+
+def _misshapen(path: Path, text: str) -> Misshapen:
+    lines = (number for number, line in enumerate(text.split("\n"), 1) if line.lstrip().startswith("key"))
+    return Misshapen(
+        f"{path}:{next(lines, 1)}: the `key:` list has a form that can't be edited safely; edit it by hand"
+    )

@@ -1,0 +1,132 @@
+"""`hedwig config check`: every fault of every file, at once; and `hedwig config sample`: a file with all defaults."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from hedwig.cli.sample import FILES, sample
+from hedwig.cli.terminal import clean
+from hedwig.config import ConfigError, Problem, load_client, load_mailman, load_postoffice, load_worker, warnings
+from hedwig.settings import Mailman, Postoffice, Worker
+
+Settings = Mailman | Postoffice | Worker
+
+_LOADERS: Mapping[str, Callable[[Path], Settings]] = {
+    "mailman.yml": load_mailman,
+    "postoffice.yml": load_postoffice,
+    "worker.yml": load_worker,
+}
+
+
+@click.group()
+def config() -> None:
+    """The configuration: check it, or print a sample with every default."""
+
+
+@config.command("sample")
+@click.argument("name", type=click.Choice(list(FILES)))
+def print_sample(name: str) -> None:
+    """Print a NAME.yml with every key, its meaning and its default."""
+    click.echo(sample(name), nl=False)
+
+
+@config.command()
+@click.argument("files", metavar="[FILE]...", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print the faults as JSON.")
+@click.pass_obj
+def check(config_dir: Path, files: tuple[Path, ...], as_json: bool) -> None:
+    """Check the configuration files: all of CONFIGDIR's that exist, or the FILEs.
+
+    A FILE's name says what it is: mailman.yml, postoffice.yml, worker.yml or clients.d/FQDN.yml. Exit status 1 when
+    one of them can't be used.
+    """
+    report = _Report()
+    loaded: dict[str, Settings] = {}
+    chosen = list(files) or _files_of(config_dir, report)
+    for file in chosen:
+        settings = report.check(file)
+        if settings is not None:
+            loaded[file.name] = settings
+    report.compare(loaded)
+    report.write(as_json)
+    raise SystemExit(1 if report.faults else 0)
+
+
+def _files_of(config_dir: Path, report: "_Report") -> list[Path]:
+    files = []
+    for name in _LOADERS:
+        if (config_dir / name).exists():
+            files.append(config_dir / name)
+        else:
+            report.absent.append(str(config_dir / name))
+    if not files:
+        report.faults.append(Problem(str(config_dir), 0, "", "there is no configuration file in this directory"))
+    directory = config_dir / "clients.d"
+    try:
+        files += sorted(file for file in directory.iterdir() if file.suffix == ".yml" and file.name[0] != ".")
+    except FileNotFoundError:
+        pass  # no client yet
+    except OSError as error:
+        report.faults.append(Problem(str(directory), 0, "", f"can't be read: {error.strerror}"))
+    return files
+
+
+class _Report:
+    """What was found, gathered until all files have been read."""
+
+    def __init__(self) -> None:
+        self.sound: list[str] = []
+        self.absent: list[str] = []
+        self.faults: list[Problem] = []
+        self.cautions: list[str] = []
+
+    def check(self, file: Path) -> Settings | None:
+        """Read one file; its settings where it is sound and no client's."""
+        settings = None
+        try:
+            if file.name in _LOADERS:
+                settings = _LOADERS[file.name](file)
+            elif file.absolute().parent.name == "clients.d":
+                load_client(file)
+            else:
+                known = f"name it {', '.join(_LOADERS)} or clients.d/FQDN.yml"
+                raise ConfigError([Problem(str(file), 0, "", "its name doesn't say what it is", known)])
+        except ConfigError as error:
+            self.faults += error.problems
+            return None
+        if file.name == "mailman.yml":
+            self.cautions += [str(one) for one in warnings(file)]
+        self.sound.append(str(file))
+        return settings
+
+    def compare(self, loaded: Mapping[str, Settings]) -> None:
+        """What only shows when two files lie side by side."""
+        postoffice, worker = loaded.get("postoffice.yml"), loaded.get("worker.yml")
+        if not isinstance(postoffice, Postoffice) or not isinstance(worker, Worker):
+            return
+        for key in ("spool", "queue"):
+            theirs, ours = getattr(postoffice, key), getattr(worker, key)
+            if theirs != ours:
+                self.cautions.append(
+                    f"{key}: postoffice.yml says {theirs} and worker.yml says {ours}; "
+                    "what one puts there the other doesn't find: make both the same"
+                )
+
+    def write(self, as_json: bool) -> None:
+        """To stdout; faults and warnings to stderr unless it is JSON."""
+        if as_json:
+            faults = [asdict(fault) for fault in self.faults]
+            whole = {"sound": self.sound, "absent": self.absent, "faults": faults, "warnings": self.cautions}
+            click.echo(json.dumps(whole, indent=2))
+            return
+        for file in self.sound:
+            click.echo(f"{clean(file)}: fine")
+        for file in self.absent:
+            click.echo(f"{clean(file)}: not there (needed only where that daemon runs)")
+        for caution in self.cautions:
+            click.echo(f"warning: {clean(caution)}", err=True)
+        for fault in self.faults:
+            click.echo(clean(str(fault)), err=True)

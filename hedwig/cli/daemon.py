@@ -1,0 +1,115 @@
+"""What the three daemons' commands have in common: options, configuration, log, and the word to systemd.
+
+    hedwig-mailman [--config FILE]        hedwig-postoffice [--config FILE]        hedwig-worker [--config FILE] [N]
+
+Each runs in the foreground, as any user, on the files that its configuration names. Exit status: 0 after SIGTERM; 2 for
+a wrong option; 78 (EX_CONFIG of sysexits.h) when the configuration can't be used, after every fault of it was logged;
+else what the room's `run` returns.
+
+All modules are imported before anything runs: during an upgrade the files change underneath.
+"""
+
+import argparse
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from hedwig import __version__, log
+from hedwig.config import ConfigError, warnings
+from hedwig.settings import Mailman, Postoffice, Worker
+from systemd import daemon
+
+EX_CONFIG = 78
+MAX_WORKERS = 999
+
+S = TypeVar("S", Mailman, Postoffice, Worker)
+Notify = Callable[..., object]
+
+
+@dataclass(frozen=True, slots=True)
+class Start(Generic[S]):
+    """What a room's `run` is given.
+
+    `reload()` reads `config_file` again: new settings, or None where it is broken, which has been logged then, and the
+    old settings stay. `notify` is sd_notify(3): notify("READY=1"); without systemd it does nothing. `number` is N.
+    """
+
+    settings: S
+    config_file: Path
+    reload: Callable[[], S | None]
+    notify: Notify
+    number: int = 1
+
+
+def main_for(
+    name: str,
+    load: Callable[[Path], S],
+    run: Callable[[Start[S]], int],
+    *,
+    numbered: bool = False,
+    argv: Sequence[str] | None = None,
+) -> int:
+    """The whole of a daemon's command; returns its exit status. `numbered`: it takes N, and is one of several."""
+    options = _options(name, numbered).parse_args(argv)
+    identifier = f"hedwig-{name}@{options.number}" if numbered else f"hedwig-{name}"
+    file: Path = options.config
+    # SIGHUP ends a process that has no handler for it yet: until `run` has set its own, it is ignored.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    log.start(identifier)
+    try:
+        settings = load(file)
+    except ConfigError as error:
+        _report(error)
+        count = len(error.problems)
+        daemon.notify(f"STATUS={file}: {count} {'fault' if count == 1 else 'faults'}, see `hedwig config check`")
+        return EX_CONFIG
+    log.start(identifier, settings.debug)
+    _warn(file)
+
+    def reload() -> S | None:
+        try:
+            new = load(file)
+        except ConfigError as error:
+            _report(error)
+            log.say(log.Level.ERROR, f"{file} is broken: the old settings stay")
+            return None
+        log.start(identifier, new.debug)
+        _warn(file)
+        log.say(log.Level.NOTICE, f"{file} was read again")
+        return new
+
+    return run(Start(settings, file, reload, daemon.notify, options.number))
+
+
+def _options(name: str, numbered: bool) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"hedwig-{name}", description="A part of hedwig, the outbound mail queue.", allow_abbrev=False
+    )
+    default = Path(f"/etc/hedwig/{name}.yml")
+    parser.add_argument("--config", metavar="FILE", type=Path, default=default, help=f"default: {default}")
+    parser.add_argument("--version", action="version", version=f"hedwig-{name} {__version__}")
+    if numbered:
+        parser.add_argument(
+            "number", metavar="N", nargs="?", type=_number, default=1, help=f"which one this is, 1 to {MAX_WORKERS}"
+        )
+    else:
+        parser.set_defaults(number=1)
+    return parser
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:4]) <= MAX_WORKERS):
+        raise argparse.ArgumentTypeError(f"write a number from 1 to {MAX_WORKERS}")
+    return int(text)
+
+
+def _report(error: ConfigError) -> None:
+    for problem in error.problems:
+        log.say(log.Level.ERROR, str(problem))
+
+
+def _warn(file: Path) -> None:
+    for problem in warnings(file):
+        log.say(log.Level.WARNING, str(problem))

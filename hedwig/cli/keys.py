@@ -1,0 +1,236 @@
+"""`hedwig key add | list | revoke`: which hosts may hand in mail at this postoffice.
+
+A key is 256 random bits. It is printed once, as the very lines for the other host's mailman.yml, on stdout; all else
+goes to stderr. What is kept is its SHA-256, in CONFIGDIR/clients.d/FQDN.yml: a file that is replaced atomically, of
+root and group hedwig, mode 0640. A running postoffice takes a change at once. Adding to a host that has keys adds one
+more, so that keys can be rotated without a gap. What an admin wrote into such a file stays (clientfile.py).
+"""
+
+import contextlib
+import fcntl
+import grp
+import hashlib
+import os
+import secrets
+import socket
+import tempfile
+import textwrap
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from hedwig.cli import clientfile
+from hedwig.cli.postoffice_url import PostofficeUrl, postoffice_url
+from hedwig.cli.terminal import clean, counted, table
+from hedwig.config import ConfigError, Unfit, host_name, load_client, load_postoffice
+from hedwig.config.document import read_text
+from hedwig.config.kinds import http_url
+from hedwig.settings import Postoffice
+
+_SHORT = 8
+
+
+class _Fqdn(click.ParamType):
+    name = "FQDN"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return host_name(value)
+        except Unfit as error:
+            self.fail(clean(str(error)), param, ctx)
+
+
+class _Url(click.ParamType):
+    name = "URL"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return http_url(value)
+        except Unfit as error:
+            self.fail(clean(str(error)), param, ctx)
+
+
+@click.group()
+def key() -> None:
+    """Which hosts may hand in mail here: add, list or revoke their keys."""
+
+
+@key.command()
+@click.argument("fqdn", type=_Fqdn())
+@click.option("--url", type=_Url(), help="The postoffice's URL as the other host reaches it.")
+@click.pass_obj
+def add(config_dir: Path, fqdn: str, url: str | None) -> None:
+    """Make a key for the host FQDN, and print the lines for its mailman.yml.
+
+    The key is shown this once; only its hash is kept. A host may have several keys, so that they can be rotated.
+    """
+    reached = PostofficeUrl(url) if url else _url(config_dir)
+    new = secrets.token_urlsafe(32)
+    hashed = "sha256:" + hashlib.sha256(new.encode()).hexdigest()
+    file = config_dir / "clients.d" / f"{fqdn}.yml"
+    with _changing(file):
+        text = _client_text(file)
+        text = clientfile.with_key(file, text, hashed, time.strftime("%Y-%m-%d"))
+        _replace(file, text)
+        count = len(clientfile.keys_in(file, text))
+    click.echo(f"Put these lines into /etc/hedwig/mailman.yml on {fqdn}:\n", err=True)
+    for line in textwrap.wrap(reached.remark, 100):
+        click.echo(f"# {line}")
+    click.echo(f"fqdn: {fqdn}\npostoffice: {reached.url}\nkey: {new}")
+    if count > 1:
+        click.echo(
+            f"\n{fqdn} has {count} keys now. When it uses the new one: hedwig key revoke {fqdn} --id OLD "
+            "(hedwig key list shows the ids)",
+            err=True,
+        )
+
+
+@key.command("list")
+@click.pass_obj
+def list_(config_dir: Path) -> None:
+    """List the hosts that may hand in mail, with the number and ids of their keys."""
+    directory = config_dir / "clients.d"
+    try:
+        files = sorted(file for file in directory.iterdir() if file.suffix == ".yml" and file.name[0] != ".")
+    except FileNotFoundError:
+        files = []
+    except OSError as error:
+        raise _trouble("read", directory, error) from None
+    rows, faults = [], []
+    for file in files:
+        try:
+            client = load_client(file)
+        except ConfigError as error:
+            faults.append(error)
+            continue
+        ids = " ".join(_short(hashed) for hashed in client.key)
+        rows.append((client.fqdn, counted(len(client.key), "key", "keys"), ids, clean(str(file))))
+    for line in table(rows) if rows else ["No host has a key yet: hedwig key add FQDN"]:
+        click.echo(line)
+    for fault in faults:
+        click.echo(str(fault), err=True)
+    if faults:
+        raise SystemExit(1)
+
+
+@key.command()
+@click.argument("fqdn", type=_Fqdn())
+@click.option("--id", "short", metavar="ID", help="Only the key with this id (see `hedwig key list`).")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.pass_obj
+def revoke(config_dir: Path, fqdn: str, short: str | None, yes: bool) -> None:
+    """Take the keys of the host FQDN away: all of them, or one by its id. It is refused at once."""
+    file = config_dir / "clients.d" / f"{fqdn}.yml"
+    gone = _to_revoke(file, fqdn, short)
+    if not yes:
+        ids = " ".join(_short(hashed) for hashed in gone)
+        click.confirm(f"Revoke {counted(len(gone), 'key', 'keys')} of {fqdn} ({ids})?", abort=True)
+    with _changing(file):
+        text = clientfile.without_keys(file, _client_text(file), gone)
+        left = len(clientfile.keys_in(file, text))
+        if text:
+            _replace(file, text)
+        else:
+            file.unlink()
+    rest = f"{counted(left, 'key is', 'keys are')} left." if left else "It can hand in no mail now."
+    click.echo(f"Revoked {counted(len(gone), 'key', 'keys')} of {fqdn}. {rest}")
+
+
+def _to_revoke(file: Path, fqdn: str, short: str | None) -> tuple[str, ...]:
+    if not file.exists():
+        raise click.ClickException(f"{fqdn} has no keys here: there is no {file}")
+    try:
+        keys = load_client(file).key
+    except ConfigError as error:
+        raise click.ClickException(str(error)) from None
+    if short is None:
+        gone = keys
+    else:
+        wanted = short.lower().removeprefix("sha256:")
+        gone = tuple(hashed for hashed in keys if wanted and hashed.removeprefix("sha256:").startswith(wanted))
+        if len(gone) > 1:
+            raise click.ClickException(f"{clean(short)} fits {len(gone)} keys of {fqdn}: write more of the id")
+    if not gone:
+        ids = " ".join(_short(hashed) for hashed in keys) or "none"
+        raise click.ClickException(f"{fqdn} has no such key; its ids: {ids}")
+    return gone
+
+
+def _short(hashed: str) -> str:
+    return hashed.removeprefix("sha256:")[:_SHORT]
+
+
+def _url(config_dir: Path) -> PostofficeUrl:
+    """The URL that postoffice.yml suggests; without the file, what its defaults suggest."""
+    file = config_dir / "postoffice.yml"
+    settings = Postoffice()
+    if file.exists():
+        try:
+            settings = load_postoffice(file)
+        except ConfigError as error:
+            click.echo(f"{error}\n{file} is broken: the URL below is a guess", err=True)
+    return postoffice_url(settings.listen, socket.getfqdn())
+
+
+def _client_text(file: Path) -> str:
+    """The file's text, "" where there is none. One with faults is not touched."""
+    if not file.exists():
+        return ""
+    try:
+        load_client(file)
+        return read_text(file)
+    except ConfigError as error:
+        raise click.ClickException(f"{error}\nNothing was changed.") from None
+
+
+@contextlib.contextmanager
+def _changing(file: Path) -> Iterator[None]:
+    """Around a change of a client's file: one at a time; errors become sentences."""
+    directory = file.parent
+    try:
+        if not directory.is_dir():
+            directory.mkdir(mode=0o750)
+            _give(directory, 0o750)
+        handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except clientfile.Misshapen as error:
+        raise click.ClickException(f"{error}\nNothing was changed.") from None
+    except OSError as error:
+        raise _trouble("write", directory, error) from None
+
+
+def _replace(file: Path, text: str) -> None:
+    """Put `text` in the file's place at one stroke: a reader sees the old or the new, a crash leaves either."""
+    target = file.resolve()
+    handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=target.parent)
+    new = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as output:
+            output.write(text)
+            output.flush()
+            _give(new, 0o640)
+            os.fsync(output.fileno())
+        new.replace(target)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
+
+
+def _give(path: Path, mode: int) -> None:
+    """Owner root, group hedwig, where both are possible; else whoever runs this."""
+    if os.geteuid() == 0:
+        with contextlib.suppress(KeyError):  # no such group: hedwig runs here as some other user
+            os.chown(path, 0, grp.getgrnam("hedwig").gr_gid)
+    path.chmod(mode)
+
+
+def _trouble(verb: str, path: Path, error: OSError) -> click.ClickException:
+    hint = ": run it as root" if isinstance(error, PermissionError) else ""
+    return click.ClickException(f"can't {verb} {clean(str(path))}: {error.strerror}{hint}")

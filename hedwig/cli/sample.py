@@ -1,0 +1,60 @@
+"""The files of etc/, made from settings.py: each key with its text and its default, commented out.
+
+`sample("mailman")` is etc/mailman.yml to the letter (a test compares them), so the files can't drift from the code.
+Whoever takes the `#` from the front of a setting's line gets a file that means the same as before.
+"""
+
+import textwrap
+from collections.abc import Iterator
+from dataclasses import Field, fields
+from typing import Any
+
+from hedwig.config.kinds import written
+from hedwig.settings import Mailman, Postoffice, Worker
+
+FILES: dict[str, type] = {"mailman": Mailman, "postoffice": Postoffice, "worker": Worker}
+
+_WIDTH = 100
+_RELOAD = {
+    "mailman": "systemctl reload hedwig-mailman",
+    "postoffice": "systemctl reload hedwig-postoffice",
+    "worker": "systemctl reload 'hedwig-worker@*'",
+}
+_EXAMPLES = {"fqdn": "less.example.com", "postoffice": "http://192.0.2.1:8025/", "key": "…"}
+
+
+def sample(name: str) -> str:
+    """The sample of NAME.yml. `name` is one of FILES."""
+    settings = FILES[name]
+    lines = [
+        f"# {(settings.__doc__ or '').splitlines()[0]}",
+        "#",
+        "# A line that begins with `#` and a key shows that key's default.",
+        "# Sizes: 512K, 25M, 30 MiB. Durations: 30s, 6m, 1h30m, 5d. IPv6 in quotes.",
+        f"# After a change: hedwig config check && {_RELOAD[name]}",
+    ]
+    required = [one for one in fields(settings) if one.metadata.get("required")]
+    if required:
+        lines += ["", "# To be filled in: paste here what `hedwig key add FQDN` prints on the postoffice host."]
+        for one in required:
+            lines += ["", *_comment(one.metadata["text"], ""), f"#{one.name}: {_EXAMPLES[one.name]}"]
+        lines += ["", "# The rest works as it is."]
+    for one in fields(settings):
+        if not one.metadata.get("required"):
+            lines += ["", *_setting(one, "")]
+    return "\n".join(lines) + "\n"
+
+
+def _setting(one: Field[Any], indent: str) -> Iterator[str]:
+    yield from _comment(one.metadata["text"], indent)
+    inner = one.metadata.get("section")
+    if inner:
+        yield f"#{indent}{one.name}:"
+        for nested in fields(inner):
+            yield from _setting(nested, indent + "  ")
+    else:
+        yield f"#{indent}{one.name}: {written(one.metadata['kind'], one.default)}"
+
+
+def _comment(text: str, indent: str) -> list[str]:
+    return textwrap.wrap(text, _WIDTH, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")

@@ -1,0 +1,76 @@
+"""How the operator's command writes: safe characters, readable times and sizes, lines of a sensible width.
+
+Addresses, names and replies come from outside: a control character in them could move the cursor or colour the
+screen, and a bidirectional mark could turn a line round. `clean` shows such characters as escapes (I11).
+"""
+
+import shutil
+import textwrap
+import time
+import unicodedata
+from collections.abc import Sequence
+
+from hedwig.settings import DAY, GIB, HOUR, KIB, MIB, MINUTE
+
+
+def clean(text: str) -> str:
+    """`text` on one line, with all that isn't a visible character or a space escaped."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def wide(text: str) -> int:
+    """Columns that `text` takes on a terminal: Chinese characters take two, combining ones none (UAX #11)."""
+    return sum(
+        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text
+    )
+
+
+def padded(text: str, columns: int) -> str:
+    """`text` with spaces behind it, `columns` wide or more."""
+    return text + " " * (columns - wide(text))
+
+
+def table(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Lines with aligned columns, two spaces apart."""
+    widths = [max(wide(cell) for cell in column) for column in zip(*rows, strict=True)]
+    return ["  ".join(padded(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def indented(text: str, indent: int) -> list[str]:
+    """`text` in lines no wider than the terminal (80 to 120 columns), each `indent` spaces in."""
+    columns = min(max(shutil.get_terminal_size((100, 24)).columns, 80), 120)
+    space = " " * indent
+    return textwrap.wrap(text, columns, initial_indent=space, subsequent_indent=space, break_on_hyphens=False)
+
+
+def span(seconds: float) -> str:
+    """A length of time in its largest fitting unit: "40 s", "4 min", "2 h", "3 d"."""
+    if seconds < MINUTE:
+        return f"{max(int(seconds), 0)} s"
+    for unit, name, limit in ((MINUTE, "min", 2 * HOUR), (HOUR, "h", 2 * DAY)):
+        if seconds < limit:
+            return f"{int(seconds / unit)} {name}"
+    return f"{int(seconds / DAY)} d"
+
+
+def due(at: float, now: float) -> str:
+    """When something is to happen: "now" or "in 4 min"."""
+    return "now" if at <= now else f"in {span(at - now)}"
+
+
+def moment(at: float) -> str:
+    """A point in time, local: "2026-01-31 14:05:09"."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+
+
+def octets(size: int) -> str:
+    """A size for people: "812 B", "4.1 KiB", "25 MiB"."""
+    for unit, name in ((GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")):
+        if size >= unit:
+            return f"{size / unit:.1f} {name}" if size < 10 * unit else f"{size // unit} {name}"
+    return f"{size} B"
+
+
+def counted(number: int, one: str, many: str) -> str:
+    """A number with its noun: "1 message", "2 messages"."""
+    return f"{number} {one if number == 1 else many}"
