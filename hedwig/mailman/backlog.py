@@ -1,0 +1,229 @@
+"""The backlog: what lies in mailman's own spool goes on to the postoffice, oldest first (step 3 of the journey).
+
+One thread, one connection of its own, so that new mail overtakes the backlog. While the postoffice is down it probes with
+the oldest message, one at a time, further and further apart, up to 30 s. A message whose verdict is a refusal for good, or
+that is older than `expire`, becomes a bounce, which goes to the postoffice the same way; a bounce that is
+refused too is held for the operator, never dropped (I7). A wrong key (401) expires nothing.
+"""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from hedwig import dsn, log
+from hedwig.envelope import Envelope
+from hedwig.mailman.client import MOST_MESSAGES, MOST_OCTETS, NoVerdict, Parcel, PostofficeClient, Verdict
+from hedwig.mailman.forwarder import as_message, is_postoffices_fault, renamed
+from hedwig.mailman.link import Link
+from hedwig.reply import Reply, Stage
+from hedwig.settings import Mailman
+from hedwig.spool import (
+    POSTOFFICE,
+    Claim,
+    Event,
+    Intake,
+    Kind,
+    Look,
+    NewMessage,
+    RecipientResult,
+    Settlement,
+    SpoolTrouble,
+    State,
+    Work,
+)
+from hedwig.spool.bounces import About, bounce
+
+POLL = 1.0  # seconds between looks into the spool
+PROBES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # seconds between probes while the postoffice is down
+LATER = 300.0  # seconds until a message that was refused for now, by a quota say, is offered again
+
+
+class Spool(Intake, Work, Look, Protocol):
+    """The whole spool."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Passenger:
+    claim: Claim
+    parcel: Parcel
+
+
+class Backlog:
+    """The thread. `owner`: its name in the spool, whose lock the caller holds (I12)."""
+
+    def __init__(self, settings: Mailman, spool: Spool, link: Link, owner: str) -> None:
+        self.settings = settings
+        self._spool = spool
+        self._link = link
+        self._owner = owner
+        self._stopping = threading.Event()
+        self._failures = 0
+        self._thread = threading.Thread(target=self._run, name="backlog", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the request in flight."""
+        self._stopping.set()
+        self._link.changed.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        client, generation = PostofficeClient(self.settings), self._link.generation
+        while not self._stopping.is_set():
+            if generation != self._link.generation:
+                client.close()
+                client, generation = PostofficeClient(self.settings), self._link.generation
+            try:
+                busy = self._round(client)
+            except SpoolTrouble as trouble:
+                log.say(log.Level.ERROR, f"this host's spool can't be used now: {trouble}")
+                busy = False
+            if not busy:
+                self._pause()
+        client.close()
+
+    def _pause(self) -> None:
+        wait = POLL if self._link.is_up else PROBES[min(self._failures, len(PROBES)) - 1]
+        self._link.changed.wait(wait)
+        if self._link.is_up:
+            self._link.changed.clear()
+        elif not self._stopping.is_set():
+            self._link.changed.clear()
+
+    def _round(self, client: PostofficeClient) -> bool:
+        """One look and what comes of it. False: there is nothing to do at once."""
+        now = time.time()
+        gone = [] if self._link.wrong_key else self._spool.expired(now, MOST_MESSAGES)
+        self._expire(self._claim([waiting.delivery for waiting in gone], now), now)
+        limit = MOST_MESSAGES if self._link.is_up else 1
+        waiting = self._spool.due(POSTOFFICE, now, limit)
+        claims = self._claim([each.delivery for each in waiting], now)
+        for batch in _batches([_Passenger(claim, self._parcel(claim)) for claim in claims]):
+            if not self._offer(client, batch):
+                return False
+        return bool(claims)
+
+    def _claim(self, deliveries: Sequence[int], now: float) -> list[Claim]:
+        if not deliveries:
+            return []
+        return self._spool.claim(deliveries, self._owner, now, load_up_to=MOST_OCTETS).result()
+
+    def _parcel(self, claim: Claim) -> Parcel:
+        body = claim.content if claim.content is not None else b"".join(self._spool.body(claim.message))
+        rcpttos = tuple(recipient.address for recipient in claim.recipients)
+        return Parcel(claim.queue_id, Envelope(claim.mailfrom, rcpttos), body, claim.accepted_at, claim.smtputf8)
+
+    def _offer(self, client: PostofficeClient, batch: Sequence[_Passenger]) -> bool:
+        """Send a batch and settle it. False: no verdict, the messages are back in the spool as they were."""
+        try:
+            verdicts = client.send([passenger.parcel for passenger in batch])
+        except NoVerdict as trouble:
+            if trouble.whole_batch:
+                return self._one_by_one(client, batch, trouble)
+            self._link.no_verdict(trouble)
+            self._failures += 1
+            self._spool.settle([Settlement(each.claim.delivery, each.claim.token) for each in batch]).result()
+            return False
+        self._failures = 0
+        self._link.up()
+        now = time.time()
+        pairs = zip(batch, verdicts, strict=True)
+        self._spool.settle([self._settlement(each, verdict, now) for each, verdict in pairs]).result()
+        for passenger, verdict in zip(batch, verdicts, strict=True):
+            _tell(passenger.claim, verdict.reply, now)
+        return True
+
+    def _one_by_one(self, client: PostofficeClient, batch: Sequence[_Passenger], trouble: NoVerdict) -> bool:
+        """The request was refused as a whole: find the message that spoils it, and put that one off."""
+        if len(batch) > 1:
+            return all([self._offer(client, [passenger]) for passenger in batch])
+        self._link.no_verdict(trouble)
+        verdict = Verdict(Reply(451, "4.3.0", str(trouble)))
+        self._spool.settle([self._settlement(batch[0], verdict, time.time())]).result()
+        return True
+
+    def _settlement(self, passenger: _Passenger, verdict: Verdict, now: float) -> Settlement:
+        claim, reply = passenger.claim, verdict.reply
+        if verdict.conflict:
+            again = as_message(renamed(passenger.parcel), self.settings)
+            return _end(claim, Kind.FORWARDED, reply, now, (again,), f"goes on as {again.queue_id}")
+        if reply.code // 100 == 2:
+            return _end(claim, Kind.FORWARDED, reply, now)
+        if reply.permanent:
+            return self._refused(claim, reply, now, passenger.parcel.body)
+        wait = PROBES[-1] if is_postoffices_fault(reply) else LATER
+        return Settlement(
+            claim.delivery,
+            claim.token,
+            tuple(
+                RecipientResult(recipient.number, State.DEFERRED, str(reply), now + wait)
+                for recipient in claim.recipients
+            ),
+            (Event(now, Kind.DEFERRED, stage=Stage.DOT, reply=reply, host=POSTOFFICE),),
+        )
+
+    def _refused(self, claim: Claim, reply: Reply, now: float, original: bytes, *, expired: bool = False) -> Settlement:
+        """A bounce to the sender; what has no sender is held."""
+        kind = Kind.EXPIRED if expired else Kind.FAILED
+        if not claim.mailfrom:
+            return _end(claim, Kind.HELD, reply, now, detail="a bounce that was refused: kept for you to see")
+        undelivered = tuple(
+            dsn.Undelivered(recipient.address, Stage.DOT, reply, host=POSTOFFICE, expired=expired)
+            for recipient in claim.recipients
+        )
+        about = About(claim, original, self.settings.fqdn, self.settings.expire)
+        made = bounce(about, dsn.Action.FAILED, undelivered, now, POSTOFFICE)
+        return _end(claim, kind, reply, now, (made,) if made else ())
+
+    def _expire(self, claims: Sequence[Claim], now: float) -> None:
+        settlements = []
+        for claim in claims:
+            last = claim.recipients[0].last_reply if claim.recipients else ""
+            reply = Reply(554, "5.4.7", f"the postoffice could not be reached in time: {self._link.why or last}")
+            beginning = claim.content or next(iter(self._spool.body(claim.message)), b"")
+            settlements.append(self._refused(claim, reply, now, beginning, expired=True))
+            _tell(claim, reply, now)
+        if settlements:
+            self._spool.settle(settlements).result()
+
+
+def _batches(passengers: Sequence[_Passenger]) -> Iterator[list[_Passenger]]:
+    """Cut by octets as the postoffice wants it; a message over the bound goes alone."""
+    batch: list[_Passenger] = []
+    octets = 0
+    for passenger in passengers:
+        octets += len(passenger.parcel.body)
+        if batch and octets > MOST_OCTETS:
+            yield batch
+            batch, octets = [], len(passenger.parcel.body)
+        batch.append(passenger)
+    if batch:
+        yield batch
+
+
+def _end(
+    claim: Claim, kind: Kind, reply: Reply, now: float, successors: tuple[NewMessage, ...] = (), detail: str = ""
+) -> Settlement:
+    """All recipients have the same end here: in mailman's spool a message goes on, or not, as a whole."""
+    state = State.HELD if kind is Kind.HELD else State.DONE
+    results = tuple(RecipientResult(recipient.number, state, str(reply)) for recipient in claim.recipients)
+    event = Event(now, kind, stage=Stage.DOT, reply=reply, host=POSTOFFICE, detail=detail)
+    return Settlement(claim.delivery, claim.token, results, (event,), successors)
+
+
+def _tell(claim: Claim, reply: Reply, now: float) -> None:
+    forwarded = reply.code // 100 == 2
+    log.event(
+        "forwarded" if forwarded else "refused",
+        f"{'forwarded' if forwarded else 'not taken by the postoffice'}: from=<{claim.mailfrom}> "
+        f"size={claim.size} waited={now - claim.accepted_at:.1f}s: {reply}",
+        log.Level.INFO if forwarded else log.Level.NOTICE,
+        queue_id=claim.queue_id,
+        sender=claim.mailfrom,
+        reply=str(reply),
+    )

@@ -1,0 +1,221 @@
+"""The forwarder: from a submission to a verdict (step 3 of the journey).
+
+A message joins the batch that waits while a request is in flight; so a batch is one message when idle and up to 100
+under load, and no timer holds anything up. Messages over 1 MiB go alone on a connection of their own (I9). What the
+postoffice says of a message is what the container hears. Where it says nothing (unreachable, 401, 5xx, a fault of its own, or 10 s
+without a verdict) the message goes to mailman's own spool under the same ID, and the container hears 250 (I1): the
+backlog (backlog.py) sends it on.
+
+While the postoffice is down new messages go straight to the spool: the backlog alone probes.
+"""
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from hedwig import log, queueid
+from hedwig.envelope import digest
+from hedwig.mailman import Submission
+from hedwig.mailman.client import MOST_MESSAGES, MOST_OCTETS, NoVerdict, Parcel, PostofficeClient, Verdict
+from hedwig.mailman.link import Link
+from hedwig.reply import Reply
+from hedwig.settings import Mailman
+from hedwig.spool import POSTOFFICE, Bytes, Intake, NewMessage, SpoolTrouble
+
+VERDICT_TIME = 10.0  # seconds that a container waits before its message is spooled
+
+Settle = Callable[["Verdict | None"], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ride:
+    """A parcel and whom to tell of its verdict; None tells that there is none."""
+
+    parcel: Parcel
+    settle: Settle
+
+
+class Lane:
+    """One thread with one connection; sends what waits, a batch at a time."""
+
+    def __init__(self, name: str, client: Callable[[], PostofficeClient], link: Link) -> None:
+        self._client = client
+        self._link = link
+        self._waiting: deque[_Ride] = deque()
+        self._wake = threading.Condition()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name=f"forward-{name}", daemon=True)
+        self._thread.start()
+
+    def add(self, parcel: Parcel, settle: Settle) -> None:
+        """Queue a parcel; `settle` is called in this lane's thread."""
+        with self._wake:
+            self._waiting.append(_Ride(parcel, settle))
+            self._wake.notify()
+
+    def stop(self) -> None:
+        """End the thread after the request in flight; what still waits gets no verdict."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify()
+        self._thread.join(VERDICT_TIME + 1)
+
+    def _run(self) -> None:
+        client, generation = self._client(), self._link.generation
+        while batch := self._next_batch():
+            if generation != self._link.generation:  # the settings changed: another URL or key
+                client.close()
+                client, generation = self._client(), self._link.generation
+            self._send(client, batch)
+        client.close()
+        for ride in self._waiting:
+            ride.settle(None)
+
+    def _next_batch(self) -> list[_Ride]:
+        with self._wake:
+            while not self._waiting and not self._stopping:
+                self._wake.wait()
+            if self._stopping:
+                return []
+            batch, octets = [self._waiting.popleft()], 0
+            octets = len(batch[0].parcel.body)
+            while self._waiting and len(batch) < MOST_MESSAGES:
+                octets += len(self._waiting[0].parcel.body)
+                if octets > MOST_OCTETS:
+                    break
+                batch.append(self._waiting.popleft())
+            return batch
+
+    def _send(self, client: PostofficeClient, batch: list[_Ride]) -> None:
+        try:
+            verdicts: Sequence[Verdict | None] = client.send([ride.parcel for ride in batch])
+            self._link.up()
+        except NoVerdict as trouble:
+            if trouble.whole_batch and len(batch) > 1:
+                for ride in batch:  # one of them spoils the batch: find out which
+                    self._send(client, [ride])
+                return
+            self._link.no_verdict(trouble)
+            verdicts = [None] * len(batch)
+        for ride, verdict in zip(batch, verdicts, strict=True):
+            ride.settle(verdict)
+
+
+class Forwarder:
+    """Gives each submission the reply that its container hears."""
+
+    def __init__(self, settings: Mailman, spool: Intake, link: Link) -> None:
+        self.settings = settings
+        self._spool = spool
+        self._link = link
+        self._small = Lane("small", self._new_client, link)
+        self._large = Lane("large", self._new_client, link)
+        self.forwarded = 0
+        self.spooled = 0
+        self.refused = 0
+
+    def _new_client(self) -> PostofficeClient:
+        return PostofficeClient(self.settings)
+
+    async def submit(self, submission: Submission) -> Reply:
+        """The verdict of the postoffice, or 250 once the message is in mailman's own spool; 452 where that is full."""
+        parcel = Parcel(
+            submission.queue_id, submission.envelope, submission.body, submission.accepted_at, submission.smtputf8
+        )
+        verdict = await self._verdict(parcel) if self._link.is_up else None
+        if verdict is not None and verdict.conflict:
+            parcel = renamed(parcel)
+            verdict = await self._verdict(parcel)
+        if verdict is None or verdict.conflict or is_postoffices_fault(verdict.reply):
+            return await self._keep(submission, parcel)
+        if verdict.reply.code // 100 == 2:
+            self.forwarded += 1
+            _tell("forwarded", submission, parcel, verdict.reply)
+            return Reply(250, "2.0.0", f"queued as {parcel.queue_id}")
+        self.refused += 1
+        _tell("refused", submission, parcel, verdict.reply, log.Level.NOTICE)
+        return verdict.reply
+
+    async def _verdict(self, parcel: Parcel) -> Verdict | None:
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Verdict | None] = loop.create_future()
+
+        def settle(verdict: Verdict | None) -> None:
+            loop.call_soon_threadsafe(lambda: None if answer.done() else answer.set_result(verdict))
+
+        lane = self._large if len(parcel.body) > MOST_OCTETS else self._small
+        lane.add(parcel, settle)
+        try:
+            return await asyncio.wait_for(answer, VERDICT_TIME)
+        except TimeoutError:
+            return None  # it may still be accepted over there: the same ID makes that harmless (I3)
+
+    async def _keep(self, submission: Submission, parcel: Parcel) -> Reply:
+        if self._spool.used() + len(parcel.body) > self.settings.spool_limit:
+            _tell("refused", submission, parcel, "the spool of this host is full", log.Level.WARNING)
+            return Reply(452, "4.3.1", "this host's mail spool is full (spool_limit): try again later")
+        try:
+            await asyncio.wrap_future(self._spool.register([as_message(parcel, self.settings)]))
+        except SpoolTrouble as trouble:
+            log.say(log.Level.ERROR, f"the spool can't take {parcel.queue_id}: {trouble}")
+            return Reply(451, "4.3.0", "this host can't store mail now: try again later")
+        self.spooled += 1
+        _tell("spooled", submission, parcel, self._link.why)
+        return Reply(250, "2.0.0", f"queued as {parcel.queue_id}")
+
+    def stop(self) -> None:
+        """End both lanes; whatever has no verdict yet is spooled by the submissions that still wait."""
+        self._small.stop()
+        self._large.stop()
+
+
+def is_postoffices_fault(reply: Reply) -> bool:
+    """A 4yz that is about the postoffice's own state (RFC 3463 x.3.z) is for mailman to bridge; a quota is not."""
+    return reply.code // 100 == 4 and reply.enhanced.startswith("4.3.")
+
+
+def renamed(parcel: Parcel) -> Parcel:
+    """The same message under a new queue ID: its old one is taken over there by another message (I3).
+
+    The ID stands in the first header field, our Received; it is replaced there, so that the trace stays whole.
+    """
+    fresh = queueid.new(parcel.accepted_at)
+    body = parcel.body.replace(parcel.queue_id.encode(), fresh.encode(), 1)
+    return replace(parcel, queue_id=fresh, body=body)
+
+
+def as_message(parcel: Parcel, settings: Mailman) -> NewMessage:
+    """What mailman's own spool keeps: the whole message as one delivery to the postoffice."""
+    return NewMessage(
+        queue_id=parcel.queue_id,
+        client=settings.fqdn,
+        envelope=parcel.envelope,
+        body=Bytes(parcel.body),
+        digest=digest(parcel.envelope, [parcel.body]),
+        accepted_at=parcel.accepted_at,
+        expires_at=parcel.accepted_at + settings.expire,
+        parts={POSTOFFICE: parcel.envelope.rcpttos},
+        smtputf8=parcel.smtputf8,
+    )
+
+
+def _tell(
+    kind: str, submission: Submission, parcel: Parcel, why: Reply | str, level: log.Level = log.Level.INFO
+) -> None:
+    """The journal's line on one submission."""
+    envelope = parcel.envelope
+    others = f" and {len(envelope.rcpttos) - 1} more" if len(envelope.rcpttos) > 1 else ""
+    log.event(
+        kind,
+        f"{kind}: from=<{envelope.mailfrom}> to=<{envelope.rcpttos[0]}>{others} size={len(parcel.body)} "
+        f"peer={submission.peer} delay={time.time() - parcel.accepted_at:.3f}s: {why}",
+        level,
+        queue_id=parcel.queue_id,
+        sender=envelope.mailfrom,
+        rcpt=envelope.rcpttos[0],
+        peer=submission.peer,
+        reply=str(why),
+    )

@@ -1,0 +1,196 @@
+"""From hints to claims (steps 5 and 6): takes hints from the queue, finds each delivery's route, and claims in the
+spool what the bag has room for.
+
+Hints come in batches: whatever lies ready when the last batch is done. A delivery whose route DNS is slow to tell waits
+aside, so that it holds up no other; the wait has a bound for each destination. What a site has no room for stays in the
+spool, unclaimed: its hint is dropped, and a pause tells the feeder when to hint it again (I9). A hint is deleted only
+after the claim has committed; if this process dies before, the queue hands it out again, and the claim decides (I2).
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+from hedwig import log
+from hedwig.queue import DEFAULT_LANE, Hint, Queue, QueueDown
+from hedwig.spool import Claim, Pause, Preview, SpoolTrouble
+from hedwig.worker.courier import Tools
+from hedwig.worker.route import Route, Unroutable
+
+MOST_HINTS = 500  # a batch
+RESERVE_TIME = 1.0  # seconds to wait for a hint
+ROUTE_TIME = 0.02  # seconds that a batch waits for DNS before the slow ones go aside
+MOST_ASIDE = 20  # deliveries of one destination that wait for DNS
+BUSY_PAUSE = 0.5  # seconds
+LOOKUP_PAUSE = 2.0
+TROUBLE_PAUSE = 1.0
+
+
+class Carrier(Protocol):
+    """Who takes the claims on."""
+
+    def carry(self, claim: Claim, route: Route) -> None:
+        """Send this to that site."""
+
+    def conclude(self, claim: Claim, unroutable: Unroutable) -> None:
+        """No host takes it: settle it so."""
+
+    def give_up(self, claim: Claim) -> None:
+        """It is past its expiry: settle it so."""
+
+
+class Claimer:
+    """Run `run` as a task; `stop` lets it end by itself within RESERVE_TIME. `owner` is "host/N", locked (I12)."""
+
+    def __init__(self, tools: Tools, queue: Queue, carrier: Carrier, owner: str) -> None:
+        self._spool = tools.spool
+        self._queue = queue
+        self._router = tools.router
+        self._bag = tools.bag
+        self._carrier = carrier
+        self._owner = owner
+        self._stop = asyncio.Event()
+        self._hands = ThreadPoolExecutor(1, thread_name_prefix="queue")  # greenstalk: one connection, one thread
+        self._eyes = ThreadPoolExecutor(1, thread_name_prefix="preview")
+        self._aside: dict[str, int] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._trouble = ""
+        self.beat = time.monotonic()
+
+    def stop(self) -> None:
+        """Take no more hints; deliveries that wait for DNS are left in the spool."""
+        self._stop.set()
+        for task in self._tasks:
+            task.cancel()
+
+    async def run(self, may_claim: Callable[[], bool]) -> None:
+        """Until `stop`. While `may_claim` says no (outcomes can't be written) nothing new is taken."""
+        loop = asyncio.get_running_loop()
+        while not self._stop.is_set():
+            self.beat = time.monotonic()
+            room = min(MOST_HINTS, self._bag.room())
+            if not room or not may_claim():
+                await asyncio.sleep(0.01 if not room else TROUBLE_PAUSE)
+                continue
+            try:
+                hints = await loop.run_in_executor(self._hands, self._reserve, room)
+                if self._stop.is_set():
+                    break  # not deleted: the queue hands them to others once this connection ends
+                await self._take(hints)
+                if hints:
+                    await loop.run_in_executor(self._hands, self._queue.done, hints)
+                self._tell_trouble("")
+            except (QueueDown, SpoolTrouble) as trouble:
+                self._tell_trouble(str(trouble))
+                await asyncio.sleep(TROUBLE_PAUSE)
+        await loop.run_in_executor(self._hands, self._queue.close)
+        self._hands.shutdown()
+        self._eyes.shutdown()
+
+    def _reserve(self, limit: int) -> list[Hint]:
+        return self._queue.reserve([DEFAULT_LANE], limit, RESERVE_TIME)
+
+    def _tell_trouble(self, trouble: str) -> None:
+        if trouble != self._trouble:
+            if trouble:
+                log.say(log.Level.WARNING, f"no new deliveries are taken: {trouble}")
+            else:
+                log.say(log.Level.NOTICE, "deliveries are taken again")
+        self._trouble = trouble
+
+    async def _take(self, hints: Sequence[Hint]) -> None:
+        numbers = list(dict.fromkeys(hint.delivery for hint in hints))
+        if not numbers:
+            return
+        loop = asyncio.get_running_loop()
+        previews = await loop.run_in_executor(self._eyes, self._spool.preview, numbers, time.time())
+        groups: dict[str, list[Preview]] = {}
+        for preview in previews:
+            groups.setdefault(preview.destination, []).append(preview)
+        routes = {destination: asyncio.ensure_future(self._router.route(destination)) for destination in groups}
+        if routes:
+            await asyncio.wait(routes.values(), timeout=ROUTE_TIME)
+        known: dict[str, Route | Unroutable] = {}
+        pauses: list[Pause] = []
+        for destination, task in routes.items():
+            if task.done():
+                known[destination] = task.result()
+            else:
+                pauses += self._put_aside(destination, groups.pop(destination), task)
+        await self._claim(groups, known, pauses)
+
+    def _put_aside(
+        self, destination: str, previews: list[Preview], route: "asyncio.Future[Route | Unroutable]"
+    ) -> list[Pause]:
+        """DNS is slow for this destination: a task goes on with some of its deliveries; the others are paused."""
+        waiting = self._aside.get(destination, 0)
+        taken = previews[: max(0, MOST_ASIDE - waiting)]
+        self._aside[destination] = waiting + len(taken)
+        task = asyncio.create_task(self._after_lookup(destination, taken, route))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        now = time.time()
+        if len(taken) == len(previews):
+            return []
+        return [Pause(destination, now, now + LOOKUP_PAUSE, f"looking up the MX of {destination}")]
+
+    async def _after_lookup(
+        self, destination: str, previews: list[Preview], route: "asyncio.Future[Route | Unroutable]"
+    ) -> None:
+        try:
+            known = {destination: await route}
+            if not self._stop.is_set():
+                await self._claim({destination: previews}, known, [])
+        except SpoolTrouble as trouble:
+            self._tell_trouble(str(trouble))
+        finally:
+            left = self._aside.get(destination, 0) - len(previews)
+            if left > 0:
+                self._aside[destination] = left
+            else:
+                self._aside.pop(destination, None)
+
+    async def _claim(
+        self, groups: dict[str, list[Preview]], routes: dict[str, Route | Unroutable], pauses: list[Pause]
+    ) -> None:
+        now = time.time()
+        chosen: list[int] = []
+        promised: dict[Route, int] = {}
+        for destination, previews in groups.items():
+            gone = [preview.delivery for preview in previews if preview.expires_at <= now]
+            live = [preview.delivery for preview in previews if preview.expires_at > now]
+            route = routes[destination]
+            room = len(live)
+            if isinstance(route, Route):
+                room = max(0, self._bag.capacity(route.site, now) - _of_site(promised, route))
+                promised[route] = min(room, len(live))
+            chosen += gone + live[:room]
+            if room < len(live) and isinstance(route, Route):
+                pauses.append(self._pause(destination, route, now))
+        if not chosen and not pauses:
+            return
+        claims = await asyncio.wrap_future(self._spool.claim(chosen, self._owner, now, pauses))
+        self._pass_on(claims, routes, now)
+
+    def _pause(self, destination: str, route: Route, now: float) -> Pause:
+        state = self._bag.of(route.site)
+        if state.failures:
+            return Pause(destination, now, max(state.not_before, now + BUSY_PAUSE), state.reason)
+        return Pause(destination, now, now + BUSY_PAUSE, "all its connections are busy")
+
+    def _pass_on(self, claims: Iterable[Claim], routes: dict[str, Route | Unroutable], now: float) -> None:
+        for claim in claims:
+            route = routes[claim.destination]
+            if claim.expires_at <= now:
+                self._carrier.give_up(claim)
+            elif isinstance(route, Route):
+                self._carrier.carry(claim, route)
+            else:
+                self._carrier.conclude(claim, route)
+
+
+def _of_site(promised: dict[Route, int], route: Route) -> int:
+    """What this batch has already promised to other destinations of the same site."""
+    return sum(count for other, count in promised.items() if other.site == route.site)

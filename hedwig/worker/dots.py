@@ -1,0 +1,58 @@
+"""Dot marks: which messages were on the point of being handed over (I5).
+
+Before the final dot of a message goes out, the worker writes (delivery, token) into its own file with one pwrite of
+16 bytes. The page cache survives the death of the process, SIGKILL included. When a dead worker's claims are freed, a
+claim with a mark and without a settlement may have been delivered: it is in doubt.
+
+A mark needs no erasing: once its claim is settled the token is nobody's any more, and the slot is used again.
+"""
+
+import os
+import struct
+from pathlib import Path
+
+_RECORD = struct.Struct("<qq")
+
+
+def path_of(state_dir: str, number: str) -> Path:
+    """The file of worker `number`."""
+    return Path(state_dir) / f"{number}.dots"
+
+
+def read_marks(path: Path) -> frozenset[tuple[int, int]]:
+    """All (delivery, token) in a file; none where there is no file. A torn last record is left out."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return frozenset()
+    whole = len(content) - len(content) % _RECORD.size
+    return frozenset((delivery, token) for delivery, token in _RECORD.iter_unpack(content[:whole]) if token)
+
+
+class DotMarks:
+    """The running worker's file. Not thread-safe: it belongs to the event loop."""
+
+    def __init__(self, path: Path) -> None:
+        """Begin with no marks: the caller has freed the claims that the old ones were about."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
+        self._free: list[int] = []
+        self._slots = 0
+
+    def mark(self, delivery: int, token: int) -> int:
+        """Write the mark; returns its slot, which stays taken until `release`."""
+        if self._free:
+            slot = self._free.pop()
+        else:
+            slot = self._slots
+            self._slots += 1
+        os.pwrite(self._file, _RECORD.pack(delivery, token), slot * _RECORD.size)
+        return slot
+
+    def release(self, slot: int) -> None:
+        """The claim's settlement is on disk: the slot may be used again."""
+        self._free.append(slot)
+
+    def close(self) -> None:
+        """Close the file; what is written stays for whoever frees this worker's claims."""
+        os.close(self._file)

@@ -1,0 +1,191 @@
+"""worker N: the daemon that delivers. This page joins its parts and holds its life: start, reload, stop.
+
+Start: lock the name (a second worker N ends with an error), free what a dead predecessor held, with its dot marks (I5),
+open the spool (waiting for the postoffice to make it), and take hints. SIGHUP reads the settings again; what a running
+worker can change is `ehlo`, `refuse`, `retry` and `debug`. SIGTERM: take nothing more, hand back what no dot has gone
+out for, wait up to `stop_time` for the replies to the rest, settle, end (I10).
+"""
+
+import asyncio
+import random
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import uvloop
+
+from hedwig import log
+from hedwig.mx.dns import DnsResolver
+from hedwig.queue.beanstalk import open_queue
+from hedwig.settings import Worker
+from hedwig.spool import Kind, SpoolTrouble, owner
+from hedwig.spool.sqlite import SqliteSpool, open_spool
+from hedwig.worker import myself
+from hedwig.worker.bag import Bag
+from hedwig.worker.claims import Claimer
+from hedwig.worker.courier import Tools
+from hedwig.worker.delivery import Rules
+from hedwig.worker.dispatch import Dispatch
+from hedwig.worker.dots import DotMarks, path_of
+from hedwig.worker.heirs import free_claims, free_dead_owners
+from hedwig.worker.hinter import Hinter
+from hedwig.worker.route import Router
+from hedwig.worker.settle import Settler
+
+LOCK_PATIENCE = 5.0  # seconds: another worker may hold our lock for a moment, to free our dead predecessor's claims
+ROUND = 5.0  # seconds between the rounds of upkeep
+DEAD_EVERY = 3  # rounds between looks for dead workers
+SPOOL_WAIT = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What the daemon's main passes in. `reload` gives new settings, or None where the file is broken; `notify` takes
+    systemd's state lines."""
+
+    reload: Callable[[], Worker | None]
+    notify: Callable[[str], object]
+
+
+def run(
+    settings: Worker,
+    number: int,
+    config_file: str,
+    reload: Callable[[], Worker | None],
+    notify: Callable[[str], object],
+) -> int:
+    """Run worker `number` until SIGTERM or SIGINT; returns the exit status."""
+    del config_file
+    lock = owner.worker_lock(settings.run_dir, str(number))
+    deadline = time.monotonic() + LOCK_PATIENCE
+    try:
+        while not lock.take():
+            if time.monotonic() > deadline:
+                log.say(log.Level.ERROR, f"another worker {number} runs on this host: it holds {lock.path}")
+                return 1
+            time.sleep(0.1)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop, debug=False) as runner:
+            return runner.run(_main(settings, str(number), Outside(reload, notify)))
+    except OSError as error:
+        log.say(log.Level.ERROR, f"worker {number} can't use its folders (run_dir, state_dir): {error}")
+        return 1
+    finally:
+        lock.give_back()
+
+
+async def _main(settings: Worker, number: str, outside: Outside) -> int:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(ending, stopping.set)
+    spool = await _spool(settings, stopping)
+    if spool is None:
+        return 0
+    try:
+        worker = await loop.run_in_executor(None, _Life, settings, number, spool, outside)
+        loop.add_signal_handler(signal.SIGHUP, worker.reload)
+        await worker.live(stopping)
+    finally:
+        spool.close()
+    return 0
+
+
+async def _spool(settings: Worker, stopping: asyncio.Event) -> SqliteSpool | None:
+    """The spool, as soon as the postoffice has made it; None if the worker is stopped before."""
+    said = ""
+    while not stopping.is_set():
+        try:
+            return open_spool(settings.spool, create=False)
+        except SpoolTrouble as trouble:
+            if str(trouble) != said:
+                said = str(trouble)
+                log.say(log.Level.WARNING, f"waiting for the spool: {said}")
+        try:
+            await asyncio.wait_for(stopping.wait(), SPOOL_WAIT)
+        except TimeoutError:
+            continue
+    return None
+
+
+class _Life:
+    """A running worker."""
+
+    def __init__(self, settings: Worker, number: str, spool: SqliteSpool, outside: Outside) -> None:
+        self._settings = settings
+        self._number = number
+        self._outside = outside
+        self._spool = spool
+        self._owner = owner.owner_name(number)
+        own_dots = path_of(settings.state_dir, number)
+        free_claims(spool, self._owner, own_dots, settings.retry)
+        me = myself.find(settings)
+        self._hinter = Hinter(open_queue(settings.queue))
+        self._router = Router(DnsResolver(settings.dns.nameservers, settings.dns.port), me, settings.smtp_port)
+        self._settler = Settler(spool, self._hinter.hint, time.time)
+        self._tools = Tools(
+            spool=spool,
+            router=self._router,
+            bag=Bag(),
+            dots=DotMarks(own_dots),
+            settler=self._settler,
+            rules=Rules(settings.retry, me.ehlo, random.random),
+            debug=settings.debug,
+        )
+        self._dispatch = Dispatch(self._tools)
+        queue = open_queue(settings.queue)
+        self._claimer = Claimer(self._tools, queue, self._dispatch, self._owner)
+
+    async def live(self, stopping: asyncio.Event) -> None:
+        """Until `stopping`, then the orderly end."""
+        log.say(log.Level.INFO, f"worker {self._number} delivers as {self._router.myself.ehlo}")
+        settler = asyncio.create_task(self._settler.run())
+        claimer = asyncio.create_task(self._claimer.run(lambda: not self._settler.trouble))
+        upkeep = asyncio.create_task(self._upkeep())
+        self._outside.notify("READY=1")
+        parts = {settler, claimer, upkeep}
+        ended = asyncio.create_task(stopping.wait())
+        await asyncio.wait({ended, *parts}, return_when=asyncio.FIRST_COMPLETED)
+        broken = [part for part in parts if part.done()]
+        self._outside.notify("STOPPING=1")
+        self._claimer.stop()
+        upkeep.cancel()
+        await self._dispatch.stop(self._settings.stop_time)
+        await asyncio.gather(claimer, upkeep, return_exceptions=True)
+        await self._dispatch.stop(0)
+        self._settler.stop()
+        await asyncio.gather(settler, return_exceptions=bool(broken))
+        self._hinter.close()
+        self._tools.dots.close()
+        for part in broken:
+            part.result()
+
+    async def _upkeep(self) -> None:
+        """Every few seconds: the status for systemd, the watchdog, and claims of workers that died."""
+        rounds = 0
+        while True:
+            counts = self._settler.counts
+            self._outside.notify(
+                f"STATUS={counts[Kind.DELIVERED]} delivered, {counts[Kind.DEFERRED]} deferred, {counts[Kind.FAILED]} failed, "
+                f"{self._dispatch.connections} connections; EHLO {self._router.myself.ehlo}"
+            )
+            if time.monotonic() - self._claimer.beat < 2 * ROUND:
+                self._outside.notify("WATCHDOG=1")
+            self._tools.bag.forget_idle(time.time())
+            if rounds % DEAD_EVERY == 0:
+                await asyncio.get_running_loop().run_in_executor(
+                    None, free_dead_owners, self._spool, self._owner, self._settings
+                )
+            rounds += 1
+            await asyncio.sleep(ROUND)
+
+    def reload(self) -> None:
+        """SIGHUP."""
+        self._outside.notify("RELOADING=1")
+        settings = self._outside.reload()
+        if settings is not None:
+            self._settings = settings
+            self._router.myself = myself.find(settings)
+            self._tools.rules = Rules(settings.retry, self._router.myself.ehlo, random.random)
+            self._tools.debug = settings.debug
+        self._outside.notify("READY=1")

@@ -1,0 +1,87 @@
+"""What this host is to the outside: the name it gives in EHLO, and the addresses that are its own.
+
+RFC 5321 §2.3.5 and §4.1.4: EHLO gives a name that resolves, or an address literal. The setting comes first; then
+`hostname -f` where it has a dot; then the PTR name of the address that mail leaves from, if that name leads back to it;
+at last the address in brackets, which receivers don't like.
+"""
+
+import array
+import fcntl
+import ipaddress
+import socket
+import struct
+from pathlib import Path
+
+from hedwig import log, routing
+from hedwig.settings import Worker
+from hedwig.worker.route import Myself
+
+_SIOCGIFCONF = 0x8912
+_IFREQ = 40  # octets of a struct ifreq on 64-bit Linux
+_SOMEWHERE = ("192.0.2.1", 9)  # TEST-NET-1: connecting a datagram socket sends nothing, and shows the route
+
+
+def find(settings: Worker) -> Myself:
+    """Name and refused networks as the settings and this machine have them. May ask DNS once (a PTR)."""
+    return Myself(settings.ehlo or ehlo_name(), routing.parse_refuse(settings.refuse, own_addresses()))
+
+
+def ehlo_name() -> str:
+    """The name for EHLO where none is set."""
+    name = socket.getfqdn()
+    if "." in name and not name.startswith("localhost"):
+        return name
+    address = source_address()
+    name = _confirmed_ptr(address)
+    if name:
+        return name
+    log.say(
+        log.Level.WARNING,
+        f"this host has no full name: EHLO gives [{address}], which many receivers refuse; set `ehlo:` in worker.yml",
+    )
+    return f"[{address}]"
+
+
+def source_address() -> str:
+    """The IPv4 address that connections to the outside leave from; 127.0.0.1 where there is no route."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(_SOMEWHERE)
+        except OSError:
+            return "127.0.0.1"
+        return str(probe.getsockname()[0])
+
+
+def _confirmed_ptr(address: str) -> str:
+    try:
+        name = socket.gethostbyaddr(address)[0]
+        leads_back = address in socket.gethostbyname_ex(name)[2]
+    except OSError:
+        return ""
+    return name if leads_back and "." in name and not name.startswith("localhost") else ""
+
+
+def own_addresses() -> list[str]:
+    """All IPv4 and IPv6 addresses of this machine. Not by netlink, which the systemd unit forbids."""
+    return _own_ipv4() + _own_ipv6(Path("/proc/net/if_inet6"))
+
+
+def _own_ipv4() -> list[str]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        room = 64 * _IFREQ
+        while True:
+            buffer = array.array("B", bytes(room))
+            answer = fcntl.ioctl(asking, _SIOCGIFCONF, struct.pack("iL", room, buffer.buffer_info()[0]))
+            used = struct.unpack("iL", answer)[0]
+            if used < room:
+                break
+            room *= 2
+    return [socket.inet_ntoa(buffer[start + 20 : start + 24]) for start in range(0, used, _IFREQ)]
+
+
+def _own_ipv6(table: Path) -> list[str]:
+    try:
+        lines = table.read_text(encoding="ascii").splitlines()
+    except OSError:
+        return []  # a kernel without IPv6
+    return [str(ipaddress.IPv6Address(int(line.split()[0], 16))) for line in lines if line]

@@ -1,0 +1,146 @@
+"""The settler: ends claims, many in one transaction, and only then tells the journal (step 8).
+
+The order of effects: outcomes, bounces and history are committed together; then the dot marks are free, the bag has
+room, the journal is told, and the bounces are hinted to the queue. While the spool can't take the settlements (disk full)
+they are kept and tried again: what was delivered must not be forgotten, or it would go out twice. Nothing new is
+claimed meanwhile (`trouble`).
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from hedwig import log
+from hedwig.spool import Claim, Kind, Settlement, SpoolTrouble, Waiting, Work
+from hedwig.worker.delivery import Conclusion, Line
+
+MOST_AT_ONCE = 500
+TROUBLE_PAUSE = 1.0  # seconds between tries while the spool can't write
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A claim's conclusion; `after` is called when it is on disk (it frees the dot mark and the bag's room)."""
+
+    claim: Claim
+    conclusion: Conclusion
+    after: Callable[[], None]
+
+
+def handed_back(claim: Claim, after: Callable[[], None]) -> Ending:
+    """The claim ends as if it had not been."""
+    return Ending(claim, Conclusion(Settlement(claim.delivery, claim.token), ()), after)
+
+
+class Settler:
+    """Belongs to the event loop. `hint` is called with deliveries that are due at once (bounces, and what was handed
+    back); `now` gives Unix seconds."""
+
+    def __init__(self, spool: Work, hint: Callable[[list[Waiting]], None], now: Callable[[], float]) -> None:
+        self._spool = spool
+        self._hint = hint
+        self._now = now
+        self._waiting: list[Ending] = []
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self.trouble = ""
+        self.counts: dict[Kind, int] = dict.fromkeys(Kind, 0)
+
+    def add(self, ending: Ending) -> None:
+        """Settle this with whatever else waits."""
+        self._waiting.append(ending)
+        self._wake.set()
+
+    @property
+    def pending(self) -> int:
+        """Endings that are not on disk yet."""
+        return len(self._waiting)
+
+    async def run(self) -> None:
+        """Settle until `stop`, and then what still waits. Never cancel this: a commit whose answer is not heard would
+        be taken for a lost claim."""
+        while not (self._stopping and not self._waiting):
+            await self._wake.wait()
+            self._wake.clear()
+            await self.drain()
+
+    def stop(self) -> None:
+        """Let `run` end once everything is on disk."""
+        self._stopping = True
+        self._wake.set()
+
+    async def drain(self) -> None:
+        """Settle all that waits now."""
+        while self._waiting:
+            batch = self._waiting[:MOST_AT_ONCE]
+            try:
+                settled = await asyncio.wrap_future(self._spool.settle([each.conclusion.settlement for each in batch]))
+            except SpoolTrouble as trouble:
+                self._troubled(str(trouble))
+                await asyncio.sleep(TROUBLE_PAUSE)
+                continue
+            self._recovered()
+            del self._waiting[: len(batch)]
+            due: list[Waiting] = []
+            for ending, answer in zip(batch, settled, strict=True):
+                ending.after()
+                if not answer.held_token:
+                    log.say(
+                        log.Level.ERROR,
+                        f"{ending.claim.queue_id}: the claim was no longer ours; its outcome is not recorded",
+                    )
+                    continue
+                self._tell(ending.claim, ending.conclusion.lines)
+                due += answer.bounces
+                if len(ending.conclusion.settlement.results) < len(ending.claim.recipients):
+                    due.append(Waiting(ending.claim.delivery, ending.claim.destination))
+            if due:
+                self._hint(due)
+
+    def _troubled(self, why: str) -> None:
+        if why != self.trouble:
+            log.say(log.Level.ALERT, f"outcomes can't be written: {why}; nothing new is sent until they can")
+        self.trouble = why
+
+    def _recovered(self) -> None:
+        if self.trouble:
+            log.say(log.Level.NOTICE, "outcomes can be written again")
+        self.trouble = ""
+
+    def _tell(self, claim: Claim, lines: Iterable[Line]) -> None:
+        for line in lines:
+            self.counts[line.kind] += 1
+            tell(claim, line, self._now())
+
+
+def tell(claim: Claim, line: Line, now: float) -> None:
+    """The journal's line on one recipient: what, whom, where, how long, and the far side's own words."""
+    said, attempt = line.attempt.said, line.attempt
+    words = str(said.reply) if said.reply is not None else said.detail
+    tries = line.recipient.tries + 1
+    next_try = f" next try in {max(0, line.due - now):.0f}s" if line.due else ""
+    log.event(
+        line.kind,
+        f"{line.kind}: to=<{line.recipient.address}> from=<{claim.mailfrom}> mx={attempt.host or '-'} "
+        f"delay={now - claim.accepted_at:.3f}s try={tries} tls={attempt.tls or 'no'} stage={said.stage}:{next_try} "
+        f"{words}",
+        _LEVELS.get(line.kind, log.Level.INFO),
+        queue_id=claim.queue_id,
+        client=claim.client,
+        sender=claim.mailfrom,
+        rcpt=line.recipient.address,
+        site=claim.destination,
+        mx=attempt.host,
+        reply=words,
+        status=said.reply.status if said.reply is not None else "",
+        delay=f"{now - claim.accepted_at:.3f}",
+        attempt=tries,
+        tls=attempt.tls,
+    )
+
+
+_LEVELS = {
+    Kind.FAILED: log.Level.NOTICE,
+    Kind.EXPIRED: log.Level.NOTICE,
+    Kind.IN_DOUBT: log.Level.WARNING,
+}
