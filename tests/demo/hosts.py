@@ -212,6 +212,17 @@ def remove_temporary(ports: Ports) -> None:
     shutil.rmtree(ports.temporary, ignore_errors=True)
 
 
-def search_path() -> None:
-    """Daemons lie in sbin, which a user's PATH lacks."""
+def tidy_environment() -> None:
+    """Daemons lie in sbin, which a user's PATH lacks; a proxy or a service manager of the caller is none of ours."""
     os.environ["PATH"] = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin"
+    for name in (
+        "JOURNAL_STREAM",
+        "NOTIFY_SOCKET",
+        "LISTEN_FDS",
+        "LISTEN_PID",
+        "http_proxy",
+        "https_proxy",
+        "all_proxy",
+    ):
+        for spelling in (name, name.upper()):
+            os.environ.pop(spelling, None)

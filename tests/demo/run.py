@@ -209,7 +209,7 @@ def main() -> int:
     arguments.add_argument("--once", action="store_true", help="end everything after the first letter")
     arguments.add_argument("--to", default=hosts.RECIPIENT, help="the first letter's recipient")
     options = arguments.parse_args()
-    hosts.search_path()
+    hosts.tidy_environment()
     arrived = False
     try:
         with hosts.folder_of_its_own(), orderly_end() as (parts, ports):
