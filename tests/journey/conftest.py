@@ -1,25 +1,13 @@
 """Fixtures of the journeys: a network, its containers, and a check that nothing broken ever reached a far side."""
 
 import subprocess
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from .network import Namespace, Network, tool
 from .world import World
-
-_failed = pytest.StashKey[bool]()
-
-
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
-    """Remember whether the test's body failed, for the fixtures that end after it."""
-    outcome = yield
-    report = outcome.get_result()
-    if report.when == "call":
-        item.stash[_failed] = report.failed
 
 
 @pytest.fixture
@@ -39,9 +27,10 @@ def container(network: Network) -> Namespace:
 @pytest.fixture
 def world(network: Network, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[World]:
     """Everything around a journey. What broke a rule of SMTP at a far side fails the test at its end (I6)."""
+    failed_before = request.session.testsfailed
     made = World(network, tmp_path)
     yield made
-    if request.node.stash.get(_failed, True):
+    if request.session.testsfailed > failed_before:
         print(made.words())
     made.close()
     assert made.faults() == []

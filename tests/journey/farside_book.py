@@ -92,6 +92,10 @@ class Book:
         with self.lock:
             return Counter(rcptto for letter in self.letters if letter.reply[:1] == "2" for rcptto in letter.rcpttos)
 
+    def has(self, rcptto: str) -> bool:
+        """Whether this recipient got an accepted letter."""
+        return self.copies()[rcptto] > 0
+
     def accepted(self) -> list[Letter]:
         """The letters that were answered with 2yz."""
         with self.lock:

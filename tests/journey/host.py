@@ -56,7 +56,6 @@ class Host:
         self.write("postoffice")
         self.write("worker")
         self.settings["mailman"] = self._mailman(self.add_key()) | (mailman or {})
-        self.write("mailman")
         self.key = str(self.settings["mailman"]["key"])
         self.http = Http("127.0.0.1", POSTOFFICE_PORT, FQDN, self.key)
 
@@ -104,8 +103,12 @@ class Host:
 
     def is_queued(self, *queue_ids: str) -> bool:
         """Whether `hedwig queue` shows one of these, here or at mailman."""
-        shown = self.hedwig("queue")
+        shown = self.listed()
         return any(queue_id in shown for queue_id in queue_ids)
+
+    def listed(self) -> str:
+        """`hedwig queue`, all of it."""
+        return self.hedwig("queue", "--limit", "100000")
 
     def history(self, queue_id: str) -> str:
         """What `hedwig queue show` tells of a message."""
@@ -114,6 +117,8 @@ class Host:
     def start(self, *names: str) -> "Host":
         """Start these, or everything with one worker; come back when they are ready."""
         for name in names or ("beanstalkd", "postoffice", "worker-1", "mailman"):
+            if name == "mailman" and not (self.config / "mailman.yml").exists():
+                self.write(name)  # not before: the operator's command looks into every spool that is configured
             if name not in self.processes:
                 self.processes[name] = Process(name, self.command(name), self.directory / f"{name}.log")
             self.processes[name].start(partial(self._ready, name))

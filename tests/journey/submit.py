@@ -64,6 +64,11 @@ class Sending:
         return _queue_id(said)
 
 
+def sample_email(*rcpttos: str) -> dict[str, object]:
+    """The sample letter as the HTTP form's `email`."""
+    return {"mailfrom": SENDER, "rcpttos": rcpttos, "data": SAMPLE.decode()}
+
+
 def _queue_id(said: str) -> str:
     found = [word.strip(".,<>\r") for word in said.split() if queueid.is_valid(word.strip(".,<>\r"))]
     assert found, f"no queue ID in:\n{said}"
@@ -106,10 +111,9 @@ class Http:
         except OSError:
             return False
 
-    def form(self, fqdn: str | None = None, key: str | None = None, **email: object) -> tuple[int, bytes]:
-        """POST / as the original document has it, urlencoded."""
-        fields = {"fqdn": self.fqdn if fqdn is None else fqdn, "key": self.key if key is None else key}
-        content = urlencode(fields | {"email": json.dumps(email)}).encode()
+    def form(self, email: dict[str, object]) -> tuple[int, bytes]:
+        """POST / as the original document has it, urlencoded: mailfrom, rcpttos, data."""
+        content = urlencode({"fqdn": self.fqdn, "key": self.key, "email": json.dumps(email)}).encode()
         return self.request("POST", "/", content, Content_Type="application/x-www-form-urlencoded")
 
     def batch(self, posts: Sequence[Post]) -> list[str]:
@@ -145,7 +149,7 @@ class Talk:
 
     def reply(self) -> str:
         """The next reply, its lines joined by a line feed."""
-        lines = []
+        lines: list[str] = []
         while True:
             line = self._file.readline()
             assert line, f"the connection was closed after {lines}"

@@ -3,7 +3,7 @@
 import pytest
 
 from .farside import Rule
-from .submit import SAMPLE
+from .submit import SAMPLE, sample_email
 from .waiting import until
 from .world import World, mx
 
@@ -35,9 +35,9 @@ def test_gets_its_letter_once(world: World, mood: str, extensions: tuple[str, ..
     fresh = Rule(rule.stage, rule.reply, times=rule.times, hang_up=rule.hang_up, reset=rule.reset, drip=rule.drip)
     far = world.far("192.0.2.1", fresh, extensions=extensions)
     host = world.host().start("beanstalkd", "postoffice", "worker-1")
-    assert host.http.form(mailfrom="a@robot.genee.cn", rcpttos=["stenote@163.com"], data=SAMPLE.decode())[0] == 200
+    assert host.http.form(sample_email("stenote@163.com"))[0] == 200
     until("the letter", far.accepted)
-    until("an empty queue", lambda: "stenote@163.com" not in host.hedwig("queue"))
+    until("an empty queue", lambda: "stenote@163.com" not in host.listed())
     assert far.copies() == {"stenote@163.com": 1}
 
 
@@ -75,8 +75,7 @@ def test_many_letters_share_connections(world: World) -> None:
     far = world.far("192.0.2.1")
     host = world.host().start("beanstalkd", "postoffice", "worker-1")
     for number in range(200):
-        email = {"mailfrom": "a@robot.genee.cn", "rcpttos": [f"user{number}@163.com"], "data": SAMPLE.decode()}
-        assert host.http.form(**email)[0] == 200
+        assert host.http.form(sample_email(f"user{number}@163.com"))[0] == 200
     until("all letters", lambda: len(far.copies()) == 200)
     assert far.most_open <= 10
     assert far.connections < 100

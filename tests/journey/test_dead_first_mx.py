@@ -67,7 +67,7 @@ def test_all_are_dead_for_now(world: World) -> None:
     world.dns(mx("163.com", "192.0.2.1", "192.0.2.2"))
     host = world.host().start()
     queue_id = world.msmtp.send(SAMPLE, "stenote@163.com")
-    until("the reason in the list", lambda: "refused" in host.hedwig("queue").lower())
+    until("the reason in the list", lambda: "refused" in host.listed().lower())
     assert host.is_queued(queue_id)
     far = world.far("192.0.2.1")
     until("the letter", far.accepted)

@@ -38,5 +38,5 @@ def test_a_bounce_that_fails_ends(world: World) -> None:
     world.dns("nomail.example. MX 0 .")
     host = world.host().start()
     queue_id = world.msmtp.send(SAMPLE, "stenote@nomail.example", sender="someone@nomail.example")
-    until("an empty queue", lambda: "nomail.example" not in host.hedwig("queue"))
+    until("an empty queue", lambda: "nomail.example" not in host.listed())
     assert "5.1.10" in host.history(queue_id)

@@ -13,7 +13,7 @@ def test_down_while_msmtp_sends(world: World) -> None:
     host = world.host().start()
     host["postoffice"].kill()
     ids = [world.msmtp.send(SAMPLE, f"user{number}@163.com") for number in range(5)]
-    shown = host.hedwig("queue")
+    shown = host.listed()
     assert all(queue_id in shown for queue_id in ids)
     host.start("postoffice")
     until("the letters", lambda: len(far.copies()) == 5)

@@ -12,7 +12,7 @@ def test_a_deferred_letter_is_explained(world: World) -> None:
     far = world.far("192.0.2.1", Rule("rcpt", "452 4.2.2 mailbox of stenote is full", times=1))
     host = world.host(worker={"retry": {"schedule": ["2s"], "jitter": "0%"}}).start()
     queue_id = world.msmtp.send(SAMPLE, "stenote@163.com")
-    shown = until("the reason", lambda: _with(host.hedwig("queue"), "mailbox of stenote is full"))
+    shown = until("the reason", lambda: _with(host.listed(), "mailbox of stenote is full"))
     for part in (queue_id, "stenote@163.com", SENDER, "4.2.2"):
         assert part in shown
     history = host.history(queue_id)
@@ -32,8 +32,8 @@ def test_no_terminal_is_commanded_by_a_reply(world: World) -> None:
     world.far("192.0.2.1", Rule("rcpt", "452 4.2.2 \x1b[31mred\x1b[0m\x07 words"))
     host = world.host().start()
     queue_id = world.msmtp.send(SAMPLE, "stenote@163.com")
-    until("the reason", lambda: "words" in host.hedwig("queue"))
-    for text in (host.hedwig("queue"), host.history(queue_id), host["worker-1"].words()):
+    until("the reason", lambda: "words" in host.listed())
+    for text in (host.listed(), host.history(queue_id), host["worker-1"].words()):
         assert "\x1b" not in text
         assert "\x07" not in text
 

@@ -4,7 +4,7 @@ import threading
 
 from .farside import Rule
 from .host import Host
-from .submit import SAMPLE, Post
+from .submit import SAMPLE, Post, sample_email
 from .waiting import until
 from .world import World, mx
 
@@ -15,7 +15,7 @@ def all_exactly_once(host: Host, world: World) -> None:
     """Every letter arrived, and is queued no more."""
     far = world.fars[0]
     until("all letters", lambda: len(far.copies()) == LETTERS, seconds=60)
-    until("an empty queue", lambda: "@163.com" not in host.hedwig("queue"))
+    until("an empty queue", lambda: "@163.com" not in host.listed())
     assert set(far.copies().values()) == {1}
 
 
@@ -39,13 +39,13 @@ def test_killed_in_the_middle_of_delivery(world: World) -> None:
     """Two workers are at it when the queue goes; they go on when it is back."""
     world.dns(mx("163.com", "192.0.2.1"))
     far = world.far("192.0.2.1")
-    gate = Rule("dot", to="user5", hold=threading.Event())
-    far.add(gate)
+    gate = threading.Event()
+    far.add(Rule("dot", to="user5", hold=gate))
     host = world.host().start("beanstalkd", "postoffice", "worker-1", "worker-2")
     post(host)
     until("some letters", lambda: len(far.copies()) > LETTERS // 10)
     host["beanstalkd"].kill()
-    gate.hold.set()
+    gate.set()
     host.start("beanstalkd")
     all_exactly_once(host, world)
 
@@ -55,6 +55,6 @@ def test_postoffice_takes_mail_while_the_queue_is_down(world: World) -> None:
     world.dns(mx("163.com", "192.0.2.1"))
     far = world.far("192.0.2.1")
     host = world.host().start("postoffice")
-    assert host.http.form(mailfrom="a@robot.genee.cn", rcpttos=["b@163.com"], data=SAMPLE.decode())[0] == 200
+    assert host.http.form(sample_email("b@163.com"))[0] == 200
     host.start("beanstalkd", "worker-1")
     until("the letter", far.accepted)

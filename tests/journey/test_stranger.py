@@ -15,7 +15,7 @@ def test_a_peer_outside_allow_is_refused(world: World) -> None:
     assert "203.0.113.2" in said
     assert "mailman.yml" in said
     assert "allow" in said
-    assert "stenote@163.com" not in host.hedwig("queue")
+    assert "stenote@163.com" not in host.listed()
 
 
 def test_a_network_that_is_allowed_may_send(world: World) -> None:
