@@ -1,0 +1,42 @@
+"""Chores: small steps of housekeeping, in the writer's transactions (every ten seconds, and while there is more).
+
+- sweep bodies that nobody needs (bodies.py), a chunk a step;
+- forget acceptances after 30 days (I3), a thousand a step;
+- drop pauses that have run out;
+- give pages back to the file system when a quarter of the file and more than 64 MiB lie empty, 2 MiB a step.
+
+Each process does them; what one has done, the next finds done.
+"""
+
+import sqlite3
+
+from hedwig.spool.bodies import sweep
+
+REMEMBER = 30 * 86400.0
+STEP = 1000  # rows
+_EMPTY_PAGES = 16384
+_VACUUM_PAGES = 512
+
+
+def step(db: sqlite3.Connection, path: str, now: float) -> bool:
+    """One step of each; whether there is more to do at once."""
+    more = [sweep(db, path), _forget_seen(db, now - REMEMBER), _shrink(db)]
+    db.execute("DELETE FROM pauses WHERE until <= ?", (now,))
+    return any(more)
+
+
+def _forget_seen(db: sqlite3.Connection, before: float) -> bool:
+    """Rows lie in the order of acceptance: look at the oldest only."""
+    first = db.execute("SELECT accepted_at FROM seen ORDER BY message LIMIT 1").fetchall()
+    if not first or first[0][0] >= before:
+        return False
+    query = "DELETE FROM seen WHERE message IN (SELECT message FROM seen ORDER BY message LIMIT ?) AND accepted_at < ?"
+    return db.execute(query, (STEP, before)).rowcount == STEP
+
+
+def _shrink(db: sqlite3.Connection) -> bool:
+    empty, pages = (db.execute(f"PRAGMA {name}").fetchall()[0][0] for name in ("freelist_count", "page_count"))
+    if empty < _EMPTY_PAGES or empty * 4 < pages:
+        return False
+    db.execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
+    return True

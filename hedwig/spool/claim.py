@@ -1,0 +1,171 @@
+"""Claims: from a hint to a delivery that one owner alone may send (I2, I12).
+
+A delivery can be claimed when it is nobody's, not held, and due; one past its expiry counts as due, so that it ends in
+time whatever its next try would have been. What a claim takes is decided in one transaction behind the turn, so two
+processes never get the same. Bodies are loaded after the commit: no transaction is open during SMTP.
+"""
+
+import json
+import secrets
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hedwig.spool import Claim, Event, Kind, Pause, Preview, Recipient, bodies
+from hedwig.spool.history import line, record
+
+_FREE = "d.token IS NULL AND d.state <> 'held' AND (d.due <= ? OR d.expires <= ?)"
+# The list leads (CROSS JOIN), so that SQLite goes by row numbers and never by an index of all that waits.
+_PREVIEW = f"""
+SELECT d.delivery, d.destination, m.size, d.expires FROM json_each(?) j CROSS JOIN deliveries d CROSS JOIN messages m
+WHERE d.delivery = j.value AND m.message = d.message AND {_FREE}"""  # noqa: S608 (constants only)
+_CANDIDATES = f"""
+SELECT d.delivery, d.message, m.queue_id, m.client, m.mailfrom, d.destination, m.size, m.smtputf8, m.accepted_at,
+    d.expires, d.warned, m.origin
+FROM json_each(?) j CROSS JOIN deliveries d CROSS JOIN messages m
+WHERE d.delivery = j.value AND m.message = d.message AND {_FREE}"""  # noqa: S608 (constants only)
+_RECIPIENTS = """
+SELECT r.delivery, r.number, r.address, r.tries, r.due, r.last_reply FROM json_each(?) j CROSS JOIN recipients r
+WHERE r.delivery = j.value AND r.state IN ('ready', 'deferred') ORDER BY r.delivery, r.number"""
+_TAKE = "UPDATE deliveries SET owner = ?, token = ?, claimed_at = ? WHERE delivery = ?"
+_PAUSE = "INSERT OR REPLACE INTO pauses (destination, owner, since, until, reason) VALUES (?, ?, ?, ?, ?)"
+_LIFT = "DELETE FROM pauses WHERE destination = ? AND owner = ?"
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimRequest:
+    """What `Work.claim` was asked."""
+
+    deliveries: Sequence[int]
+    owner: str
+    now: float
+    pauses: Sequence[Pause]
+    load_up_to: int
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a request got: rows of _CANDIDATES, the recipients of each, and the token of all."""
+
+    token: int
+    rows: list[tuple[Any, ...]]
+    recipients: dict[int, list[Recipient]]
+
+
+def preview(db: sqlite3.Connection, deliveries: Sequence[int], now: float) -> list[Preview]:
+    """Those that could be claimed now, in the order asked."""
+    wanted = json.dumps(list(dict.fromkeys(deliveries)))
+    return [Preview(*row) for row in db.execute(_PREVIEW, (wanted, now, now))]
+
+
+def take_claims(db: sqlite3.Connection, requests: Sequence[ClaimRequest]) -> list[Taken]:
+    """Write claims and pauses; a request after another in the same transaction finds its claims taken."""
+    return [_take(db, request) for request in requests]
+
+
+def _take(db: sqlite3.Connection, request: ClaimRequest) -> Taken:
+    now, token = request.now, secrets.randbits(63)
+    _publish(db, request)
+    wanted = json.dumps(list(dict.fromkeys(request.deliveries)))
+    rows = db.execute(_CANDIDATES, (wanted, now, now)).fetchall() if request.deliveries else []
+    if not rows:
+        return Taken(token, [], {})
+    expired = {row[0] for row in rows if row[9] <= now}
+    recipients: dict[int, list[Recipient]] = {row[0]: [] for row in rows}
+    for delivery, *recipient in db.execute(_RECIPIENTS, (json.dumps(list(recipients)),)):
+        if recipient[3] <= now or delivery in expired:
+            recipients[delivery].append(Recipient(*recipient))
+    db.executemany(_TAKE, [(request.owner, token, now, delivery) for delivery in recipients])
+    return Taken(token, rows, recipients)
+
+
+def _publish(db: sqlite3.Connection, request: ClaimRequest) -> None:
+    for pause in request.pauses:
+        if pause.until > request.now:
+            db.execute(_PAUSE, (pause.destination, request.owner, pause.since, pause.until, pause.reason))
+        else:
+            db.execute(_LIFT, (pause.destination, request.owner))
+
+
+def load_claims(db: sqlite3.Connection | None, taken: Taken, load_up_to: int) -> list[Claim]:
+    """The claims with their bodies. They are on disk already, so a body that can't be read now is no reason to lose
+    one: its `content` is None, and `Work.body` says what is wrong when it is asked."""
+    contents: dict[int, bytes] = {}
+    if db is not None:
+        try:
+            contents = bodies.load(db, list({row[1] for row in taken.rows if row[6] <= load_up_to}))
+        except sqlite3.Error:
+            contents = {}
+    claims = []
+    for row in taken.rows:
+        delivery, message, queue_id, client, mailfrom, destination, size, utf8, accepted, expires, warned, origin = row
+        content = contents.get(message)
+        claims.append(
+            Claim(
+                delivery,
+                taken.token,
+                message,
+                queue_id,
+                client,
+                mailfrom,
+                destination,
+                tuple(taken.recipients[delivery]),
+                size,
+                bool(utf8),
+                accepted,
+                expires,
+                bool(warned),
+                origin,
+                content if content is None or len(content) == size else None,
+            )
+        )
+    return claims
+
+
+@dataclass(frozen=True, slots=True)
+class FreeRequest:
+    """What `Work.free` was asked."""
+
+    owner: str
+    doubtful: Callable[[int, int], bool]
+    now: float
+    retry_after: float
+
+
+_HELD_BY = """
+SELECT d.delivery, d.token, d.claimed_at, d.expires, m.queue_id, m.client FROM deliveries d INDEXED BY active
+CROSS JOIN messages m WHERE d.token IS NOT NULL AND d.owner = ? AND m.message = d.message"""
+_DOUBT = """
+UPDATE recipients SET state = 'deferred', tries = tries + 1, due = ?, last_reply = ? WHERE delivery = ?
+AND state IN ('ready', 'deferred') AND (due <= ? OR ?) RETURNING address"""
+_HAND_BACK = "UPDATE deliveries SET owner = NULL, token = NULL, claimed_at = NULL WHERE delivery = ?"
+_DEFER = """
+UPDATE deliveries SET owner = NULL, token = NULL, claimed_at = NULL, state = 'deferred', due =
+    (SELECT min(due) FROM recipients r WHERE r.delivery = deliveries.delivery AND r.state IN ('ready', 'deferred'))
+WHERE delivery = ?"""
+_IN_DOUBT = "the worker ended between the final dot and its reply"
+
+
+def free(db: sqlite3.Connection, requests: Sequence[FreeRequest]) -> list[int]:
+    """Free all claims of dead owners; how many of each."""
+    return [_free(db, request) for request in requests]
+
+
+def _free(db: sqlite3.Connection, request: FreeRequest) -> int:
+    lines = []
+    rows = db.execute(_HELD_BY, (request.owner,)).fetchall()
+    for delivery, token, claimed_at, expires, queue_id, client in rows:
+        if request.doubtful(delivery, token):
+            due = request.now + request.retry_after
+            claimed = (due, f"in doubt: {_IN_DOUBT}", delivery, claimed_at, expires <= claimed_at)
+            for (address,) in db.execute(_DOUBT, claimed).fetchall():
+                event = Event(request.now, Kind.IN_DOUBT, address, detail=_IN_DOUBT)
+                lines.append(line(event, queue_id, client))
+            db.execute(_DEFER, (delivery,))
+        else:
+            db.execute(_HAND_BACK, (delivery,))
+            event = Event(request.now, Kind.RETURNED, detail=f"its worker {request.owner} has ended")
+            lines.append(line(event, queue_id, client))
+    record(db, lines)
+    return len(rows)

@@ -1,0 +1,166 @@
+"""The history: what happened to each message, readable for 30 days after it happened.
+
+An event is written twice. First, in the transaction of the change itself, as a row of `happened` in the spool: so there
+is no outcome without its event and no event of something that was rolled back. Then the historian, a thread apart from
+the writer, moves rows in lots into one SQLite file a day, `PATH.history/2026-11-23.db` (UTC), and deletes them from the
+spool. (Attaching the day's file to the writer would not do: in WAL mode SQLite commits each file by itself, so a full
+disk or a crash could leave the outcome without its event, or an error for what was in truth committed; and it would
+cost a second fsync before each answer.)
+
+How it fails: an event that was moved but not yet deleted is moved again; its number is its key, so it is there once.
+Where the day's file can't be written, events wait in the spool, readable as ever, and the journal says so once.
+Days are dropped by unlinking their file.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from hedwig.reply import one_line
+from hedwig.spool import Event, HistoryLine, Kind
+from hedwig.spool.numbers import next_happened
+from hedwig.spool.turn import share
+
+DAYS = 30
+DAY = 86400.0
+_SHIFT = 20  # an event's number is happened.number * 2**20 + its position in that row
+
+Line = tuple[float, str, str, str, str, str, int, str, str, str, str]
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS events (
+    number INTEGER PRIMARY KEY, at REAL, queue_id TEXT, client TEXT, kind TEXT, rcptto TEXT, stage TEXT, code INTEGER,
+    enhanced TEXT, reply TEXT, host TEXT, detail TEXT);
+CREATE INDEX IF NOT EXISTS events_by_queue_id ON events (queue_id);
+"""
+_INSERT = "INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+
+
+def line(event: Event, queue_id: str, client: str) -> Line:
+    """An event of a message, as it is kept."""
+    reply = event.reply
+    return (
+        event.at,
+        queue_id,
+        client,
+        event.kind,
+        event.rcptto,
+        event.stage or "",
+        reply.code if reply else 0,
+        reply.enhanced if reply else "",
+        reply.text if reply else "",
+        event.host,
+        event.detail,
+    )
+
+
+def plain(at: float, kind: Kind, queue_id: str, client: str, detail: str) -> Line:
+    """An event that the spool itself notes, of a whole message or delivery."""
+    return (at, queue_id, client, kind, "", "", 0, "", "", "", detail)
+
+
+def record(db: sqlite3.Connection, lines: Sequence[Line]) -> None:
+    """Note what happened, in the transaction that makes it so."""
+    if lines:
+        db.execute("INSERT INTO happened (number, lines) VALUES (?, ?)", (next_happened(db), json.dumps(lines)))
+
+
+def text_of(row: Sequence[Any]) -> str:
+    """A Line in words: "deferred: mx1.example.com said 450 4.7.1 greylisted at rcpt; next try in 6m"."""
+    _, _, _, kind, _, stage, code, enhanced, reply, host, detail = row
+    said = " ".join(str(part) for part in (code or "", enhanced, reply) if part)
+    if said:
+        said = f"{host or 'the other side'} said {said}"
+    elif host:
+        said = host
+    if stage and said:
+        said = f"{said} at {stage}"
+    words = "; ".join(part for part in (said, detail) if part)
+    name = str(kind).replace("_", " ")
+    return one_line(f"{name}: {words}" if words else name)
+
+
+class DayFiles:
+    """The folder with one file a day. Not thread-safe; each method leaves no file open."""
+
+    def __init__(self, path: str) -> None:
+        self._spool = path
+        self._folder = Path(f"{path}.history")
+
+    def add(self, happened: Sequence[tuple[int, str]], now: float) -> None:
+        """Write rows of `happened` (number, JSON) into the files of their days, fsynced."""
+        days: dict[str, list[tuple[Any, ...]]] = {}
+        for number, text in happened:
+            for position, row in enumerate(json.loads(text)):
+                # An absurd clock must not name an absurd file, or one that is dropped at once.
+                at = min(max(row[0], now - (DAYS - 1) * DAY), now + DAY)
+                days.setdefault(day_of(at), []).append(((number << _SHIFT) | position, *row))
+        if not self._folder.is_dir():
+            self._folder.mkdir(exist_ok=True)
+            share(str(self._folder), self._spool)
+        for day, rows in days.items():
+            self._add_day(self._folder / f"{day}.db", rows)
+
+    def _add_day(self, file: Path, rows: list[tuple[Any, ...]]) -> None:
+        with closing(_open(file, "rwc")) as db:
+            share(str(file), self._spool)
+            db.execute("PRAGMA synchronous=FULL")
+            db.execute("BEGIN IMMEDIATE")
+            for statement in filter(str.strip, _TABLES.split(";")):
+                db.execute(statement)
+            db.executemany(_INSERT, rows)
+            db.execute("COMMIT")
+
+    def drop_old(self, now: float) -> None:
+        """Unlink the days of which every event is older than DAYS."""
+        oldest = day_of(now - DAYS * DAY)
+        for file in self._files():
+            if file.stem < oldest:
+                file.unlink(missing_ok=True)
+
+    def find(self, queue_id: str) -> dict[int, tuple[Any, ...]]:
+        """Lines of a message by number."""
+        found: dict[int, tuple[Any, ...]] = {}
+        for file in self._files():
+            try:
+                with closing(_open(file, "rw")) as db:
+                    for row in db.execute("SELECT * FROM events WHERE queue_id = ?", (queue_id,)):
+                        found[row[0]] = row[1:]
+            except sqlite3.OperationalError:
+                if file.exists() and file.stat().st_size:  # else it was dropped, or has just been made
+                    raise
+        return found
+
+    def _files(self) -> list[Path]:
+        return sorted(self._folder.glob("????-??-??.db")) if self._folder.is_dir() else []
+
+
+def lines_of(queue_id: str, happened: Iterable[tuple[int, str]], files: DayFiles, oldest: float) -> list[HistoryLine]:
+    """The message's history. `happened` was read before the files are: what moves meanwhile is in both, not missed."""
+    found = {
+        (number << _SHIFT) | position: tuple(row)
+        for number, text in happened
+        for position, row in enumerate(json.loads(text))
+        if row[1] == queue_id
+    }
+    found.update(files.find(queue_id))
+    ordered = sorted((row[0], number) for number, row in found.items() if row[0] >= oldest)
+    return [
+        HistoryLine(row[0], row[1], row[2], Kind(row[3]), row[4], text_of(row))
+        for row in (found[number] for _, number in ordered)
+    ]
+
+
+def day_of(at: float) -> str:
+    """The UTC day of a Unix time."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")
+
+
+def _open(file: Path, mode: str) -> sqlite3.Connection:
+    uri = f"file:{quote(str(file.absolute()))}?mode={mode}"
+    return sqlite3.connect(uri, timeout=10.0, isolation_level=None, uri=True)

@@ -1,0 +1,220 @@
+"""Acceptance: messages become rows, and their bodies lie beside them, in one transaction (I1).
+
+A repeat is known by `seen`, which is filled by INSERT OR IGNORE: on the hot path that is the check and the record in
+one (I3). A call whose bodies are larger than one transaction may be goes the long way (LongIntake): its bodies are
+written ahead in steps, and then all its messages at once, so a call is kept whole or not at all.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+from hedwig.spool import Kind, NewMessage, Outcome, Registered, SpoolTrouble, Waiting, bodies
+from hedwig.spool.history import Line, plain, record
+from hedwig.spool.numbers import take
+from hedwig.spool.trouble import fail
+from hedwig.spool.writer import MAX_OCTETS, Job, Writer
+
+MAX_RECIPIENTS = 1 << 20  # of one delivery: Look.queued packs a recipient's number into 20 bits
+
+_SEEN = "INSERT OR IGNORE INTO seen (message, client, queue_id, digest, accepted_at) VALUES (?, ?, ?, ?, ?)"
+_MESSAGE = (
+    "INSERT INTO messages (message, queue_id, client, mailfrom, size, accepted_at, smtputf8, origin, first_delivery,"
+    " deliveries, open) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_DELIVERY = (
+    "INSERT INTO deliveries (delivery, message, destination, state, priority, due, expires)"
+    " VALUES (?, ?, ?, 'ready', ?, ?, ?)"
+)
+_RECIPIENT = "INSERT INTO recipients (delivery, number, address, due) VALUES (?, ?, ?, ?)"
+
+
+def check(messages: Sequence[NewMessage]) -> None:
+    """A message to nobody would never end: ValueError."""
+    for message in messages:
+        if not message.parts or not all(0 < len(part) < MAX_RECIPIENTS for part in message.parts.values()):
+            raise ValueError(f"message {message.queue_id} has a destination without recipients, or too many")
+
+
+def register(db: sqlite3.Connection, messages: Sequence[NewMessage], now: float) -> list[Registered]:
+    """Write messages with their bodies."""
+    first, delivery = take(db, len(messages), sum(len(message.parts) for message in messages), 0)
+    numbered = list(enumerate(messages, first))
+    answers = _register(db, numbered, delivery, now)
+    new = [pair for pair, answer in zip(numbered, answers, strict=True) if answer.outcome is Outcome.ACCEPTED]
+    bodies.insert(db, (row for number, message in new for row in bodies.small(number, message.body)))
+    take(db, 0, 0, sum(message.body.size for _, message in new))
+    return answers
+
+
+def _register(
+    db: sqlite3.Connection, numbered: Sequence[tuple[int, NewMessage]], delivery: int, now: float
+) -> list[Registered]:
+    """Write messages under these numbers, without their bodies; deliveries are numbered from `delivery` on."""
+    known = _known(db, numbered, now)
+    rows: list[tuple[Any, ...]] = []
+    deliveries: list[tuple[Any, ...]] = []
+    recipients: list[tuple[Any, ...]] = []
+    lines: list[Line] = []
+    answers = []
+    for number, message in numbered:
+        if number in known:
+            answers.append(known[number])
+            continue
+        due = min(message.accepted_at, now)  # a sender's clock that is ahead must not hold its mail back
+        first = delivery
+        waiting = []
+        for destination, part in message.parts.items():
+            deliveries.append((delivery, number, destination, message.priority, due, message.expires_at))
+            recipients.extend([(delivery, index, address, due) for index, address in enumerate(part)])
+            waiting.append(Waiting(delivery, destination, message.priority))
+            delivery += 1
+        rows.append(_row(number, message, first))
+        lines.append(plain(now, Kind.ACCEPTED, message.queue_id, message.client, _accepted(message)))
+        answers.append(Registered(Outcome.ACCEPTED, tuple(waiting)))
+    db.executemany(_MESSAGE, rows)
+    db.executemany(_DELIVERY, deliveries)
+    db.executemany(_RECIPIENT, recipients)
+    record(db, lines)
+    return answers
+
+
+def _row(number: int, message: NewMessage, first_delivery: int) -> tuple[Any, ...]:
+    count = len(message.parts)
+    return (
+        number,
+        message.queue_id,
+        message.client,
+        message.envelope.mailfrom,
+        message.body.size,
+        message.accepted_at,
+        message.smtputf8,
+        message.origin,
+        first_delivery,
+        count,
+        count,
+    )
+
+
+def _accepted(message: NewMessage) -> str:
+    count = sum(len(part) for part in message.parts.values())
+    recipients = "1 recipient" if count == 1 else f"{count} recipients"
+    return f"from <{message.envelope.mailfrom}>, {recipients}, {message.body.size} octets"
+
+
+def _known(db: sqlite3.Connection, numbered: Sequence[tuple[int, NewMessage]], now: float) -> dict[int, Registered]:
+    """Remember these as accepted; the answers for those that were seen before, in this very call too."""
+    rows = [(number, message.client, message.queue_id, message.digest, now) for number, message in numbered]
+    if db.executemany(_SEEN, rows).rowcount == len(rows):
+        return {}
+    known = {}
+    for number, message in numbered:
+        earlier, digest = db.execute(
+            "SELECT message, digest FROM seen WHERE client = ? AND queue_id = ?", (message.client, message.queue_id)
+        ).fetchone()
+        if earlier != number:
+            known[number] = Registered(Outcome.REPEATED if digest == message.digest else Outcome.CONFLICT)
+    return known
+
+
+class LongIntake:
+    """One `register` call with more than 1 MiB of bodies: steps through the writer, then `future` is done."""
+
+    def __init__(self, path: str, writer: Writer, messages: Sequence[NewMessage], clock: Callable[[], float]) -> None:
+        self.future: Future[list[Registered]] = Future()
+        self._path = path
+        self._writer = writer
+        self._messages = messages
+        self._clock = clock
+        self._live = bodies.Live(path)
+        self._first = 0
+        self._repeats: set[int] = set()  # positions in `messages`: their bodies need not be written again
+        self._steps = self._chunks()
+
+    def start(self) -> "Future[list[Registered]]":
+        """Begin; returns at once."""
+        self.future.set_running_or_notify_cancel()
+        self._writer.put(Job(self._begin, [None])).add_done_callback(self._next)
+        return self.future
+
+    def _begin(self, db: sqlite3.Connection, entries: list[Any]) -> list[None]:
+        self._live.show()
+        self._first, _ = take(db, len(self._messages), 0, 0)
+        numbers = [(self._first + index,) for index in range(len(self._messages))]
+        db.executemany("INSERT INTO leftovers (message, live) VALUES (?, 1)", numbers)
+        query = "SELECT 1 FROM seen WHERE client = ? AND queue_id = ?"
+        for position, message in enumerate(self._messages):
+            if db.execute(query, (message.client, message.queue_id)).fetchall():
+                self._repeats.add(position)
+        return [None] * len(entries)
+
+    def _chunks(self) -> Iterator[list[tuple[int, bytes]]]:
+        """Lots of chunks, each at most 1 MiB."""
+        lot: list[tuple[int, bytes]] = []
+        octets = 0
+        for position, message in enumerate(self._messages):
+            if position in self._repeats:
+                continue
+            for row in bodies.small(self._first + position, message.body):
+                if lot and octets + len(row[1]) > MAX_OCTETS:
+                    yield lot
+                    lot, octets = [], 0
+                lot.append(row)
+                octets += len(row[1])
+        yield lot
+
+    def _next(self, done: "Future[Any]") -> None:
+        """The step before is on disk, or failed. In the writer's thread."""
+        try:
+            done.result()
+            lot = next(self._steps, None)
+            if lot is None:
+                job = Job(self._end, [None], rows=sum(len(message.parts) for message in self._messages))
+                self._writer.put(job).add_done_callback(self._answer)
+            else:
+                step = Job(_write_lots, [lot], octets=sum(len(content) for _, content in lot))
+                self._writer.put(step).add_done_callback(self._next)
+        except Exception as error:  # noqa: BLE001 (an unreadable body, a full disk: the caller must hear)
+            self._fail(error)
+
+    def _end(self, db: sqlite3.Connection, entries: list[Any]) -> list[list[Registered]]:
+        """All bodies are there: write the messages. What was seen before leaves its body as rubbish."""
+        numbered = list(enumerate(self._messages, self._first))
+        _, delivery = take(db, 0, sum(len(message.parts) for message in self._messages), 0)
+        answers = _register(db, numbered, delivery, self._clock())
+        for position, ((number, _), answer) in enumerate(zip(numbered, answers, strict=True)):
+            if answer.outcome is Outcome.ACCEPTED:
+                if position in self._repeats:
+                    raise SpoolTrouble("an earlier acceptance was forgotten just now (it is 30 days old): send again")
+                db.execute("DELETE FROM leftovers WHERE message = ?", (number,))
+            else:
+                db.execute("UPDATE leftovers SET live = 0 WHERE message = ?", (number,))
+        return [answers for _ in entries]
+
+    def _answer(self, done: "Future[Any]") -> None:
+        error = done.exception()
+        if error is None:
+            self._live.end()
+            self.future.set_result(done.result()[0])
+        else:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        """What was written is rubbish. If it can't even be marked so, the lost sign of life tells whoever sweeps."""
+        numbers = range(self._first, self._first + len(self._messages))
+        self._writer.put(Job(_mark_rubbish, numbers))
+        self._live.end()
+        fail(self.future, error, self._path)
+
+
+def _write_lots(db: sqlite3.Connection, lots: list[list[tuple[int, bytes]]]) -> list[None]:
+    rows = [row for lot in lots for row in lot]
+    bodies.insert(db, rows)
+    take(db, 0, 0, sum(len(content) for _, content in rows))
+    return [None] * len(lots)
+
+
+def _mark_rubbish(db: sqlite3.Connection, messages: list[int]) -> list[None]:
+    db.executemany("UPDATE leftovers SET live = 0 WHERE message = ?", [(message,) for message in messages])
+    return [None] * len(messages)

@@ -1,0 +1,170 @@
+"""The spool's file: its tables, how it is opened, and which release may use it.
+
+Promises: a spool is created by one process while the others wait at the turnstile, and is either whole or not there.
+`meta` holds two numbers: `schema`, the release that shaped the tables, and `oldest`, the oldest release that may still
+write them. Changes are additive, so `oldest` lags: code of the release before goes on working while hosts upgrade.
+
+The pragmas, each with its reason:
+
+- WAL with synchronous=FULL on every connection: an fsync at each commit, or I1 is a lie after a power cut.
+- auto_vacuum=INCREMENTAL before the first table: a spool that was once full shrinks without VACUUM's standstill.
+- secure_delete=OFF: Debian turns it on, and overwriting a 25 MiB body costs 85 ms inside the turn.
+- wal_autocheckpoint far out: the writer checkpoints itself, after it has answered (writer.py).
+
+Rows: a message has `open` deliveries left, numbered from `first_delivery` on. A delivery is active while `token` is not
+NULL; `state` then still says what it was, so that handing back changes nothing else. `due` is the least of its waiting
+recipients'. A body's chunk has the number message * 1024 + position, at most 1 MiB each. `numbers` has one row: the
+last numbers given out, never reused, and the octets of all bodies. `happened` holds history that is not yet in the
+day's file (history.py). `leftovers`: bodies to sweep, and large ones that are still being written (bodies.py).
+"""
+
+import os
+import sqlite3
+from pathlib import Path
+from urllib.parse import quote
+
+from hedwig.spool import SpoolTrouble
+from hedwig.spool.trouble import SPOOL_ERRORS, damaged, trouble
+from hedwig.spool.turn import Turn
+
+SCHEMA = 1
+APPLICATION = 0x68647767  # "hdwg": tells a spool from any other SQLite file
+BUSY_SECONDS = 10.0
+
+_TABLES = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE numbers (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    message INTEGER NOT NULL, delivery INTEGER NOT NULL, happened INTEGER NOT NULL, octets INTEGER NOT NULL);
+INSERT INTO numbers VALUES (1, 0, 0, 0, 0);
+CREATE TABLE messages (
+    message INTEGER PRIMARY KEY, queue_id TEXT NOT NULL, client TEXT NOT NULL, mailfrom TEXT NOT NULL,
+    size INTEGER NOT NULL, accepted_at REAL NOT NULL, smtputf8 INTEGER NOT NULL, origin TEXT NOT NULL,
+    first_delivery INTEGER NOT NULL, deliveries INTEGER NOT NULL, open INTEGER NOT NULL);
+CREATE INDEX messages_by_queue_id ON messages (queue_id);
+CREATE TABLE bodies (chunk INTEGER PRIMARY KEY, content BLOB NOT NULL);
+CREATE TABLE deliveries (
+    delivery INTEGER PRIMARY KEY, message INTEGER NOT NULL, destination TEXT NOT NULL, state TEXT NOT NULL,
+    priority INTEGER NOT NULL, due REAL NOT NULL, expires REAL NOT NULL, warned INTEGER NOT NULL DEFAULT 0,
+    owner TEXT, token INTEGER, claimed_at REAL);
+CREATE INDEX waiting ON deliveries (destination, priority, due) WHERE token IS NULL AND state <> 'held';
+CREATE INDEX deferred ON deliveries (due, destination) WHERE token IS NULL AND state = 'deferred';
+CREATE INDEX expiring ON deliveries (expires) WHERE state <> 'held';
+CREATE INDEX active ON deliveries (owner) WHERE token IS NOT NULL;
+CREATE TABLE recipients (
+    delivery INTEGER NOT NULL, number INTEGER NOT NULL, address TEXT NOT NULL, state TEXT NOT NULL DEFAULT 'ready',
+    tries INTEGER NOT NULL DEFAULT 0, due REAL NOT NULL, last_reply TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (delivery, number)) WITHOUT ROWID;
+CREATE TABLE seen (
+    message INTEGER PRIMARY KEY, client TEXT NOT NULL, queue_id TEXT NOT NULL, digest BLOB NOT NULL,
+    accepted_at REAL NOT NULL);
+CREATE UNIQUE INDEX seen_by_name ON seen (client, queue_id);
+CREATE TABLE pauses (
+    destination TEXT NOT NULL, owner TEXT NOT NULL, since REAL NOT NULL, until REAL NOT NULL, reason TEXT NOT NULL,
+    PRIMARY KEY (destination, owner)) WITHOUT ROWID;
+CREATE TABLE happened (number INTEGER PRIMARY KEY, lines TEXT NOT NULL);
+CREATE TABLE leftovers (message INTEGER PRIMARY KEY, live INTEGER NOT NULL);
+"""
+
+
+def connect(path: str, mode: str = "rw") -> sqlite3.Connection:
+    """A connection in autocommit mode. `mode`: "rw", or "rwc" to create the file. Raises sqlite3.Error."""
+    uri = f"file:{quote(str(Path(path).absolute()))}?mode={mode}"
+    db = sqlite3.connect(uri, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=True)
+    try:
+        db.execute("PRAGMA synchronous=FULL")
+        db.execute("PRAGMA secure_delete=OFF")
+        db.execute("PRAGMA temp_store=MEMORY")
+    except sqlite3.Error:
+        db.close()
+        raise
+    return db
+
+
+def connect_writer(path: str) -> sqlite3.Connection:
+    """The one connection of a process that writes."""
+    db = connect(path)
+    db.execute("PRAGMA cache_size=-16000")
+    db.execute("PRAGMA wal_autocheckpoint=8000")
+    db.execute(f"PRAGMA journal_size_limit={64 << 20}")
+    return db
+
+
+def connect_reader(path: str) -> sqlite3.Connection:
+    """A connection that can't write, whatever it is asked."""
+    db = connect(path)
+    db.execute("PRAGMA query_only=ON")
+    return db
+
+
+def prepare(path: str, create: bool) -> None:
+    """See that `path` is a spool that this release may write; make it first where `create` allows. Or SpoolTrouble."""
+    if not Path(path).exists() and not create:
+        raise SpoolTrouble(f"there is no spool at {path}: start its daemon once, or correct `spool:` in the config")
+    if not Path(path).parent.is_dir():
+        folder = Path(path).parent
+        raise SpoolTrouble(f"the folder {folder} does not exist: create it, or correct `spool:` in the config")
+    try:
+        if not _is_ready(path):
+            if not create:
+                raise SpoolTrouble(f"the spool {path} was never finished: start its daemon once, which does that")
+            with Turn(path):
+                _create(path)
+            _is_ready(path)
+    except SPOOL_ERRORS as error:
+        raise trouble(error, path) from error
+
+
+def _is_ready(path: str) -> bool:
+    """False where there are no tables yet. Raises SpoolTrouble for what is no spool or too new a one."""
+    if not Path(path).exists() or not Path(path).stat().st_size:
+        return False
+    if not os.access(path, os.R_OK | os.W_OK):
+        raise PermissionError(13, "Permission denied", path)
+    db = connect(path)
+    try:
+        tables = {name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+        if not tables:
+            return False
+        (application,) = db.execute("PRAGMA application_id").fetchone()
+        if application != APPLICATION or "meta" not in tables:
+            raise SpoolTrouble(f"{path} is an SQLite database, but not a spool: correct `spool:` in the config")
+        meta = dict(db.execute("SELECT name, value FROM meta"))
+    finally:
+        db.close()
+    if not {"schema", "oldest"} <= meta.keys():
+        raise damaged(path)
+    if meta["oldest"] > SCHEMA:
+        raise SpoolTrouble(
+            f"the spool {path} was written by a newer hedwig (schema {meta['schema']}; this release knows {SCHEMA}): "
+            "upgrade hedwig on this host; nothing was changed"
+        )
+    return True
+
+
+def _create(path: str) -> None:
+    """Make the tables; the caller has the turn. A process that waited for it finds them made."""
+    db = connect(path, "rwc")
+    try:
+        if db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+            return
+        db.execute("PRAGMA auto_vacuum=INCREMENTAL")
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("BEGIN IMMEDIATE")
+        for statement in filter(str.strip, _TABLES.split(";")):
+            db.execute(statement)
+        db.executemany("INSERT INTO meta VALUES (?, ?)", [("schema", SCHEMA), ("oldest", SCHEMA)])
+        db.execute(f"PRAGMA application_id={APPLICATION}")
+        db.execute("COMMIT")
+    finally:
+        db.close()
+    _sync_folder(path)
+
+
+def _sync_folder(path: str) -> None:
+    """The file's own name must survive a power cut too."""
+    folder = os.open(Path(path).absolute().parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

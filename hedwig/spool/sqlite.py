@@ -1,0 +1,248 @@
+"""The spool in SQLite: `open_spool` gives one object for all three sides (Intake, Work, Look).
+
+Several processes, and several threads in each, may have the same file open at once. Writing goes through this process's
+one writer thread (writer.py), which starts with the first write, so that whoever only looks starts none. Reading uses
+connections that are lent and given back; a read is over when its method returns.
+
+Beside PATH lie SQLite's PATH-wal and PATH-shm; the locks PATH.turn (turn.py), PATH.large (bodies.py) and
+PATH.historian; and the folder PATH.history (history.py).
+"""
+
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from hedwig.spool import (
+    Claim,
+    HistoryLine,
+    NewMessage,
+    Pause,
+    Preview,
+    QueuedRecipient,
+    Registered,
+    Settled,
+    Settlement,
+    SpoolTrouble,
+    Waiting,
+    bodies,
+    chores,
+    claim,
+    look,
+)
+from hedwig.spool.historian import Historian
+from hedwig.spool.history import DAY, DAYS, DayFiles, lines_of
+from hedwig.spool.intake import LongIntake, check, register
+from hedwig.spool.schema import connect_reader, prepare
+from hedwig.spool.settle import Settling
+from hedwig.spool.trouble import SPOOL_ERRORS, trouble
+from hedwig.spool.writer import MAX_OCTETS, Job, Writer
+
+_IDLE_READERS = 8
+Asked = ParamSpec("Asked")
+Answer = TypeVar("Answer")
+
+
+def open_spool(path: str, *, create: bool = True, clock: Callable[[], float] = time.time) -> "SqliteSpool":
+    """The spool at `path`. `create`: make it where there is none. `clock`: Unix time, for tests.
+
+    Raises SpoolTrouble, with a sentence that says what to do: no folder, no permission, no spool, a damaged file, a
+    spool of a newer release.
+    """
+    prepare(path, create)
+    return SqliteSpool(path, clock)
+
+
+class SqliteSpool:
+    """See `open_spool`; the methods are those of Intake, Work and Look in hedwig.spool."""
+
+    def __init__(self, path: str, clock: Callable[[], float]) -> None:
+        self._path = path
+        self._clock = clock
+        self._closed = False
+        self._starting = threading.Lock()
+        self._writer: Writer | None = None
+        self._historian: Historian | None = None
+        self._idle: deque[sqlite3.Connection] = deque()
+        # Made once: the writer puts jobs of the same `write` together.
+        self._write_register = self._register
+        self._write_settle = self._settle
+
+    def close(self) -> None:
+        """Write what waits, end the threads, close the files. Safe to call twice."""
+        with self._starting:
+            self._closed = True
+        if self._historian is not None:
+            self._historian.close()
+        if self._writer is not None:
+            self._writer.close()
+        while self._idle:
+            self._idle.pop().close()
+
+    # Intake
+
+    def register(self, messages: Sequence[NewMessage]) -> "Future[list[Registered]]":
+        """See Intake. ValueError, through the Future, for a message to nobody or a body that lies about its size."""
+        try:
+            check(messages)
+            octets = sum(message.body.size for message in messages)
+            if octets > MAX_OCTETS:
+                return LongIntake(self._path, self._start(), messages, self._clock).start()
+        except (ValueError, SpoolTrouble) as error:
+            return _failed(error)
+        rows = sum(4 + 2 * len(message.parts) for message in messages)
+        return self._put(Job(self._write_register, messages, octets, rows))
+
+    def used(self) -> int:
+        """See Intake."""
+        return self._read(look.used)
+
+    # Work
+
+    def preview(self, deliveries: Sequence[int], now: float) -> list[Preview]:
+        """See Work."""
+        return self._read(claim.preview, deliveries, now)
+
+    def claim(
+        self, deliveries: Sequence[int], owner: str, now: float, pauses: Sequence[Pause] = (), load_up_to: int = 1 << 20
+    ) -> "Future[list[Claim]]":
+        """See Work."""
+        request = claim.ClaimRequest(deliveries, owner, now, pauses, load_up_to)
+
+        def finish(db: sqlite3.Connection | None, results: list[Any]) -> list[Claim]:
+            return claim.load_claims(db, results[0], load_up_to)
+
+        return self._put(Job(claim.take_claims, [request], 0, len(deliveries) + len(pauses), finish))
+
+    def body(self, message: int) -> Iterable[bytes]:
+        """See Work. SpoolTrouble, while it is read, when some of it is gone."""
+        pieces = bodies.whole(self._lend, message)
+        while True:
+            try:
+                yield next(pieces)
+            except StopIteration:
+                return
+            except SPOOL_ERRORS as error:
+                raise trouble(error, self._path) from error
+
+    def settle(self, settlements: Sequence[Settlement]) -> "Future[list[Settled]]":
+        """See Work. ValueError, through the Future, for a recipient that has its outcome already."""
+        try:
+            check([bounce for settlement in settlements for bounce in settlement.bounces])
+        except ValueError as error:
+            return _failed(error)
+        octets = sum(bounce.body.size for settlement in settlements for bounce in settlement.bounces)
+        rows = sum(2 + len(settlement.results) + 6 * len(settlement.bounces) for settlement in settlements)
+        return self._put(Job(self._write_settle, settlements, octets, rows))
+
+    def owners(self) -> list[str]:
+        """See Work."""
+        return self._read(look.owners)
+
+    def free(self, owner: str, doubtful: Callable[[int, int], bool], now: float, retry_after: float) -> "Future[int]":
+        """See Work."""
+        request = claim.FreeRequest(owner, doubtful, now, retry_after)
+        return self._put(Job(claim.free, [request], finish=lambda _, results: results[0]))
+
+    # Look
+
+    def destinations(self, now: float, newly_due_since: float | None) -> set[str]:
+        """See Look."""
+        return self._read(look.destinations, now, newly_due_since)
+
+    def due(self, destination: str, now: float, limit: int) -> list[Waiting]:
+        """See Look."""
+        return self._read(look.due, destination, now, limit)
+
+    def expired(self, now: float, limit: int) -> list[Waiting]:
+        """See Look."""
+        return self._read(look.expired, now, limit)
+
+    def pauses(self, now: float) -> list[Pause]:
+        """See Look."""
+        return self._read(look.pauses, now)
+
+    def queued(self, queue_id: str = "", limit: int = 1000, after: int = 0) -> tuple[list[QueuedRecipient], int]:
+        """See Look."""
+        return self._read(look.queued, queue_id, limit, after)
+
+    def history(self, queue_id: str) -> list[HistoryLine]:
+        """See Look."""
+        rows = self._read(look.happened, queue_id)
+        try:
+            return lines_of(queue_id, rows, DayFiles(self._path), self._clock() - DAYS * DAY)
+        except SPOOL_ERRORS as error:
+            raise trouble(error, f"{self._path}.history") from error
+
+    # within
+
+    def _register(self, db: sqlite3.Connection, messages: list[NewMessage]) -> list[Registered]:
+        return register(db, messages, self._clock())
+
+    def _settle(self, db: sqlite3.Connection, settlements: list[Settlement]) -> list[Settled]:
+        return Settling(db, settlements, self._clock()).run()
+
+    def _chores(self, db: sqlite3.Connection, entries: list[Any]) -> list[None]:
+        if chores.step(db, self._path, self._clock()) and self._writer is not None:
+            self._writer.put(Job(self._chores, [None]))
+        return [None] * len(entries)
+
+    def _start(self) -> Writer:
+        """The writer, and the historian beside it; or SpoolTrouble."""
+        with self._starting:
+            if self._closed:
+                raise SpoolTrouble("the spool is closed")
+            if self._writer is None:
+                try:
+                    self._writer = Writer(self._path, self._chores)
+                except OSError as error:
+                    raise trouble(error, self._path) from error
+                self._historian = Historian(self._path, self._writer, self._lend, self._clock)
+            return self._writer
+
+    def _put(self, job: Job) -> "Future[Any]":
+        if self._writer is None or self._historian is None:
+            try:
+                self._start()
+            except SpoolTrouble as error:
+                return _failed(error)
+            return self._put(job)
+        future = self._writer.put(job)
+        self._historian.wake()
+        return future
+
+    @contextmanager
+    def _lend(self) -> Iterator[sqlite3.Connection]:
+        """A reader for this thread's use now."""
+        try:
+            db = self._idle.pop()
+        except IndexError:
+            db = connect_reader(self._path)
+        try:
+            yield db
+        except SPOOL_ERRORS:
+            db.close()
+            raise
+        if len(self._idle) < _IDLE_READERS and not self._closed:
+            self._idle.append(db)
+        else:
+            db.close()
+
+    def _read(
+        self, query: Callable[Concatenate[sqlite3.Connection, Asked], Answer], *asked: Asked.args, **named: Asked.kwargs
+    ) -> Answer:
+        try:
+            with self._lend() as db:
+                return query(db, *asked, **named)
+        except SPOOL_ERRORS as error:
+            raise trouble(error, self._path) from error
+
+
+def _failed(error: Exception) -> "Future[Any]":
+    future: Future[Any] = Future()
+    future.set_exception(error)
+    return future

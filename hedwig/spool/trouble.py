@@ -1,0 +1,61 @@
+"""What went wrong with the spool's file, in a sentence that says what to do.
+
+Every error of SQLite or of the system becomes a SpoolTrouble here and nowhere else: to the callers it means "not now"
+(I8), to the operator the text says what to mend. Nothing is guessed: what isn't known keeps SQLite's own words.
+"""
+
+import errno
+import sqlite3
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from hedwig.spool import SpoolTrouble
+
+SPOOL_ERRORS = (sqlite3.Error, OSError)
+
+_SQLITE = {
+    sqlite3.SQLITE_FULL: "the disk under {path} is full: free some space, it goes on by itself",
+    sqlite3.SQLITE_READONLY: "{path} is read-only here: see the file's mode and whether its disk is mounted read-only",
+    sqlite3.SQLITE_PERM: "no permission for {path}: it must belong to the daemon's user",
+    sqlite3.SQLITE_IOERR: "the disk under {path} has an I/O error ({error}): see `dmesg` and the disk's free space",
+    sqlite3.SQLITE_BUSY: "another program keeps {path} locked: end it (`fuser {path}` names it)",
+    sqlite3.SQLITE_CANTOPEN: "{path} can't be opened: see that its folder exists and belongs to the daemon's user",
+}
+_SYSTEM = {
+    errno.ENOSPC: "the disk under {path} is full: free some space, it goes on by itself",
+    errno.EDQUOT: "the disk quota under {path} is used up: raise it or free some space",
+    errno.EFBIG: "{path} may not grow any further (file size limit): raise LimitFSIZE",
+    errno.EROFS: "{path} is read-only here: see whether its disk is mounted read-only",
+    errno.EACCES: "no permission for {path}: it must belong to the daemon's user",
+    errno.EPERM: "no permission for {path}: it must belong to the daemon's user",
+    errno.ENOENT: "{path} is gone, or its folder: put it back, or correct `spool:` in the config",
+}
+
+
+def trouble(error: Exception, path: str) -> SpoolTrouble:
+    """`error` of the spool at `path`, as the SpoolTrouble that callers see."""
+    if isinstance(error, SpoolTrouble):
+        return error
+    if isinstance(error, OSError):
+        text = _SYSTEM.get(error.errno or 0, "{path}: {error}")
+        return SpoolTrouble(text.format(path=path, error=error))
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+        return damaged(path)
+    if code == sqlite3.SQLITE_CANTOPEN and not Path(path).exists():
+        return SpoolTrouble(_SYSTEM[errno.ENOENT].format(path=path))
+    return SpoolTrouble(_SQLITE.get(code, "{path}: {error}").format(path=path, error=error))
+
+
+def damaged(path: str) -> SpoolTrouble:
+    """For a file that is no database, or a broken one."""
+    return SpoolTrouble(
+        f"{path} is damaged, or no spool at all: move it away with its -wal and -shm files and start again; "
+        "`sqlite3 FILE .recover` may save what it holds"
+    )
+
+
+def fail(future: "Future[Any]", error: BaseException, path: str) -> None:
+    """Give `error` to who waits: the spool's troubles as SpoolTrouble, a mistake of the code as it is."""
+    future.set_exception(trouble(error, path) if isinstance(error, SPOOL_ERRORS) else error)

@@ -1,0 +1,206 @@
+"""The writer: one thread a process commits all that waits in one transaction (group commit; one fsync for all).
+
+Callers put a Job and wait for its Future. The thread takes the turn (turn.py), gathers what has come meanwhile, up to
+about 1 MiB of bodies or 1,000 rows, and writes it: jobs of the same kind in one call, so that a hundred single
+messages cost little more than one batch. After the commit the Futures are done; only then, when enough has been
+written, the WAL is checkpointed, still within the turn, so that it can begin anew.
+
+How it fails: when a transaction fails it is rolled back, and each of its jobs is tried again alone, so that only those
+that can't be written get the error (trouble.py). That costs nothing while all is well. After a fault of the file the
+connection is made anew for the next batch, so it recovers by itself. A crash at any point leaves whole transactions.
+"""
+
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+from hedwig import log
+from hedwig.spool import SpoolTrouble
+from hedwig.spool.schema import connect_writer
+from hedwig.spool.trouble import fail
+from hedwig.spool.turn import Turn
+
+MAX_OCTETS = 1 << 20
+MAX_ROWS = 1000
+CHORES_EVERY = 10.0  # seconds
+_CHECKPOINT_OCTETS = 4 << 20
+_ROW_OCTETS = 600  # what a row and its index entries put into the WAL, roughly
+_HARMLESS = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CONSTRAINT})  # the connection is fine
+
+Write = Callable[[sqlite3.Connection, list[Any]], Sequence[Any]]
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """`write(db, entries)` gives one result for each entry, inside the transaction; it may be called again after a
+    rollback, and with other jobs' entries of the same `write`. `finish(db, results)` makes the Future's value after
+    the commit, out of the transaction and the turn (`db` is None if the connection has broken since); without it the
+    value is the list of results."""
+
+    write: Write
+    entries: Sequence[Any]
+    octets: int = 0
+    rows: int = 1
+    finish: Callable[[sqlite3.Connection | None, list[Any]], Any] | None = None
+    future: "Future[Any]" = field(default_factory=Future)
+    results: list[Any] = field(default_factory=list)
+
+
+class Writer:
+    """Owns the writing connection of this process. `chores` is a write that is called every CHORES_EVERY seconds."""
+
+    def __init__(self, path: str, chores: Write) -> None:
+        self._path = path
+        self._chores = chores
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._carried: Job | None = None
+        self._stopping = False
+        self._db: sqlite3.Connection | None = None
+        self._written = 0
+        self._chores_at = 0.0
+        self._turn = Turn(path)
+        self._thread = threading.Thread(target=self._run, name="spool-writer", daemon=True)
+        self._thread.start()
+
+    def put(self, job: Job) -> "Future[Any]":
+        """Have `job` written with the next transaction."""
+        if self._stopping:
+            job.future.set_exception(SpoolTrouble("the spool is closed"))
+        else:
+            self._jobs.put(job)
+        return job.future
+
+    def close(self) -> None:
+        """Write what waits, and end the thread. Safe to call twice."""
+        if not self._stopping:
+            self._stopping = True
+            self._jobs.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (job := self._next()) is not None:
+            batch = [job] if job.future.set_running_or_notify_cancel() else []
+            try:
+                self._turn.take()
+            except OSError as error:
+                for job in batch:
+                    fail(job.future, error, self._path)
+                continue
+            try:
+                self._gather(batch)
+                done = self._attempt(batch)
+                for job in done:
+                    if job.finish is None:
+                        job.future.set_result(job.results)
+                self._checkpoint(done)
+            finally:
+                self._turn.give()
+            self._finish(done)
+        while not self._jobs.empty():  # put by a thread that raced with close()
+            if (late := self._jobs.get()) is not None:
+                late.future.set_exception(SpoolTrouble("the spool is closed"))
+        if self._db is not None:
+            self._db.close()
+        self._turn.close()
+
+    def _next(self) -> Job | None:
+        """The next job; chores when they are due; None when closed and empty."""
+        if self._carried is not None:
+            job, self._carried = self._carried, None
+            return job
+        while True:
+            now = time.monotonic()
+            if now >= self._chores_at and not self._stopping:
+                self._chores_at = now + CHORES_EVERY
+                return Job(self._chores, [None])
+            try:
+                return self._jobs.get(timeout=max(self._chores_at - now, 0.01))
+            except queue.Empty:
+                continue
+
+    def _gather(self, batch: list[Job]) -> None:
+        """Add what else waits, to the bounds of one transaction. What doesn't fit is carried to the next."""
+        octets = sum(job.octets for job in batch)
+        rows = sum(job.rows for job in batch)
+        while True:
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                return
+            if job is None:
+                self._jobs.put(None)
+                return
+            if batch and (octets + job.octets > MAX_OCTETS or rows + job.rows > MAX_ROWS):
+                self._carried = job
+                return
+            if job.future.set_running_or_notify_cancel():
+                octets += job.octets
+                rows += job.rows
+                batch.append(job)
+
+    def _attempt(self, batch: list[Job]) -> list[Job]:
+        """Commit `batch`, or each alone where that fails. The jobs that are on disk; the others have their error."""
+        if not batch:
+            return []
+        try:
+            self._commit(batch)
+        except Exception as error:  # noqa: BLE001 (it belongs to who waits, and the others must go on)
+            if len(batch) > 1:
+                return [job for single in batch for job in self._attempt([single])]
+            fail(batch[0].future, error, self._path)
+            return []
+        return batch
+
+    def _commit(self, batch: list[Job]) -> None:
+        kinds: dict[Write, list[Job]] = {}
+        for job in batch:
+            kinds.setdefault(job.write, []).append(job)
+        if self._db is None:
+            self._db = connect_writer(self._path)
+        db = self._db
+        try:
+            db.execute("BEGIN IMMEDIATE")
+            for write, jobs in kinds.items():
+                results = iter(write(db, [entry for job in jobs for entry in job.entries]))
+                for job in jobs:
+                    job.results = [next(results) for _ in job.entries]
+            db.execute("COMMIT")
+        except BaseException as error:
+            self._roll_back(db, error)
+            raise
+
+    def _roll_back(self, db: sqlite3.Connection, error: BaseException) -> None:
+        """End the transaction; and the connection, where it may be the one that is broken."""
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CONSTRAINT) & 0xFF
+        try:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+        except sqlite3.Error:
+            code = sqlite3.SQLITE_IOERR
+        if code not in _HARMLESS:
+            self._db = None
+            db.close()
+
+    def _checkpoint(self, done: list[Job]) -> None:
+        """Move the WAL into the file when this process has added enough. All is answered already."""
+        self._written += sum(job.octets + job.rows * _ROW_OCTETS for job in done)
+        if self._written >= _CHECKPOINT_OCTETS and self._db is not None:
+            self._written = 0
+            try:
+                self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            except sqlite3.Error as error:
+                # What is in the WAL is safe there; wal_autocheckpoint and the next round try again.
+                log.say(log.Level.DEBUG, f"checkpoint of {self._path}: {error}")
+
+    def _finish(self, done: list[Job]) -> None:
+        for job in done:
+            if job.finish is not None:
+                try:
+                    job.future.set_result(job.finish(self._db, job.results))
+                except Exception as error:  # noqa: BLE001 (as in _attempt)
+                    fail(job.future, error, self._path)
