@@ -79,8 +79,7 @@ stop_time: 5s
 """
 
 MAILMAN = """\
-{pasted}
-listen: [127.0.0.1:{mailman}]
+{pasted}listen: [127.0.0.1:{mailman}]
 spool: {folder}/spool.db
 """
 
@@ -173,16 +172,15 @@ def write_files(ports: Ports) -> None:
 
 
 def _key_lines(ports: Ports) -> str:
-    """What `hedwig key add` says is to be pasted into the sending host's mailman.yml."""
-    shown = hedwig("key", "add", SENDING.name)
-    lines = dict(re.findall(r"^\s*(fqdn|postoffice|key):\s*(\S+)", shown, re.MULTILINE))
-    if lines.keys() != {"fqdn", "postoffice", "key"}:
-        raise DemoFailed(f"`hedwig key add` did not print fqdn, postoffice and key, but:\n{shown}")
-    lines["postoffice"] = f"http://127.0.0.1:{ports.postoffice}/"
+    """What `hedwig key add` prints to be pasted into the sending host's mailman.yml."""
+    shown = hedwig("key", "add", SENDING.name, "--url", f"http://127.0.0.1:{ports.postoffice}/")
+    found = re.search(r"^key: (\S+)$", shown, re.MULTILINE)
+    if not found:
+        raise DemoFailed(f"`hedwig key add` printed no key, but:\n{shown}")
     key = SENDING / "key"  # for curl, which takes it from the file: so it is in no list of processes
     key.touch(0o600)
-    key.write_text(lines["key"].strip("\"'"))
-    return "\n".join(f"{name}: {value}" for name, value in lines.items())
+    key.write_text(found[1])
+    return shown
 
 
 def hedwig(*arguments: str) -> str:
