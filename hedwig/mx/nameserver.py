@@ -6,6 +6,9 @@ each server did. Waits grow from round to round (2, 5, 8 s of the default 15). A
 nobody listening: perhaps it is just being restarted) is asked again in the next round, and last of all for SHUNNED
 seconds. A server that said that it failed (SERVFAIL, REFUSED, a malformed answer) is not asked that question again:
 others are, and then the failure is the answer.
+
+At most YOUNG questions are under way that are younger than SLOW seconds. So a burst doesn't drown the server's receive
+buffer, and slow names, which leave that count after SLOW seconds, hold back no others (I9).
 """
 
 import asyncio
@@ -27,6 +30,8 @@ PAYLOAD = 1232  # octets, RFC 9715: no answer of that size is fragmented on the 
 RESOLV_CONF = Path("/etc/resolv.conf")
 SHUNNED = 30.0  # seconds
 REREAD = 5.0  # seconds
+YOUNG = 100
+SLOW = 0.5  # seconds
 MAX_SYSTEM = 3  # as resolv.conf(5): MAXNS
 _ROUNDS = (0.4, 1.0, 1.6)  # how long a server may take, as shares of `timeout`
 _PAUSE = 0.2  # how long a round lasts at least, so that a refused connection isn't tried thrice within a millisecond
@@ -63,6 +68,28 @@ def _is_address(text: str) -> bool:
     return True
 
 
+class _Place:
+    """One of the YOUNG places: taken on entering, given back at the end or after SLOW seconds, whichever is first."""
+
+    def __init__(self, places: asyncio.Semaphore) -> None:
+        self._places = places
+        self._held = False
+
+    async def __aenter__(self) -> None:
+        await self._places.acquire()
+        self._held = True
+        self._timer = asyncio.get_running_loop().call_later(SLOW, self._give_back)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._timer.cancel()
+        self._give_back()
+
+    def _give_back(self) -> None:
+        if self._held:
+            self._held = False
+            self._places.release()
+
+
 class Nameservers:
     """The servers that are asked: those given, or the system's, which are read again every REREAD seconds."""
 
@@ -82,9 +109,14 @@ class Nameservers:
         self._channels: dict[str, Channel] = {}
         self._retired: list[Channel] = []
         self._opening = asyncio.Lock()
+        self._young = asyncio.Semaphore(YOUNG)
 
     async def ask(self, name: dns.name.Name, rdtype: dns.rdatatype.RdataType) -> dns.message.QueryMessage:
         """The answer (NOERROR or NXDOMAIN) to this question, recursion desired. Raises Unanswered."""
+        async with _Place(self._young):
+            return await self._ask_in_rounds(name, rdtype)
+
+    async def _ask_in_rounds(self, name: dns.name.Name, rdtype: dns.rdatatype.RdataType) -> dns.message.QueryMessage:
         failures: dict[str, str] = {}
         answered: set[str] = set()
         give_up = self._clock() + self._lifetime

@@ -1,0 +1,224 @@
+"""Real DNS for tests: nsd with the test's zones behind unbound, both on one loopback address and ports of their own.
+
+`DnsServers` starts both, waits until unbound answers from every zone, and ends both by their process IDs. `ScriptedDns`
+is for what real servers don't do: broken answers, silence, forgeries. A missing program fails the test.
+"""
+
+import asyncio
+import contextlib
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.query
+import dns.rcode
+import dns.rrset
+
+_NSD = """
+server:
+    ip-address: {address}@{port}
+    username: ""
+    chroot: ""
+    zonesdir: "{directory}"
+    database: ""
+    pidfile: ""
+    xfrdfile: "{directory}/xfrd.state"
+    zonelistfile: "{directory}/zone.list"
+    server-count: 1
+    rrl-ratelimit: 0
+remote-control:
+    control-enable: no
+"""
+_UNBOUND = """
+server:
+    interface: {address}@{port}
+    username: ""
+    chroot: ""
+    directory: "{directory}"
+    pidfile: ""
+    use-syslog: no
+    do-daemonize: no
+    do-not-query-localhost: no
+    module-config: "iterator"
+    access-control: 0.0.0.0/0 allow
+    access-control: ::/0 allow
+    num-threads: 1
+remote-control:
+    control-enable: no
+"""
+_HEAD = """$ORIGIN {origin}
+$TTL {ttl}
+@ IN SOA ns.root. hostmaster.root. 1 3600 600 86400 {ttl}
+@ IN NS ns.root.
+"""
+
+
+def free_port(address: str = "127.0.0.1") -> int:
+    """A port that is free for UDP and TCP on `address` now."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    while True:
+        with socket.socket(family, socket.SOCK_STREAM) as stream, socket.socket(family, socket.SOCK_DGRAM) as datagram:
+            stream.bind((address, 0))
+            port: int = stream.getsockname()[1]
+            with contextlib.suppress(OSError):
+                datagram.bind((address, port))
+                return port
+
+
+def program(name: str) -> str:
+    """The path of a program that the tests need; its absence is a failure, never a skip."""
+    found = shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin")
+    assert found, f"{name} is not installed (make deps)"
+    return found
+
+
+class DnsServers:
+    """unbound at `address`:`port` (`port` 0: a free one), nsd at `address`:`authority_port`.
+
+    `zones`: by name without the final dot ("" is the root), the records as lines of a zone file; SOA and NS are added.
+    What stands in no zone does not exist. TTLs of records without one, and of absence, are `ttl` seconds.
+    """
+
+    def __init__(
+        self, tmp_path: Path, address: str = "127.0.0.1", port: int = 0, *, zones: dict[str, str], ttl: int = 300
+    ) -> None:
+        self.address = address
+        self.port = port or free_port(address)
+        self.authority_port = free_port(address)
+        self._directory = tmp_path / "dns"
+        self._directory.mkdir(parents=True, exist_ok=True)
+        self._zones = zones if "" in zones else {"": "ns.root. IN A 127.0.0.1", **zones}
+        self._ttl = ttl
+        self._configure()
+        self._nsd = self._start("nsd", "-d", "-c", "nsd.conf")
+        try:
+            self._unbound = self._start("unbound", "-d", "-c", "unbound.conf")
+        except OSError:
+            self._end(self._nsd)
+            raise
+        try:
+            for zone in self._zones:
+                self._await(zone)
+        except BaseException:
+            self.close()
+            raise
+
+    def _configure(self) -> None:
+        words = {"address": self.address, "directory": self._directory}
+        nsd = _NSD.format(port=self.authority_port, **words)
+        unbound = _UNBOUND.format(port=self.port, **words)
+        for number, (zone, records) in enumerate(self._zones.items()):
+            head = _HEAD.format(origin=f"{zone}.", ttl=self._ttl)
+            (self._directory / f"{number}.zone").write_text(f"{head}{records}\n", "utf-8")
+            nsd += f'zone:\n    name: "{zone}."\n    zonefile: "{number}.zone"\n'
+            unbound += f'stub-zone:\n    name: "{zone}."\n    stub-addr: {self.address}@{self.authority_port}\n'
+        (self._directory / "nsd.conf").write_text(nsd, "utf-8")
+        (self._directory / "unbound.conf").write_text(unbound, "utf-8")
+
+    def _start(self, *command: str) -> subprocess.Popen[bytes]:
+        with (self._directory / f"{command[0]}.log").open("wb") as log:
+            return subprocess.Popen(
+                [program("setpriv"), "--pdeathsig", "KILL", "--", program(command[0]), *command[1:]],
+                cwd=self._directory,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    def _await(self, zone: str) -> None:
+        """Until unbound answers for the SOA of `zone` out of nsd, or one of the two has ended."""
+        query = dns.message.make_query(f"{zone}.", "SOA")
+        give_up = time.monotonic() + 20
+        while time.monotonic() < give_up:
+            for process, name in ((self._nsd, "nsd"), (self._unbound, "unbound")):
+                assert process.poll() is None, f"{name} ended: {(self._directory / f'{name}.log').read_text()}"
+            with contextlib.suppress(dns.exception.DNSException, OSError):
+                if dns.query.udp(query, self.address, timeout=0.2, port=self.port).answer:
+                    return
+            time.sleep(0.02)
+        raise AssertionError(f"unbound gives no SOA of {zone or 'the root'}; see {self._directory}")
+
+    def close(self) -> None:
+        """End both, and wait for it."""
+        self._end(self._unbound)
+        self._end(self._nsd)
+
+    @staticmethod
+    def _end(process: subprocess.Popen[bytes]) -> None:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+Script = Callable[[dns.message.Message, bool], Iterable[bytes]]
+
+
+class ScriptedDns(asyncio.DatagramProtocol):
+    """A nameserver that does what `script` says: from the query, and whether it came by TCP, to datagrams in answer.
+
+    None is silence. `asked` lists the questions, as ("example.org.", "MX", by TCP). Runs in the test's event loop.
+    """
+
+    def __init__(self, script: Script, address: str = "127.0.0.1") -> None:
+        self.script = script
+        self.address = address
+        self.port = 0
+        self.asked: list[tuple[str, str, bool]] = []
+        self._transport: asyncio.DatagramTransport | None = None
+        self._server: asyncio.Server | None = None
+
+    async def start(self, port: int = 0) -> "ScriptedDns":
+        """Listen on `port` (0: a free one), UDP and TCP."""
+        self.port = port or free_port(self.address)
+        loop = asyncio.get_running_loop()
+        self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=(self.address, self.port))
+        self._server = await asyncio.start_server(self._by_tcp, self.address, self.port)
+        return self
+
+    async def close(self) -> None:
+        """Stop listening."""
+        assert self._transport is not None and self._server is not None
+        self._transport.close()
+        self._server.close()
+        await self._server.wait_closed()
+
+    def _answers(self, query: bytes, by_tcp: bool) -> Iterable[bytes]:
+        message = dns.message.from_wire(query)
+        question = message.question[0]
+        self.asked.append((question.name.to_text(), dns.rdatatype.to_text(question.rdtype), by_tcp))
+        return self.script(message, by_tcp)
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        assert self._transport is not None
+        for answer in self._answers(data, False):
+            self._transport.sendto(answer, addr)
+
+    async def _by_tcp(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            query = await reader.readexactly(int.from_bytes(await reader.readexactly(2), "big"))
+            for answer in self._answers(query, True):
+                writer.write(len(answer).to_bytes(2, "big") + answer)
+            await writer.drain()
+        writer.close()
+
+
+def answer(query: dns.message.Message, *records: str, rcode: int = dns.rcode.NOERROR) -> dns.message.Message:
+    """An answer with these records: "name TTL type rdata", as in a zone file, SOAs into the authority section."""
+    response = dns.message.make_response(query, recursion_available=True)
+    response.set_rcode(dns.rcode.Rcode.make(rcode))
+    for record in records:
+        name, ttl, rdtype, rdata = record.split(" ", 3)
+        section = response.authority if rdtype == "SOA" else response.answer
+        section.append(dns.rrset.from_text(name, int(ttl), "IN", rdtype, rdata))
+    return response
