@@ -16,6 +16,7 @@ import asyncio
 import math
 import os
 from collections.abc import Callable
+from typing import cast
 
 from hedwig.reply import one_line
 from hedwig.smtp import Deadlines
@@ -52,8 +53,8 @@ class Channel(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket is open: the banner is due."""
-        if isinstance(transport, asyncio.Transport):
-            self.use(transport)
+        # uvloop's transports have asyncio.Transport's methods, but do not inherit from it.
+        self.use(cast("asyncio.Transport", transport))
         self._await_reply()
 
     def data_received(self, data: bytes) -> None:
