@@ -18,6 +18,9 @@ JOBS := $(shell nproc)
 # mypy looks for stubs where the libraries are: in .venv. They are types alone, and shadow nothing.
 STUBS := $(shell grep '^types-' requirements-tools.txt)
 
+# The journeys make network namespaces: root may do that, a user in a user namespace of his own.
+NAMESPACES := $(if $(filter-out 0,$(shell id -u)),unshare --map-root-user)
+
 # Daemons lie in sbin, which a user's PATH lacks. The user's own Python libraries are none of ours.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 export PYTHONNOUSERSITE := 1
@@ -36,7 +39,7 @@ run: venv ## one letter through all the parts, before your eyes; then they stay 
 	@exec $(BIN)/python tests/demo/run.py $(if $(filter-out 0,$(ONCE)),--once)
 
 test: venv ## unit, contract and journey tests
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile tests/unit tests/contract tests/journey
+	$(NAMESPACES) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile tests/unit tests/contract tests/journey
 
 check: venv tools ## ruff, mypy --strict, import-linter, and what the repository promises about itself
 	$(TOOLS)/ruff check .

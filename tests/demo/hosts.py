@@ -16,6 +16,7 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from pathlib import Path
 
 from parts import DemoFailed
 
-BIN = Path(".venv/bin")
+BIN = Path(os.path.relpath(Path(sys.executable).parent))
 ROOT = Path("run")
 SENDING = ROOT / "less.nankai.edu.cn"
 DELIVERING = ROOT / "robot.genee.cn"
@@ -164,6 +165,7 @@ def write_files(ports: Ports) -> None:
 
     write(DELIVERING / "postoffice.yml", POSTOFFICE)
     write(DELIVERING / "worker.yml", WORKER)
+    (SENDING / "mailman.yml").touch(0o600)
     write(SENDING / "mailman.yml", MAILMAN, pasted=_key_lines(ports))
     write(SENDING / "msmtprc", MSMTPRC)
     (FAR_SIDE / "unbound.conf").write_text(UNBOUND.format(port=ports.resolver, folder=FAR_SIDE.resolve()))

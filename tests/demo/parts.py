@@ -81,6 +81,10 @@ class Parts:
                 part.reader.join(PATIENCE)
                 raise PartDied(f"{part.name} has ended (status {status}); the end of {part.log}:\n{tail(part.log)}")
 
+    def add(self, part: str, text: str) -> None:
+        """A line of somebody who is no part, in its place among the others."""
+        self._lines.put(Line(time.time(), part, text))
+
     def next_line(self, patience: float) -> Line | None:
         """The next line of any part, or None if none came within `patience` seconds."""
         try:
