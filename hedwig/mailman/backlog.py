@@ -1,8 +1,8 @@
 """The backlog: what lies in mailman's own spool goes on to the postoffice, oldest first (step 3 of the journey).
 
-One thread, one connection of its own, so that new mail overtakes the backlog. While the postoffice is down it probes with
-the oldest message, one at a time, further and further apart, up to 30 s. A message whose verdict is a refusal for good, or
-that is older than `expire`, becomes a bounce, which goes to the postoffice the same way; a bounce that is
+One thread, one connection of its own, so that new mail overtakes the backlog. While the postoffice is down it probes
+with the oldest message, one at a time, further and further apart, up to 30 s. A message whose verdict is a refusal for
+good, or that is older than `expire`, becomes a bounce, which goes to the postoffice the same way; a bounce that is
 refused too is held for the operator, never dropped (I7). A wrong key (401) expires nothing.
 """
 
@@ -90,9 +90,7 @@ class Backlog:
     def _pause(self) -> None:
         wait = POLL if self._link.is_up else PROBES[min(self._failures, len(PROBES)) - 1]
         self._link.changed.wait(wait)
-        if self._link.is_up:
-            self._link.changed.clear()
-        elif not self._stopping.is_set():
+        if self._link.is_up or not self._stopping.is_set():
             self._link.changed.clear()
 
     def _round(self, client: PostofficeClient) -> bool:
@@ -141,7 +139,8 @@ class Backlog:
     def _one_by_one(self, client: PostofficeClient, batch: Sequence[_Passenger], trouble: NoVerdict) -> bool:
         """The request was refused as a whole: find the message that spoils it, and put that one off."""
         if len(batch) > 1:
-            return all([self._offer(client, [passenger]) for passenger in batch])
+            offered = [self._offer(client, [passenger]) for passenger in batch]
+            return all(offered)
         self._link.no_verdict(trouble)
         verdict = Verdict(Reply(451, "4.3.0", str(trouble)))
         self._spool.settle([self._settlement(batch[0], verdict, time.time())]).result()
@@ -151,9 +150,9 @@ class Backlog:
         claim, reply = passenger.claim, verdict.reply
         if verdict.conflict:
             again = as_message(renamed(passenger.parcel), self.settings)
-            return _end(claim, Kind.FORWARDED, reply, now, (again,), f"goes on as {again.queue_id}")
+            return _end(claim, _event(Kind.FORWARDED, reply, now, f"goes on as {again.queue_id}"), (again,))
         if reply.code // 100 == 2:
-            return _end(claim, Kind.FORWARDED, reply, now)
+            return _end(claim, _event(Kind.FORWARDED, reply, now))
         if reply.permanent:
             return self._refused(claim, reply, now, passenger.parcel.body)
         wait = PROBES[-1] if is_postoffices_fault(reply) else LATER
@@ -164,21 +163,21 @@ class Backlog:
                 RecipientResult(recipient.number, State.DEFERRED, str(reply), now + wait)
                 for recipient in claim.recipients
             ),
-            (Event(now, Kind.DEFERRED, stage=Stage.DOT, reply=reply, host=POSTOFFICE),),
+            (_event(Kind.DEFERRED, reply, now),),
         )
 
     def _refused(self, claim: Claim, reply: Reply, now: float, original: bytes, *, expired: bool = False) -> Settlement:
         """A bounce to the sender; what has no sender is held."""
         kind = Kind.EXPIRED if expired else Kind.FAILED
         if not claim.mailfrom:
-            return _end(claim, Kind.HELD, reply, now, detail="a bounce that was refused: kept for you to see")
+            return _end(claim, _event(Kind.HELD, reply, now, "a bounce that was refused: kept for you to see"))
         undelivered = tuple(
             dsn.Undelivered(recipient.address, Stage.DOT, reply, host=POSTOFFICE, expired=expired)
             for recipient in claim.recipients
         )
         about = About(claim, original, self.settings.fqdn, self.settings.expire)
         made = bounce(about, dsn.Action.FAILED, undelivered, now, POSTOFFICE)
-        return _end(claim, kind, reply, now, (made,) if made else ())
+        return _end(claim, _event(kind, reply, now), (made,) if made else ())
 
     def _expire(self, claims: Sequence[Claim], now: float) -> None:
         settlements = []
@@ -206,13 +205,14 @@ def _batches(passengers: Sequence[_Passenger]) -> Iterator[list[_Passenger]]:
         yield batch
 
 
-def _end(
-    claim: Claim, kind: Kind, reply: Reply, now: float, successors: tuple[NewMessage, ...] = (), detail: str = ""
-) -> Settlement:
+def _event(kind: Kind, reply: Reply, now: float, detail: str = "") -> Event:
+    return Event(now, kind, stage=Stage.DOT, reply=reply, host=POSTOFFICE, detail=detail)
+
+
+def _end(claim: Claim, event: Event, successors: tuple[NewMessage, ...] = ()) -> Settlement:
     """All recipients have the same end here: in mailman's spool a message goes on, or not, as a whole."""
-    state = State.HELD if kind is Kind.HELD else State.DONE
-    results = tuple(RecipientResult(recipient.number, state, str(reply)) for recipient in claim.recipients)
-    event = Event(now, kind, stage=Stage.DOT, reply=reply, host=POSTOFFICE, detail=detail)
+    state = State.HELD if event.kind is Kind.HELD else State.DONE
+    results = tuple(RecipientResult(recipient.number, state, str(event.reply)) for recipient in claim.recipients)
     return Settlement(claim.delivery, claim.token, results, (event,), successors)
 
 

@@ -2,9 +2,9 @@
 
 A message joins the batch that waits while a request is in flight; so a batch is one message when idle and up to 100
 under load, and no timer holds anything up. Messages over 1 MiB go alone on a connection of their own (I9). What the
-postoffice says of a message is what the container hears. Where it says nothing (unreachable, 401, 5xx, a fault of its own, or 10 s
-without a verdict) the message goes to mailman's own spool under the same ID, and the container hears 250 (I1): the
-backlog (backlog.py) sends it on.
+postoffice says of a message is what the container hears. Where it says nothing (unreachable, 401, 5xx, a fault of its
+own, or 10 s without a verdict) the message goes to mailman's own spool under the same ID, and the container hears 250
+(I1): the backlog (backlog.py) sends it on.
 
 While the postoffice is down new messages go straight to the spool: the backlog alone probes.
 """

@@ -1,8 +1,8 @@
 """mailman: the daemon of a Docker host. This page joins its parts and holds its life: start, reload, stop.
 
-Start: open the own spool and lock it (a second mailman on the same spool ends with an error), free what a dead predecessor
-was sending, then listen. SIGHUP reads the settings again, all but `spool`. SIGTERM: no new mail, what is complete gets
-its reply, whatever has no verdict by then is spooled, end (I10).
+Start: open the own spool and lock it (a second mailman on the same spool ends with an error), free what a dead
+predecessor was sending, then listen. SIGHUP reads the settings again, all but `spool`. SIGTERM: no new mail, what is
+complete gets its reply, whatever has no verdict by then is spooled, end (I10).
 """
 
 import asyncio

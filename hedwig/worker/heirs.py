@@ -7,7 +7,6 @@ from pathlib import Path
 from hedwig import log
 from hedwig.settings import Retry, Worker
 from hedwig.spool import SpoolTrouble, Work, owner
-
 from hedwig.worker.dots import path_of, read_marks
 
 

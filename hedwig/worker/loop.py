@@ -12,6 +12,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import uvloop
 
@@ -51,7 +52,7 @@ class Outside:
 def run(
     settings: Worker,
     number: int,
-    config_file: str,
+    config_file: Path,
     reload: Callable[[], Worker | None],
     notify: Callable[[str], object],
 ) -> int:
@@ -165,9 +166,9 @@ class _Life:
         rounds = 0
         while True:
             counts = self._settler.counts
+            told = ", ".join(f"{counts[kind]} {kind}" for kind in (Kind.DELIVERED, Kind.DEFERRED, Kind.FAILED))
             self._outside.notify(
-                f"STATUS={counts[Kind.DELIVERED]} delivered, {counts[Kind.DEFERRED]} deferred, {counts[Kind.FAILED]} failed, "
-                f"{self._dispatch.connections} connections; EHLO {self._router.myself.ehlo}"
+                f"STATUS={told}, {self._dispatch.connections} connections; EHLO {self._router.myself.ehlo}"
             )
             if time.monotonic() - self._claimer.beat < 2 * ROUND:
                 self._outside.notify("WATCHDOG=1")

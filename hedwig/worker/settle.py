@@ -1,7 +1,7 @@
 """The settler: ends claims, many in one transaction, and only then tells the journal (step 8).
 
 The order of effects: outcomes, bounces and history are committed together; then the dot marks are free, the bag has
-room, the journal is told, and the bounces are hinted to the queue. While the spool can't take the settlements (disk full)
+room, the journal is told, and the bounces are hinted to the queue. While the spool can't take them (disk full)
 they are kept and tried again: what was delivered must not be forgotten, or it would go out twice. Nothing new is
 claimed meanwhile (`trouble`).
 """

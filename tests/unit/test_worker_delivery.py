@@ -1,0 +1,92 @@
+"""From what was said to what is recorded (I4, I5, I7)."""
+
+import dataclasses
+
+from test_worker_bag import claim
+
+from hedwig.reply import Reply, Stage
+from hedwig.settings import Retry
+from hedwig.smtp import Said
+from hedwig.spool import Claim, Kind, Recipient, State
+from hedwig.worker.delivery import Attempt, Conclusion, Rules, conclude, given_up
+
+RULES = Rules(Retry(schedule=(60, 120), jitter=0.0), "robot.genee.cn", lambda: 0.5)
+OK = Attempt(Said(Stage.DOT, Reply(250, "2.0.0", "ok")), "mx.example.com[192.0.2.1]")
+NO = Attempt(Said(Stage.RCPT, Reply(550, "5.1.1", "no such user")), "mx.example.com[192.0.2.1]")
+LATER = Attempt(Said(Stage.RCPT, Reply(451, "4.7.1", "greylisted")), "mx.example.com[192.0.2.1]")
+LOST = Attempt(Said(Stage.DOT, None, "connection reset"), "mx.example.com[192.0.2.1]")
+ORIGINAL = b"Subject: x\r\nMessage-ID: <1@example.org>\r\n\r\nbody\r\n"
+
+
+def a_claim(**changes: object) -> Claim:
+    recipients = tuple(Recipient(number, f"r{number}@example.com", 0, 0.0, "") for number in range(4))
+    return dataclasses.replace(claim(1), recipients=recipients, **changes)  # type: ignore[arg-type]
+
+
+def of(conclusion: Conclusion) -> dict[int, State]:
+    return {result.number: result.state for result in conclusion.settlement.results}
+
+
+def test_each_recipient_has_its_own_outcome() -> None:
+    conclusion = conclude(a_claim(), {0: OK, 1: NO, 2: LATER, 3: LOST}, RULES, 1000.0, lambda: ORIGINAL)
+    assert of(conclusion) == {0: State.DONE, 1: State.DONE, 2: State.DEFERRED, 3: State.DEFERRED}
+    assert [line.kind for line in conclusion.lines] == [Kind.DELIVERED, Kind.FAILED, Kind.DEFERRED, Kind.IN_DOUBT]
+    assert conclusion.settlement.results[2].due == 1060.0
+
+
+def test_one_bounce_tells_of_all_that_failed_and_of_no_other() -> None:
+    conclusion = conclude(a_claim(), {0: OK, 1: NO, 2: NO, 3: LATER}, RULES, 1000.0, lambda: ORIGINAL)
+    (bounce,) = conclusion.settlement.bounces
+    content = b"".join(bounce.body.pieces())
+    assert (bounce.envelope.mailfrom, bounce.envelope.rcpttos) == ("", ("a@example.org",))
+    assert b"r1@example.com" in content
+    assert b"r2@example.com" in content
+    assert b"r3@example.com" not in content
+
+
+def test_nothing_answers_a_null_sender() -> None:
+    conclusion = conclude(a_claim(mailfrom=""), {1: NO}, RULES, 1000.0, lambda: ORIGINAL)
+    assert conclusion.settlement.bounces == ()
+    assert of(conclusion) == {1: State.DONE}
+
+
+def test_recipients_that_were_not_tried_are_handed_back() -> None:
+    assert of(conclude(a_claim(), {0: OK}, RULES, 1000.0, lambda: ORIGINAL)) == {0: State.DONE}
+
+
+def test_what_is_deferred_past_its_expiry_is_given_up_with_a_bounce() -> None:
+    conclusion = conclude(a_claim(expires_at=999.0), {0: LATER}, RULES, 1000.0, lambda: ORIGINAL)
+    assert conclusion.lines[0].kind is Kind.EXPIRED
+    assert of(conclusion) == {0: State.DONE}
+    assert len(conclusion.settlement.bounces) == 1
+
+
+def test_what_is_in_doubt_is_tried_again_even_past_its_expiry() -> None:
+    """It may have arrived: a bounce that says it did not would be a lie."""
+    conclusion = conclude(a_claim(expires_at=999.0), {0: LOST}, RULES, 1000.0, lambda: ORIGINAL)
+    assert conclusion.lines[0].kind is Kind.IN_DOUBT
+    assert conclusion.settlement.bounces == ()
+
+
+def test_a_claim_past_its_expiry_fails_with_what_was_last_heard() -> None:
+    recipient = Recipient(0, "r0@example.com", 3, 0.0, "451 4.7.1 greylisted")
+    old = dataclasses.replace(a_claim(expires_at=1.0), recipients=(recipient,))
+    conclusion = given_up(old, RULES, 1000.0, lambda: ORIGINAL)
+    assert conclusion.lines[0].kind is Kind.EXPIRED
+    assert b"greylisted" in b"".join(conclusion.settlement.bounces[0].body.pieces())
+
+
+def test_the_sender_is_warned_once_after_four_hours() -> None:
+    waiting = a_claim(accepted_at=1000.0)
+    early = conclude(waiting, {0: LATER}, RULES, 1000.0 + 3600, lambda: ORIGINAL)
+    assert not early.settlement.warned
+    late = conclude(waiting, {0: LATER}, RULES, 1000.0 + 5 * 3600, lambda: ORIGINAL)
+    assert late.settlement.warned
+    assert len(late.settlement.bounces) == 1
+    told = dataclasses.replace(waiting, warned=True)
+    assert conclude(told, {0: LATER}, RULES, 1000.0 + 6 * 3600, lambda: ORIGINAL).settlement.bounces == ()
+
+
+def test_a_try_is_never_put_off_past_the_expiry() -> None:
+    conclusion = conclude(a_claim(expires_at=1010.0), {0: LATER}, RULES, 1000.0, lambda: ORIGINAL)
+    assert conclusion.settlement.results[0].due == 1010.0
