@@ -175,6 +175,7 @@ class ScriptedDns(asyncio.DatagramProtocol):
         self.address = address
         self.port = 0
         self.asked: list[tuple[str, str, bool]] = []
+        self._last_peer: tuple[str, int] | None = None
         self._transport: asyncio.DatagramTransport | None = None
         self._server: asyncio.Server | None = None
 
@@ -201,8 +202,15 @@ class ScriptedDns(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         assert self._transport is not None
+        self._last_peer = addr
         for answer in self._answers(data, False):
             self._transport.sendto(answer, addr)
+
+    def resend(self, datagram: bytes) -> None:
+        """Send this to whoever asked last."""
+        assert self._transport is not None
+        assert self._last_peer is not None
+        self._transport.sendto(datagram, self._last_peer)
 
     async def _by_tcp(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
