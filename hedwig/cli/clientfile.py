@@ -60,6 +60,8 @@ def without_keys(path: Path, text: str, hashes: Sequence[str]) -> str:
     if isinstance(value, yaml.SequenceNode) and not value.flow_style and kept:
         new = _without_lines(text, [item for item in value.value if item.value.lower() in hashes])
     elif isinstance(value, yaml.SequenceNode) and value.flow_style:
+        if "#" in text[value.start_mark.index : value.end_mark.index]:
+            raise _misshapen(path, text)  # a comment among the items would be lost
         items = [item for item in value.value if item.value.lower() not in hashes]
         listed = ", ".join(text[item.start_mark.index : item.end_mark.index] for item in items)
         new = _spliced(text, value.start_mark.index, value.end_mark.index, f"[{listed}]")

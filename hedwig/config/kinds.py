@@ -16,8 +16,9 @@ from hedwig.settings import DAY, GIB, HOUR, KIB, MIB, MINUTE, Listen
 
 _SIZE = re.compile(r"([0-9]{1,12})\s*(?:([KMGT])(?:iB)?|B)?")
 _SIZE_UNITS = {"": 1, "K": KIB, "M": MIB, "G": GIB, "T": 1024 * GIB}
-_DURATION = re.compile(r"(?:[0-9]{1,9}\s*[smhdw]\s*)+")
-_DURATION_PART = re.compile(r"([0-9]+)\s*([smhdw])")
+# Larger units first and each once: "6m 15m" is no duration but a list that lacks its brackets.
+_DURATION = re.compile(" *".join(rf"(?:[0-9]{{1,9}} *{unit})?" for unit in "wdhms"))
+_DURATION_PART = re.compile(r"([0-9]+) *([smhdw])")
 _DURATION_UNITS = {"s": 1, "m": MINUTE, "h": HOUR, "d": DAY, "w": 7 * DAY}
 _MAX_DURATION = 366 * DAY
 _COUNT = re.compile(r"[0-9]{1,9}")
@@ -95,7 +96,7 @@ def duration(text: str) -> int:
 def _duration_or_never(text: str) -> int:
     if _COUNT.fullmatch(text):
         seconds = int(text)
-    elif _DURATION.fullmatch(text):
+    elif text and _DURATION.fullmatch(text):
         seconds = sum(int(count) * _DURATION_UNITS[unit] for count, unit in _DURATION_PART.findall(text))
     else:
         raise Unfit(f"{shown(text)} is not a duration", "write it like 30s, 6m, 2h, 1h30m or 5d")
