@@ -1,8 +1,8 @@
 """The bag: deliveries that this worker has claimed and not yet settled, by site. Pure: no I/O, no clock of its own.
 
 It decides how much may be claimed for a site (I9): what its free connections can take at once, and beyond that about
-one second of what the site has lately taken. A tarpit so holds a dozen messages, a quick receiver thousands. The bag as
-a whole is bounded in messages and octets.
+one second of what its connections manage at the pace of its last messages. A tarpit so holds a score of messages, a
+quick receiver thousands. The bag as a whole is bounded in messages and octets.
 
 A site whose hosts all failed to answer is *cooling*: nothing is claimed for it until `not_before`, then one connection
 tries alone; a success opens it again.
@@ -15,29 +15,34 @@ from hedwig.routing import Site
 from hedwig.spool import Claim
 
 CONNECTIONS = 10  # at a time, per site and process
-AHEAD_LEAST = 10  # messages claimed beyond the free connections of a site that is slow or new
+AHEAD_LEAST = 10  # messages claimed beyond the free connections of a slow site
+AHEAD_NEW = 100  # and of one that has only just been met, one connection's worth
+NEW_FOR = 1.0  # seconds
+AHEAD_TIME = 1.0  # seconds of a site's pace
+SMOOTHING = 0.2  # share of the last message in the pace
 MOST_MESSAGES = 5000
 MOST_OCTETS = 64 << 20
+BUSY_LEAST = 0.05  # seconds
+BUSY_MOST = 1.0
 COOLING_FIRST = 60.0  # seconds; doubles with each failure in a row
 COOLING_MOST = 900.0
 FAILURE_MEMORY = 3600.0  # seconds after its cooling for which a site's failures in a row are remembered
-RATE_WINDOW = 1.0  # seconds over which a site's rate is taken
 
 
 @dataclass(slots=True)
 class SiteState:
-    """One site's part of the bag."""
+    """One site's part of the bag. `pace`: seconds that one connection takes for a message, smoothed; 0 while unknown.
+    `met`: when the site was first met, in Unix seconds."""
 
     site: Site
+    met: float = 0.0
     waiting: deque[Claim] = field(default_factory=deque)
     couriers: int = 0
     idle: int = 0
     failures: int = 0
     not_before: float = 0.0
     reason: str = ""
-    rate: float = 0.0
-    _finished: int = 0
-    _since: float = 0.0
+    pace: float = 0.0
 
     def connections_allowed(self) -> int:
         """How many connections may be open: one that probes after failures, else the limit."""
@@ -57,14 +62,19 @@ class SiteState:
         self.not_before = 0.0
         self.reason = ""
 
-    def finished(self, now: float) -> None:
-        """One message more has its outcome: the rate follows, halfway at each second's end."""
-        self._finished += 1
-        if now - self._since >= RATE_WINDOW:
-            measured = self._finished / (now - self._since) if self._since else float(self._finished)
-            self.rate = (self.rate + measured) / 2
-            self._since = now
-            self._finished = 0
+    def finished(self, seconds: float) -> None:
+        """One message more was carried; it took one connection so long."""
+        self.pace = seconds if not self.pace else self.pace + SMOOTHING * (seconds - self.pace)
+
+    def ahead(self, now: float) -> int:
+        """How many messages may wait here beyond those that a free connection takes at once."""
+        if not self.pace:
+            return AHEAD_NEW if now - self.met < NEW_FOR else AHEAD_LEAST
+        return max(AHEAD_LEAST, int(CONNECTIONS * AHEAD_TIME / self.pace))
+
+    def busy_for(self) -> float:
+        """Seconds until about half of what waits here has been carried."""
+        return min(max(len(self.waiting) * self.pace / CONNECTIONS / 2, BUSY_LEAST), BUSY_MOST)
 
 
 class Bag:
@@ -75,11 +85,11 @@ class Bag:
         self.messages = 0
         self.octets = 0
 
-    def of(self, site: Site) -> SiteState:
+    def of(self, site: Site, now: float = 0.0) -> SiteState:
         """The state of a site; a new one for a site not met before."""
         state = self._sites.get(site)
         if state is None:
-            state = self._sites[site] = SiteState(site)
+            state = self._sites[site] = SiteState(site, now)
         return state
 
     def sites(self) -> list[SiteState]:
@@ -92,14 +102,13 @@ class Bag:
 
     def capacity(self, site: Site, now: float) -> int:
         """How many messages more may be claimed for this site."""
-        state = self.of(site)
+        state = self.of(site, now)
         if now < state.not_before:
             return 0
         if state.failures:
             return max(0, 1 - len(state.waiting) - state.couriers)
         free = max(0, CONNECTIONS - state.couriers + state.idle)
-        ahead = max(AHEAD_LEAST, int(state.rate * RATE_WINDOW))
-        return max(0, min(self.room(), free + ahead - len(state.waiting)))
+        return max(0, min(self.room(), free + state.ahead(now) - len(state.waiting)))
 
     def put(self, site: Site, claim: Claim) -> SiteState:
         """Take a claim in."""

@@ -23,7 +23,7 @@ MOST_HINTS = 500  # a batch
 RESERVE_TIME = 1.0  # seconds to wait for a hint
 ROUTE_TIME = 0.02  # seconds that a batch waits for DNS before the slow ones go aside
 MOST_ASIDE = 20  # deliveries of one destination that wait for DNS
-BUSY_PAUSE = 0.5  # seconds
+PROBE_PAUSE = 0.5  # seconds, while one connection finds out whether a site is back
 LOOKUP_PAUSE = 2.0
 TROUBLE_PAUSE = 1.0
 
@@ -177,8 +177,8 @@ class Claimer:
     def _pause(self, destination: str, route: Route, now: float) -> Pause:
         state = self._bag.of(route.site)
         if state.failures:
-            return Pause(destination, now, max(state.not_before, now + BUSY_PAUSE), state.reason)
-        return Pause(destination, now, now + BUSY_PAUSE, "all its connections are busy")
+            return Pause(destination, now, max(state.not_before, now + PROBE_PAUSE), state.reason)
+        return Pause(destination, now, now + state.busy_for(), "all its connections are busy")
 
     def _pass_on(self, claims: Iterable[Claim], routes: dict[str, Route | Unroutable], now: float) -> None:
         for claim in claims:

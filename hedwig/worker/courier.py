@@ -69,6 +69,7 @@ class Courier:
         self._slot: int | None = None
         self._more = asyncio.Event()
         self._last = False
+        self._stopping = False
         self.idle = False
 
     @property
@@ -88,14 +89,19 @@ class Courier:
         """Carry messages until there are none."""
         try:
             while not self._last and (claim := await self._next()) is not None:
-                self._claim = claim
+                self._claim, started = claim, time.monotonic()
                 await self._carry(claim)
                 self._claim = None
+                self._state.finished(time.monotonic() - started)
                 if self._connection is not None and self._connection.sent >= MESSAGES_PER_CONNECTION:
                     await self._hang_up()
         except asyncio.CancelledError:
-            self._interrupted()
+            self._stopping = True
+            self._interrupted("the worker was stopped before the reply came")
             raise
+        except Exception as error:  # noqa: BLE001  whatever broke here, the claim must not stay in our hands
+            log.say(log.Level.ERROR, f"{self._state.site.key}: a delivery broke off: {error!r}")
+            self._interrupted(f"the delivery broke off: {error!r}")
         finally:
             self._drop()
 
@@ -143,7 +149,6 @@ class Courier:
         if not report.reusable:
             self._drop()
         self._end(claim, attempts)
-        self._state.finished(time.monotonic())
 
     async def _send(self, claim: Claim) -> Report | None:
         """One transaction, on a new connection where none is open. None: the claim has been dealt with."""
@@ -234,15 +239,15 @@ class Courier:
 
         return after
 
-    def _interrupted(self) -> None:
-        """The worker stops: before the dot nothing has been handed over; after it nobody knows."""
+    def _interrupted(self, why: str) -> None:
+        """The delivery ends here: before the dot nothing has been handed over; after it nobody knows (I5)."""
         claim, self._claim = self._claim, None
         if claim is None:
             return
-        if self._slot is None:
+        if self._slot is None and self._stopping:
             self._tools.settler.add(handed_back(claim, self._after(claim, None)))
             return
-        said = Said(Stage.DOT, None, "the worker was stopped before the reply came")
+        said = Said(Stage.LOCAL if self._slot is None else Stage.DOT, None, why)
         self._end(claim, {recipient.number: Attempt(said) for recipient in claim.recipients[:MOST_RCPTTOS]})
 
 

@@ -31,26 +31,27 @@ def claim(number: int, octets: int = 100) -> Claim:
 
 
 def test_a_new_site_gets_its_connections_and_little_more() -> None:
-    assert Bag().capacity(SITE, 0.0) == bags.CONNECTIONS + bags.AHEAD_LEAST
+    assert Bag().capacity(SITE, 0.0) == bags.CONNECTIONS + bags.AHEAD_NEW
 
 
 def test_a_tarpit_holds_no_more_than_its_share() -> None:
     bag = Bag()
-    state = bag.of(SITE)
+    state = bag.of(SITE, 0.0)
     state.couriers = bags.CONNECTIONS
     for number in range(bags.AHEAD_LEAST):
         bag.put(SITE, claim(number))
-    assert bag.capacity(SITE, 0.0) == 0
-    assert bag.capacity(Site("other"), 0.0) > 0
+    assert bag.capacity(SITE, 10.0) == 0
+    assert bag.capacity(Site("other"), 10.0) > 0
 
 
 def test_a_quick_site_may_have_a_seconds_worth() -> None:
     bag = Bag()
     state = bag.of(SITE)
-    for step in range(4001):
-        state.finished(10.0 + step / 1000)
-    assert 500 <= state.rate <= 1100
-    assert bag.capacity(SITE, 0.0) >= 500
+    state.finished(0.01)
+    assert bag.capacity(SITE, 100.0) == bags.CONNECTIONS + 1000
+    for _ in range(50):
+        state.finished(30.0)
+    assert bag.capacity(SITE, 100.0) == bags.CONNECTIONS + bags.AHEAD_LEAST
 
 
 def test_a_cooling_site_gets_nothing_then_one_probe_then_all() -> None:
