@@ -1,7 +1,7 @@
 """mailman: the SMTP service for this host's containers (steps 1 to 3 of the journey).
 
-Two halves meet here. The listener speaks SMTP, makes a message whole and gives it its queue ID; the forwarder gets it to
-the postoffice, or into mailman's own spool, and says what to answer. All that they know of each other is this file.
+Two halves meet here. The listener speaks SMTP, makes a message whole and gives it its queue ID; the forwarder gets it
+to the postoffice, or into mailman's own spool, and says what to answer. All that they know of each other is this file.
 """
 
 from collections.abc import Awaitable, Callable
@@ -16,8 +16,8 @@ class Submission:
     """A message that a container has handed in completely.
 
     `body` is the whole message, as it shall arrive: CRLF line ends, dots unstuffed, Received and whatever else was
-    missing added (I6). `accepted_at` is Unix time, the moment its data was complete. `smtputf8` is what the client asked
-    for in MAIL (RFC 6531). `peer` is the client's IP address.
+    missing added (I6). `accepted_at` is Unix time, the moment its data was complete. `smtputf8` is what the client
+    asked for in MAIL (RFC 6531). `peer` is the client's IP address.
     """
 
     queue_id: str

@@ -1,0 +1,59 @@
+"""Who may send: `allow` of mailman.yml, with the networks of this host's containers as they are right now.
+
+`loopback` stands for 127.0.0.0/8 and ::1, `docker` for the networks of docker0, br-* and podman* (read again by
+`refresh`, every few seconds), anything else is a network or an address. Nobody is exempt.
+"""
+
+import ipaddress
+from collections.abc import Callable, Iterable, Sequence
+
+from hedwig.mailman.interfaces import InterfaceAddress, Network
+
+_LOOPBACK: tuple[Network, ...] = (ipaddress.IPv4Network("127.0.0.0/8"), ipaddress.IPv6Network("::1/128"))
+_MEMORY = 4096  # peers whose verdict is remembered until the next change
+
+Interfaces = Callable[[], Sequence[InterfaceAddress]]
+
+
+class Access:
+    """The peers that may send. `allow`: as in the settings; ValueError when a word is no network."""
+
+    def __init__(self, allow: Iterable[str], interfaces: Sequence[InterfaceAddress] = ()) -> None:
+        self._fixed: list[Network] = []
+        self._docker = False
+        for word in allow:
+            if word == "docker":
+                self._docker = True
+            elif word == "loopback":
+                self._fixed += _LOOPBACK
+            else:
+                self._fixed.append(ipaddress.ip_network(word, strict=False))
+        self._networks: frozenset[Network] = frozenset()
+        self._known: dict[str, bool] = {}
+        self.refresh(interfaces)
+
+    def refresh(self, interfaces: Sequence[InterfaceAddress]) -> None:
+        """Take over the networks that this host's containers have now."""
+        docker = [found.network for found in interfaces if found.is_docker] if self._docker else []
+        networks = frozenset((*self._fixed, *docker))
+        if networks != self._networks:
+            self._networks = networks
+            self._known.clear()
+
+    def permits(self, peer: str) -> bool:
+        """Whether this IP address may send."""
+        known = self._known.get(peer)
+        if known is None:
+            address = ipaddress.ip_address(peer)
+            known = any(address in network for network in self._networks)
+            if len(self._known) >= _MEMORY:
+                self._known.clear()
+            self._known[peer] = known
+        return known
+
+
+def plain(host: str) -> str:
+    """A peer's address as the kernel gives it, in its plain form: no scope, no IPv4 inside IPv6 (RFC 4291 §2.5.5.2)."""
+    address = ipaddress.ip_address(host.partition("%")[0])
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)

@@ -1,0 +1,115 @@
+"""The listener: mailman's SMTP service as a whole (RFC 5321, RFC 6409), up to the hand-over to the forwarder.
+
+It opens the doors, lets sessions in, and looks at this host's interfaces every few seconds, so that the addresses it
+listens on and the networks that may send follow Docker. `reload` takes new settings without a connection lost. `stop`
+ends in order (I10): no new connection or MAIL (421), idle clients are sent away, and messages on their way get their
+reply, until the grace is over.
+"""
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from hedwig import log, settings
+from hedwig.mailman import Submit, interfaces
+from hedwig.mailman.access import Access, Interfaces
+from hedwig.mailman.conversation import template
+from hedwig.mailman.doors import Doors
+from hedwig.mailman.service import Counters, Service
+from hedwig.mailman.session import Session
+
+LOOK_AROUND = 3.0  # seconds between two looks at the interfaces
+
+
+class Listener:
+    """mailman's SMTP side. `clock` gives Unix time; `config_path` is named to whoever is refused."""
+
+    def __init__(
+        self,
+        settings: settings.Mailman,
+        submit: Submit,
+        *,
+        clock: Callable[[], float] = time.time,
+        config_path: str = "/etc/hedwig/mailman.yml",
+        interfaces: Interfaces = interfaces.addresses,
+    ) -> None:
+        self._interfaces = interfaces
+        self._service = Service(settings, submit, Access(settings.allow), config_path, clock)
+        self._doors = Doors(self._session)
+        self._common: Mapping[str, Any] = {}
+        self._wake = asyncio.Event()
+        self._watch: asyncio.Task[None] | None = None
+
+    @property
+    def sockets(self) -> list[socket.socket]:
+        """The sockets that listen now: what systemd's fd store may keep over a restart."""
+        return self._doors.sockets
+
+    @property
+    def counters(self) -> Counters:
+        """What was counted since the start."""
+        return self._service.counters
+
+    @property
+    def connections(self) -> int:
+        """Connections that stand now."""
+        return len(self._service.guests)
+
+    async def start(self, inherited: Sequence[socket.socket] = ()) -> None:
+        """Listen. An address that can't be bound is no error here: it is logged and tried again."""
+        self._common = template(self._service, asyncio.get_running_loop())
+        await self.look_around(inherited)
+        self._watch = asyncio.create_task(self._keep_looking())
+
+    def reload(self, settings: settings.Mailman) -> None:
+        """Take new settings: at once for commands and new connections, in a moment for the addresses it listens on.
+
+        ValueError: a word in `allow` is no network; then the old settings stay.
+        """
+        self._service.access = Access(settings.allow, self._interfaces())
+        self._service.settings = settings
+        self._common = template(self._service, asyncio.get_running_loop())
+        self._wake.set()
+
+    async def stop(self, grace: float) -> None:
+        """Stop listening, let messages on their way finish for `grace` seconds, then end what is left."""
+        if self._watch:
+            self._watch.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watch
+        service = self._service
+        service.stopping = True
+        self._doors.close()
+        for guest in list(service.guests):
+            guest.wind_down()
+        if service.guests or service.handing_on:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(service.vacant.wait(), grace)
+        if service.handing_on:
+            log.say(
+                log.Level.WARNING, f"{len(service.handing_on)} messages got no verdict within {grace:g} s of stopping"
+            )
+        for guest in list(service.guests):
+            guest.leave()
+
+    async def look_around(self, inherited: Sequence[socket.socket] = ()) -> None:
+        """Follow this host's interfaces: who may send, and where to listen."""
+        found = self._interfaces()
+        self._service.access.refresh(found)
+        await self._doors.tend(self._service.settings.listen, found, inherited)
+
+    async def _keep_looking(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), LOOK_AROUND)
+            self._wake.clear()
+            try:
+                await self.look_around()
+            except OSError as error:  # no socket left for the ioctls: what is open stays open
+                log.say(log.Level.ERROR, f"can't look at this host's interfaces: {error}")
+
+    def _session(self) -> Session:
+        return Session(self._service, self._common)
