@@ -35,7 +35,7 @@ MAX_RECEIVED = 50
 MAX_HEADER = 512 * 1024  # octets; bounds the work that one letter can cause (I9)
 
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:[^\n]*\n(?:[ \t][^\n]*\n)*")
-_FROM_LINE = re.compile(rb">?From [^\n]*\n(?=[!-9;-~]+[ \t]*:)")
+_FROM_LINE = re.compile(rb">?From (?![ \t]*:)[^\n]*\n(?=[!-9;-~]+[ \t]*:)")
 _CRS_LF = re.compile(rb"\r+\n")
 _DOUBLE_BYTE = re.compile(rb"(?:[\x00-\x7f]|[\x80-\xff][\x00-\xff])*")
 _NOT_IN_NAME = re.compile(r"[^A-Za-z0-9.:_\[\]-]")
