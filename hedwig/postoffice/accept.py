@@ -1,0 +1,152 @@
+"""Acceptance: submissions become messages in the spool, and only then is the answer given (I1).
+
+The order of effects: register (a whole batch in one call; the spool's writer commits all that waits with one fsync),
+wait for the commit, tell the feeder, write the journal, answer. Nothing is answered before the fsync; a crash between
+commit and answer is healed by the client's repeat under the same queue ID (I3).
+
+How it fails: a spool in trouble gives 451 4.3.1 for every message of the call, and nothing of it is kept (I8). When
+the spool keeps many requests waiting for long, further ones are refused at once (Gate), so that threads are left for
+who is to be told 401, 400 or how postoffice is.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from hedwig import log
+from hedwig.postoffice.refusal import Refusal
+from hedwig.postoffice.submission import Submission
+from hedwig.reply import Reply
+from hedwig.settings import Postoffice
+from hedwig.spool import Intake, NewMessage, Outcome, Registered, SpoolTrouble, Waiting
+
+COMMIT_WITHIN = 30.0  # seconds, and one more for each 1 MiB
+SLOW = 2.0  # seconds after which a waiting request is a sign that the spool is stuck
+_NAMED = 5
+
+Notice = Callable[[Sequence[Waiting]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of one submission. `conflict`: its queue ID belongs to another message of this client (I3)."""
+
+    queue_id: str
+    reply: Reply
+    conflict: bool = False
+
+
+class Gate:
+    """Counts who waits for the spool. When `places` do, the first of them for over SLOW seconds, nobody else may."""
+
+    def __init__(self, places: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._places = places
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._since: dict[object, float] = {}
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Be one of them, or Refusal (503)."""
+        me = object()
+        now = self._clock()
+        with self._lock:
+            first = next(iter(self._since.values()), now)
+            if len(self._since) >= self._places and now - first > SLOW:
+                raise Refusal(503, "4.3.1", "the spool is slow just now: try again later", retry_after=10)
+            self._since[me] = now
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._since[me]
+
+
+class Acceptance:
+    """For many threads. `settings` gives the ones that are valid now; `clock` is Unix time."""
+
+    def __init__(
+        self,
+        intake: Intake,
+        notice: Notice,
+        settings: Callable[[], Postoffice],
+        gate: Gate,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._trouble = ("", 0.0)  # what the spool said last, and when; "" after a success
+        self._intake = intake
+        self._notice = notice
+        self._settings = settings
+        self._gate = gate
+        self._clock = clock
+
+    def register(self, client: str, submissions: Sequence[Submission]) -> list[Verdict]:
+        """Make `submissions` of `client` durable; a verdict each, in order."""
+        if not submissions:
+            return []
+        now = self._clock()
+        messages = [self._message(client, submission, now) for submission in submissions]
+        patience = COMMIT_WITHIN + sum(message.body.size for message in messages) / (1 << 20)
+        with self._gate.waiting():
+            try:
+                answers = self._intake.register(messages).result(patience)
+            except (SpoolTrouble, FutureTimeout) as error:
+                trouble = str(error) or "no commit in time"
+                self._trouble = (trouble, self._clock())
+                log.say(log.Level.ERROR, f"{len(messages)} from {client} not accepted: {trouble}")
+                reply = Reply(451, "4.3.1", f"the postoffice's spool can't take it now: {trouble}")
+                return [Verdict(message.queue_id, reply) for message in messages]
+        self._trouble = ("", 0.0)
+        waiting = [delivery for answer in answers for delivery in answer.deliveries]
+        if waiting:
+            self._notice(waiting)
+        return [self._verdict(message, answer) for message, answer in zip(messages, answers, strict=True)]
+
+    def trouble(self) -> str:
+        """What the spool said when it last failed, if that was within a minute and nothing has worked since."""
+        text, when = self._trouble
+        return text if self._clock() - when < 60 else ""
+
+    def _message(self, client: str, submission: Submission, now: float) -> NewMessage:
+        expire = self._settings().expire
+        accepted_at = submission.accepted_at
+        if accepted_at is None or not now - expire <= accepted_at <= now:
+            accepted_at = now  # the other host's clock is wrong, or it says nothing
+        return NewMessage(
+            queue_id=submission.queue_id,
+            client=client,
+            envelope=submission.envelope,
+            body=submission.body,
+            digest=submission.digest,
+            accepted_at=accepted_at,
+            expires_at=accepted_at + expire,
+            parts=submission.envelope.by_destination(),
+            smtputf8=submission.smtputf8,
+        )
+
+    def _verdict(self, message: NewMessage, answer: Registered) -> Verdict:
+        queue_id = message.queue_id
+        if answer.outcome is Outcome.CONFLICT:
+            return Verdict(queue_id, Reply(450, "4.5.1", f"{queue_id} is already another message's ID"), conflict=True)
+        if answer.outcome is Outcome.ACCEPTED:
+            _journal(message)
+        return Verdict(queue_id, Reply(250, "2.0.0", f"queued as {queue_id}"))
+
+
+def _journal(message: NewMessage) -> None:
+    rcpttos = message.envelope.rcpttos
+    more = f" and {len(rcpttos) - _NAMED} more" if len(rcpttos) > _NAMED else ""
+    whom = ", ".join(rcpttos[:_NAMED]) + more
+    sender = f"<{message.envelope.mailfrom}>"
+    log.event(
+        "accepted",
+        f"accepted from {message.client}: {sender} to {whom}, {message.body.size} octets",
+        queue_id=message.queue_id,
+        client=message.client,
+        sender=sender,
+        rcpt=whom,
+        size=message.body.size,
+    )

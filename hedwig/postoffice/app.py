@@ -1,0 +1,224 @@
+"""The HTTP interface (DESIGN §5) as a WSGI application on bottle.
+
+    POST /          the original form: fqdn, key, email, perhaps id. 200 {"id": ...}
+    POST /v1/batch  what mailman uses: HTTP Basic and frames. 200 {"verdicts": [...]}
+    GET /healthz    200, or 503 where the spool can't be written
+
+Every error is JSON: code, status (enhanced), error (a sentence). A key is checked before anything else is looked at,
+so that who is a stranger learns nothing more than 401.
+
+bottle's own reading of forms is not used (it is bounded by MEMFILE_MAX, in memory): `wsgi.input` is read here as a
+stream; waitress has put it in a file where it is large. Forms over 1 MiB are worked on LARGE_AT_A_TIME at once, which
+bounds memory. An exception that nobody foresaw is 503 and one line in the log, never a 500 (I8).
+"""
+
+import base64
+import binascii
+import json
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import IO, Any
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+import bottle
+
+from hedwig import log, queueid
+from hedwig.envelope import digest
+from hedwig.message import MessageRefused, Trace, complete
+from hedwig.postoffice.accept import Acceptance, Verdict
+from hedwig.postoffice.batch import frames
+from hedwig.postoffice.clients import Clients
+from hedwig.postoffice.forms import PIECE, Form
+from hedwig.postoffice.letter import Letter, read_letter
+from hedwig.postoffice.refusal import Refusal, Unacceptable, as_http, malformed
+from hedwig.postoffice.submission import Submission, envelope_of, needs_smtputf8, shown
+from hedwig.reply import Reply
+from hedwig.settings import MIB, Postoffice
+from hedwig.spool import Bytes
+
+LARGE = 1 * MIB
+LARGE_AT_A_TIME = 2
+LARGE_WAITING = 12  # threads that may wait for their turn; more would leave none for the others
+
+Application = Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What the application works with. `health` gives "" or the trouble with the spool; `queue` tells of the queue."""
+
+    settings: Callable[[], Postoffice]
+    clients: Clients
+    acceptance: Acceptance
+    health: Callable[[], str]
+    queue: Callable[[], str]
+    hostname: str
+    clock: Callable[[], float]
+
+
+def application(room: Room) -> Application:
+    """The WSGI application."""
+    interface = _Interface(room)
+    app = bottle.Bottle(catchall=False)
+    app.route("/", "POST", interface.form)
+    app.route("/v1/batch", "POST", interface.batch)
+    app.route("/healthz", "GET", interface.health)
+    app.default_error_handler = _bottle_error
+
+    def guarded(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            answer: Iterable[bytes] = app(environ, start_response)
+        except Exception as error:  # noqa: BLE001 -- the last line of defence: whatever it is, it is our fault (I8)
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{frame.filename.rpartition('/')[2]}:{frame.lineno}"
+            log.say(log.Level.ERROR, f"a request could not be served: {type(error).__name__} at {where}: {error}")
+            refusal = Refusal(503, "4.3.0", "something is wrong with this postoffice; its log says what", 30)
+            start_response("503 Service Unavailable", list(refusal.headers().items()), sys.exc_info())
+            return [refusal.body()]
+        return answer
+
+    return guarded
+
+
+class _Interface:
+    """The three handlers."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._large = threading.BoundedSemaphore(LARGE_AT_A_TIME)
+        self._may_wait = threading.BoundedSemaphore(LARGE_AT_A_TIME + LARGE_WAITING)
+
+    def form(self) -> Any:
+        """`POST /`."""
+        try:
+            length = int(bottle.request.environ.get("CONTENT_LENGTH") or 0)
+            if length <= LARGE:
+                with nullcontext():
+                    return self._form()
+            if not self._may_wait.acquire(blocking=False):
+                raise Refusal(503, "4.3.2", "too many large messages at once: try again soon", retry_after=5)
+            try:
+                with self._large:
+                    return self._form()
+            finally:
+                self._may_wait.release()
+        except Refusal as refusal:
+            return _refused(refusal)
+
+    def _form(self) -> Any:
+        form = Form.read(_input(), bottle.request.environ.get("CONTENT_TYPE", ""))
+        try:
+            client = self._client(form.short.get("fqdn", ""), form.short.get("key", ""))
+            queue_id = form.short.get("id", "") or queueid.new(self._room.clock())
+            if not queueid.is_valid(queue_id):
+                raise malformed("id must be a queue ID: 26 characters of Crockford's base 32, or be left out")
+            if form.email is None:
+                raise malformed("the form has no field email: a JSON object with mailfrom, rcpttos and data")
+            letter = read_letter(form.email, self._room.settings().max_size)
+            with letter.text:
+                submission = self._submission(letter, client, queue_id)
+        except Unacceptable as error:
+            raise as_http(error.reply) from error
+        except MessageRefused as error:
+            raise as_http(error.reply) from error
+        finally:
+            form.close()
+        (verdict,) = self._room.acceptance.register(client, [submission])
+        if verdict.reply.code != 250:
+            raise as_http(verdict.reply, verdict.conflict)
+        return _answer(200, {"id": queue_id})
+
+    def _submission(self, letter: Letter, client: str, queue_id: str) -> Submission:
+        """The message made whole. The digest is over what was submitted, so that a repeat is known again (I3)."""
+        envelope = envelope_of(letter.mailfrom, letter.rcpttos, self._room.settings().max_recipients)
+        submitted = digest(envelope, iter(lambda: letter.text.read(PIECE), b""))
+        letter.text.seek(0)
+        peer = str(bottle.request.environ.get("REMOTE_ADDR", ""))
+        now = self._room.clock()
+        trace = Trace(queue_id, self._room.hostname, client, peer, "HTTP", envelope, now)
+        whole = complete(letter.text.read(), trace)
+        return Submission(queue_id, envelope, Bytes(whole), submitted, needs_smtputf8(envelope))
+
+    def batch(self) -> Any:
+        """`POST /v1/batch`."""
+        try:
+            client = self._client(*_basic(bottle.request.environ.get("HTTP_AUTHORIZATION", "")))
+            found = frames(_input(), self._room.settings())
+            submissions = [frame.content for frame in found if isinstance(frame.content, Submission)]
+            registered = iter(self._room.acceptance.register(client, submissions))
+        except Refusal as refusal:
+            return _refused(refusal)
+        verdicts = []
+        for frame in found:
+            if isinstance(frame.content, Reply):
+                verdicts.append(_verdict(Verdict(frame.queue_id, frame.content)))
+            else:
+                verdicts.append(_verdict(next(registered)))
+        return _answer(200, {"verdicts": verdicts})
+
+    def health(self) -> Any:
+        """`GET /healthz`."""
+        trouble = self._room.health() or self._room.acceptance.trouble()
+        told = {"status": "trouble" if trouble else "ok", "spool": trouble or "ok", "queue": self._room.queue()}
+        return _answer(503 if trouble else 200, told)
+
+    def _client(self, fqdn: str, key: str) -> str:
+        client = self._room.clients.known(fqdn, key)
+        if client is None:
+            peer = bottle.request.environ.get("REMOTE_ADDR", "")
+            log.say(log.Level.WARNING, f"401: fqdn {shown(fqdn)} from {peer}: no such client, or a wrong key")
+            raise Refusal(
+                401, "5.7.8", "fqdn and key don't fit: run `hedwig key add FQDN` on the postoffice host, use its lines"
+            )
+        return client
+
+
+def _input() -> IO[bytes]:
+    stream: IO[bytes] = bottle.request.environ["wsgi.input"]
+    return stream
+
+
+def _basic(header: str) -> tuple[str, str]:
+    """Name and password of HTTP Basic (RFC 7617); empty ones where the header is none."""
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() != "basic":
+        return "", ""
+    try:
+        name, _, password = base64.b64decode(encoded.strip(), validate=True).decode("utf-8").partition(":")
+    except (binascii.Error, ValueError):
+        return "", ""
+    return name, password
+
+
+def _verdict(verdict: Verdict) -> dict[str, object]:
+    reply = verdict.reply
+    told: dict[str, object] = {
+        "id": verdict.queue_id,
+        "code": reply.code,
+        "status": reply.status,
+        "text": reply.text,
+    }
+    return {**told, "conflict": True} if verdict.conflict else told
+
+
+def _answer(code: int, told: Mapping[str, object]) -> Any:
+    body = json.dumps(told).encode() + b"\n"
+    return bottle.HTTPResponse(body, code, {"Content-Type": "application/json"})
+
+
+def _refused(refusal: Refusal) -> Any:
+    return bottle.HTTPResponse(refusal.body(), refusal.code, refusal.headers())
+
+
+def _bottle_error(error: Any) -> bytes:
+    """What bottle itself refuses: an unknown path, a wrong method."""
+    sentence = {
+        404: "there is nothing here: POST / or /v1/batch, GET /healthz",
+        405: "this address takes another method: POST / or /v1/batch, GET /healthz",
+    }.get(error.status_code, "the request can't be read")
+    bottle.response.content_type = "application/json"
+    return Refusal(error.status_code, "5.5.1", sentence).body()

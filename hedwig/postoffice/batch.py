@@ -1,0 +1,139 @@
+r"""The body of `POST /v1/batch`: frames, each a line of JSON and then a message's bytes as they are.
+
+    {"id": "01J...", "mailfrom": "a@example.com", "rcpttos": ["b@example.net"], "size": 3}\n
+    ...exactly `size` octets...
+
+further keys: "accepted_at" (Unix seconds, when mailman said 250) and "smtputf8"; keys that are not known are ignored,
+so that a newer mailman can talk to an older postoffice. At most MAX_MESSAGES, and at most MAX_TOGETHER octets where it
+is more than one message; a larger message travels alone.
+
+A frame that is malformed makes the whole body so (Refusal, nothing is registered): nobody can say where the next frame
+would begin. A frame that is well-formed but can't be accepted (an address, a size, line ends) has a verdict of its own.
+Bodies over IN_MEMORY octets stay in the file that waitress put the request into, and are read from there in pieces.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import UnsupportedOperation
+from typing import IO
+
+from hedwig import queueid
+from hedwig.envelope import digest
+from hedwig.postoffice.refusal import Refusal, Unacceptable, malformed
+from hedwig.postoffice.submission import InFile, Submission, envelope_of, fault_of, needs_smtputf8
+from hedwig.reply import Reply
+from hedwig.settings import MIB, Postoffice
+from hedwig.spool import Body, Bytes
+
+MAX_LINE = 4 * MIB
+MAX_MESSAGES = 100
+MAX_TOGETHER = 2 * MIB  # the promise is 1 MiB; how exactly that is counted shall not matter
+IN_MEMORY = 1 * MIB
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One message of the body: its ID, and a Submission or the Reply that refuses it."""
+
+    queue_id: str
+    content: Submission | Reply
+
+
+class _BadFrame(Exception):
+    """str(error) says what is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    queue_id: str
+    mailfrom: str
+    rcpttos: list[str]
+    size: int
+    accepted_at: float | None
+    smtputf8: bool
+
+
+def frames(stream: IO[bytes], settings: Postoffice) -> list[Frame]:
+    """Read the whole body. Refusal where it is malformed or holds too much."""
+    found: list[Frame] = []
+    together = 0
+    for head, body in _read(stream):
+        together += body.size
+        if len(found) == MAX_MESSAGES:
+            raise Refusal(413, "5.3.4", f"more than {MAX_MESSAGES} messages in one batch: send them in several")
+        if found and together > MAX_TOGETHER:
+            raise Refusal(413, "5.3.4", "more than 1 MiB of messages in one batch: send a larger message alone")
+        try:
+            found.append(Frame(head.queue_id, _submission(head, body, settings)))
+        except Unacceptable as error:
+            found.append(Frame(head.queue_id, error.reply))
+    return found
+
+
+def _read(stream: IO[bytes]) -> Iterator[tuple[_Head, Body]]:
+    number = 0
+    while line := stream.readline(MAX_LINE + 1):
+        number += 1
+        try:
+            head = _head(line)
+        except _BadFrame as error:
+            raise malformed(f"frame {number}: {error}") from error
+        yield head, _body(stream, head.size, number)
+
+
+def _head(line: bytes) -> _Head:
+    if not line.endswith(b"\n"):
+        raise _BadFrame("its line of JSON has no end, or is longer than 4 MiB")
+    try:
+        fields = json.loads(line.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise _BadFrame("its first line is not JSON in UTF-8; or the size of the frame before was wrong") from error
+    if not isinstance(fields, dict):
+        raise _BadFrame("its first line is not a JSON object")
+    queue_id, mailfrom, rcpttos = fields.get("id"), fields.get("mailfrom"), fields.get("rcpttos")
+    size, accepted_at, smtputf8 = fields.get("size"), fields.get("accepted_at"), fields.get("smtputf8", False)
+    if not isinstance(queue_id, str) or not queueid.is_valid(queue_id):
+        raise _BadFrame("id must be a queue ID: 26 characters of Crockford's base 32")
+    if not isinstance(mailfrom, str):
+        raise _BadFrame('mailfrom must be a string ("" for the null sender)')
+    if not isinstance(rcpttos, list) or not all(isinstance(rcptto, str) for rcptto in rcpttos):
+        raise _BadFrame("rcpttos must be a list of strings")
+    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+        raise _BadFrame("size must be the number of octets that follow")
+    if not (accepted_at is None or _is_number(accepted_at)):
+        raise _BadFrame("accepted_at must be Unix seconds")
+    return _Head(queue_id, mailfrom, rcpttos, size, accepted_at, smtputf8 is True)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _body(stream: IO[bytes], size: int, number: int) -> Body:
+    if size <= IN_MEMORY:
+        content = stream.read(size)
+        if len(content) == size:
+            return Bytes(content)
+    else:
+        start = stream.tell()
+        length = stream.seek(0, 2) - start
+        if length >= size:
+            stream.seek(start + size)
+            try:
+                return InFile(stream.fileno(), start, size)
+            except UnsupportedOperation:  # a stream in memory
+                stream.seek(start)
+                return Bytes(stream.read(size))
+    raise malformed(f"frame {number}: the body ends before its {size} octets are over")
+
+
+def _submission(head: _Head, body: Body, settings: Postoffice) -> Submission:
+    if head.size > settings.max_size:
+        raise Unacceptable(552, "5.3.4", f"{head.size} octets; messages of up to {settings.max_size} are taken")
+    envelope = envelope_of(head.mailfrom, head.rcpttos, settings.max_recipients)
+    fault = fault_of(body.pieces())
+    if fault:
+        raise Unacceptable(554, "5.6.0", fault)
+    smtputf8 = head.smtputf8 or needs_smtputf8(envelope)
+    return Submission(head.queue_id, envelope, body, digest(envelope, body.pieces()), smtputf8, head.accepted_at)

@@ -1,0 +1,107 @@
+"""Who may hand in mail: the files clients.d/FQDN.yml, read again as soon as they change.
+
+Promises: a key that was added works at once, one that was revoked ends within half a second. A file that can't be read
+is reported once, and the last good one stays. A name from a request never becomes a path: the table is built by
+listing the directory (I11). An unknown name and a wrong key look the same and take the same time.
+
+Keys are random, so a plain SHA-256 keeps them: "sha256:" and 64 hexadecimal digits, as `hedwig key add` writes them.
+"""
+
+import hashlib
+import hmac
+import os
+import threading
+import time
+from collections.abc import Callable
+
+from hedwig import log
+from hedwig.config import ConfigError
+from hedwig.settings import Client
+
+FRESH = 0.5  # seconds for which the directory is not listed again
+FRESH_AFTER_MISS = 0.02  # the same after a name or key that did not fit: it may have been added just now
+_COMPARED = 8  # every check compares as many hashes, whether the name is known or not
+_NO_KEY = "sha256:" + "0" * 64
+
+_Mark = tuple[int, int, int]
+
+
+class Clients:
+    """The table of clients; for many threads."""
+
+    def __init__(
+        self, directory: str, load: Callable[[str], Client], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._directory = directory
+        self._load = load
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._marks: dict[str, _Mark] = {}
+        self._by_file: dict[str, Client] = {}
+        self._by_name: dict[str, Client] = {}
+        self._trouble = ""
+        self._read_at = float("-inf")
+        self._refresh(0)
+
+    def known(self, fqdn: str, key: str) -> str | None:
+        """The client's name in lower case where `key` is one of its keys, else None."""
+        self._refresh(FRESH)
+        name = fqdn.lower()
+        digest = "sha256:" + hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
+        if self._matches(name, digest):
+            return name
+        self._refresh(FRESH_AFTER_MISS)
+        return name if self._matches(name, digest) else None
+
+    def _matches(self, name: str, digest: str) -> bool:
+        client = self._by_name.get(name)
+        keys = client.key if client else ()
+        matched = False
+        for key in (*keys, *(_NO_KEY,) * (_COMPARED - len(keys))):
+            matched |= hmac.compare_digest(key.lower().encode(), digest.encode())
+        return matched
+
+    def _refresh(self, fresh: float) -> None:
+        if self._clock() - self._read_at < fresh or not self._lock.acquire(blocking=False):
+            return  # or another thread is at it
+        try:
+            self._read()
+            self._read_at = self._clock()
+        finally:
+            self._lock.release()
+
+    def _read(self) -> None:
+        try:
+            with os.scandir(self._directory) as entries:
+                found = {
+                    entry.name: entry.stat()
+                    for entry in entries
+                    if entry.name.endswith(".yml") and not entry.name.startswith(".")
+                }
+            trouble = ""
+        except OSError as error:
+            trouble = f"{self._directory}: {error.strerror}: clients stay as they were"
+        if trouble != self._trouble and trouble:
+            log.say(log.Level.ERROR, trouble)
+        self._trouble = trouble
+        if trouble:
+            return
+        marks = {name: (status.st_mtime_ns, status.st_size, status.st_ino) for name, status in found.items()}
+        if marks == self._marks:
+            return
+        files = {name: client for name, client in self._by_file.items() if name in marks}
+        for name in sorted(marks):
+            if marks[name] != self._marks.get(name):
+                self._read_file(name, files)
+        self._marks, self._by_file = marks, files
+        self._by_name = {client.fqdn.lower(): client for client in files.values()}
+
+    def _read_file(self, name: str, files: dict[str, Client]) -> None:
+        path = os.path.join(self._directory, name)  # noqa: PTH118 -- a name that scandir gave, as text for messages
+        try:
+            files[name] = self._load(path)
+        except ConfigError as error:
+            kept = "the last good one stays" if name in files else "this host can't send"
+            log.say(log.Level.ERROR, f"{error} ({kept})")
+        except OSError as error:
+            log.say(log.Level.ERROR, f"{path}: {error.strerror}")

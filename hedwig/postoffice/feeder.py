@@ -1,0 +1,315 @@
+"""The feeder: keeps the queue supplied with hints about deliveries that are due (I2), within windows (window.py, I9).
+
+What it learns, and from where:
+
+- Fresh deliveries: told by acceptance in this process; hinted at once where the destination's window has room.
+- Deferred ones that became due: asked of the spool every POLL seconds, with an overlap.
+- Everything that is due: all destinations at the start, after the queue began anew, after the clock jumped, and every
+  minute (more often where that is cheap).
+- How fast hints are taken: by asking which of them still wait; as soon as a window may run low where one is full.
+- Pauses that workers publish: nothing is hinted for such a destination until they end, and what was out is forgotten,
+  because workers have dropped it. Expired deliveries are hinted all the same: they are bounced, not sent.
+- A hint that was put over LOST seconds ago and whose delivery still waits is put again, unless the queue still has it.
+
+How it fails: the queue may be away, hang or be emptied at any time; `down` says so, acceptance goes on, and hints are
+put when it is back. It keeps no list of what waits: a million waiting deliveries cost it their destinations' names.
+
+One thread runs `run`; `step` is one round and does not wait, for tests. `notice` may be called from any thread.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from hedwig import log
+from hedwig.postoffice.window import Windows
+from hedwig.queue import DEFAULT_LANE, Hint, Queue, QueueDown
+from hedwig.spool import Look, SpoolTrouble, Waiting
+
+POLL = 0.25
+OVERLAP = 2.0
+INSTANCE_EVERY = 1.0
+ALL_EVERY = 60.0
+ALL_AT_MOST = 5.0  # all destinations are not asked for more often than that, however cheap it is
+EXPIRED_EVERY = 30.0
+LOST = 60.0
+RETRY = 0.5
+ASK_FAST = 0.02
+ASK_SLOW = 0.5
+ASK_IDLE = 2.0
+JUMP = 2.0
+AT_ONCE = 1000  # hints in one round of topping up, so that fresh mail gets its turn in between
+MOST_NOTICED = 50_000
+
+
+def one_lane(_destination: str) -> str:
+    """Every destination in the default lane."""
+    return DEFAULT_LANE
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """Unix time, which may be set, and a monotonic one; both in seconds."""
+
+    unix: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = time.monotonic
+
+
+class Feeder:
+    """Feeds one queue from one spool."""
+
+    def __init__(
+        self, look: Look, queue: Queue, clocks: Clocks | None = None, lane_of: Callable[[str], str] = one_lane
+    ) -> None:
+        self.down = ""  # why the queue can't be reached; "" while it can
+        self._look = look
+        self._queue = queue
+        self._clocks = clocks or Clocks()
+        self._lane_of = lane_of
+        self._windows = Windows(lane_of)
+        self._wake = threading.Event()
+        self._noticed: deque[Waiting] = deque()
+        self._overrun = False
+        self._stopping = False
+        self._backlog: dict[str, None] = {}  # destinations to be topped up, in turn (an ordered set)
+        self._full: set[str] = set()  # destinations with a full window and perhaps more that is due
+        self._paused: set[str] = set()
+        self._instance = ""
+        self._next = dict.fromkeys(("instance", "all", "due", "pauses", "expired", "ask"), float("-inf"))
+        self._asked_at = self._clocks.monotonic()
+        self._ask_every = ASK_FAST
+        self._due_since = self._clocks.unix()
+        self._offset = self._clocks.unix() - self._clocks.monotonic()
+
+    def notice(self, waiting: Sequence[Waiting]) -> None:
+        """Fresh deliveries are in the spool."""
+        if len(self._noticed) < MOST_NOTICED:
+            self._noticed.extend(waiting)
+        else:
+            self._overrun = True  # the spool will tell
+        self._wake.set()
+
+    def run(self) -> None:
+        """Feed until `stop`."""
+        while not self._stopping:
+            self._wake.clear()
+            try:
+                wait = self.step()
+            except SpoolTrouble as error:
+                log.say(log.Level.ERROR, f"the feeder can't read the spool: {error}")
+                self._next["all"] = float("-inf")
+                wait = RETRY
+            if wait > 0:
+                self._wake.wait(wait)
+        self._queue.close()
+
+    def stop(self) -> None:
+        """Make `run` return soon."""
+        self._stopping = True
+        self._wake.set()
+
+    def step(self) -> float:
+        """One round; gives the seconds until the next one has something to do, if nothing is noticed before."""
+        now = self._clocks.monotonic()
+        self._mind_the_clock()
+        fresh = self._take_noticed()
+        try:
+            if self._is_due("instance", INSTANCE_EVERY if not self.down else RETRY):
+                self._compare_instance()
+            if self.down:
+                self._set_aside(fresh)
+                return max(0.01, self._next["instance"] - now)
+            self._watch_pauses()
+            self._put_fresh(fresh)
+            self._find_due()
+            self._ask()
+            busy = self._top_up()
+        except QueueDown as error:
+            self._set_aside(fresh)
+            self._went_down(error)
+            return RETRY
+        if busy or self._noticed:
+            return 0.0
+        wake = min(*self._next.values(), self._asked_at + self._ask_every if self._pressed() else float("inf"))
+        return max(0.0, wake - self._clocks.monotonic())
+
+    def _pressed(self) -> bool:
+        """Whether something waits for hints to be taken."""
+        return bool(self._full) or (bool(self._backlog) and bool(self._windows.full_lanes()))
+
+    def _is_due(self, what: str, every: float) -> bool:
+        now = self._clocks.monotonic()
+        if now < self._next[what]:
+            return False
+        self._next[what] = now + every
+        return True
+
+    def _mind_the_clock(self) -> None:
+        offset = self._clocks.unix() - self._clocks.monotonic()
+        jumped = offset - self._offset
+        if abs(jumped) > JUMP:
+            self._windows.shift(jumped)
+            self._due_since = self._clocks.unix()
+            self._next["all"] = self._next["pauses"] = float("-inf")
+        self._offset = offset
+
+    def _take_noticed(self) -> list[Waiting]:
+        fresh = [self._noticed.popleft() for _ in range(len(self._noticed))]
+        if self._overrun:
+            self._overrun = False
+            self._next["all"] = float("-inf")
+        return fresh
+
+    def _set_aside(self, fresh: Sequence[Waiting]) -> None:
+        self._backlog.update(dict.fromkeys(waiting.destination for waiting in fresh))
+
+    def _compare_instance(self) -> None:
+        instance = self._queue.instance()
+        if self.down:
+            log.say(log.Level.NOTICE, "the queue is back")
+            self.down = ""
+        if instance != self._instance:
+            if self._instance:
+                log.say(log.Level.NOTICE, "the queue began anew: hints are put again")
+            self._instance = instance
+            self._windows.forget_all()
+            self._full.clear()
+            self._next["all"] = float("-inf")
+
+    def _went_down(self, error: QueueDown) -> None:
+        if not self.down:
+            log.say(log.Level.WARNING, f"the queue can't be reached: {error}; messages are accepted all the same")
+        self.down = str(error) or "down"
+        self._next["instance"] = self._clocks.monotonic() + RETRY
+
+    def _watch_pauses(self) -> None:
+        if not self._is_due("pauses", POLL):
+            return
+        paused = {pause.destination for pause in self._look.pauses(self._clocks.unix())}
+        for destination in paused ^ self._paused:
+            self._windows.forget(destination)
+            self._full.discard(destination)
+            self._backlog.pop(destination, None)
+            if destination not in paused:
+                self._backlog[destination] = None
+        self._paused = paused
+
+    def _put_fresh(self, fresh: Sequence[Waiting]) -> None:
+        to_put: list[Waiting] = []
+        rooms: dict[str, int] = {}
+        for waiting in fresh:
+            destination = waiting.destination
+            if destination in self._paused or destination in self._backlog or destination in self._full:
+                continue  # it has its turn with the others there
+            if destination not in rooms:
+                rooms[destination] = self._windows.room(destination) if self._windows.fresh_room(destination) else 0
+            if rooms[destination]:
+                rooms[destination] -= 1
+                to_put.append(waiting)
+            else:
+                self._backlog[destination] = None
+        self._put(to_put)
+
+    def _find_due(self) -> None:
+        unix = self._clocks.unix()
+        if self._is_due("all", ALL_EVERY):
+            started = self._clocks.monotonic()
+            self._more(self._look.destinations(unix, None))
+            took = self._clocks.monotonic() - started
+            self._next["all"] = started + min(ALL_EVERY, max(ALL_AT_MOST, 200 * took))
+        if self._is_due("due", POLL):
+            self._more(self._look.destinations(unix, self._due_since - OVERLAP))
+            self._due_since = unix
+        if self._is_due("expired", EXPIRED_EVERY):
+            expired = self._look.expired(unix, AT_ONCE)
+            self._put([one for one in expired if one.delivery not in self._windows.out(one.destination)])
+
+    def _more(self, destinations: set[str]) -> None:
+        self._backlog.update(dict.fromkeys(destinations - self._full - self._paused))
+
+    def _put(self, waiting: Sequence[Waiting]) -> None:
+        by_priority: dict[int, list[Waiting]] = {}
+        for one in waiting:
+            by_priority.setdefault(one.priority, []).append(one)
+        for priority in sorted(by_priority):
+            group = by_priority[priority]
+            hints = [Hint(one.delivery, self._lane_of(one.destination)) for one in group]
+            try:
+                self._queue.put(hints, priority)
+            except QueueDown:
+                self._set_aside(waiting)
+                for destination in {one.destination for one in waiting}:
+                    self._windows.forget(destination)  # some were put, perhaps: a doubled hint does no harm (I2)
+                raise
+            by_destination: dict[str, list[int]] = {}
+            for one in group:
+                by_destination.setdefault(one.destination, []).append(one.delivery)
+            for destination, deliveries in by_destination.items():
+                self._windows.hinted(destination, deliveries, self._clocks.unix())
+
+    def _ask(self) -> None:
+        """Which hints have been taken? At most a tenth of the time is spent on asking."""
+        now = self._clocks.monotonic()
+        if self._pressed():
+            self._next["ask"] = min(self._next["ask"], self._asked_at + self._ask_every)
+        if now < self._next["ask"] or now <= self._asked_at:
+            return
+        hinted = self._windows.every()
+        taken = self._windows.taken(
+            self._look.still_waiting(hinted, self._clocks.unix()) if hinted else set(), now - self._asked_at
+        )
+        self._put_lost()
+        took = self._clocks.monotonic() - now
+        self._ask_every = max(10 * took, ASK_FAST if taken else min(ASK_SLOW, 2 * self._ask_every))
+        self._asked_at = now
+        self._next["ask"] = now + ASK_IDLE
+        for destination in [one for one in self._full if self._windows.low(one)]:
+            self._full.discard(destination)
+            self._backlog[destination] = None
+
+    def _put_lost(self) -> None:
+        """Put again what was put long ago, unless the queue's counts say that it is all still there."""
+        unix = self._clocks.unix()
+        stale = self._windows.stale(unix - LOST)
+        if not stale:
+            return
+        ready, out = self._queue.counts(), self._windows.lanes()
+        for destination, deliveries in stale.items():
+            lane = self._lane_of(destination)
+            if ready.get(lane, 0) < out[lane]:
+                self._queue.put([Hint(delivery, lane) for delivery in deliveries])
+            self._windows.hinted(destination, deliveries, unix)
+
+    def _top_up(self) -> bool:
+        """Fill windows, by turns; whether there is more to do at once."""
+        left = AT_ONCE
+        waiting: list[Waiting] = []
+        for destination in list(islice(self._backlog, AT_ONCE)):
+            room = min(self._windows.room(destination), self._windows.lane_room(destination), left)
+            if not left:
+                break
+            share = min(room, max(100, left // len(self._backlog)))
+            del self._backlog[destination]
+            if not self._windows.low(destination):
+                self._full.add(destination)
+            elif not room:
+                self._backlog[destination] = None  # its lane is full: behind those of other lanes
+            else:
+                found = self._due(destination, share)
+                waiting += found
+                left -= len(found)
+                self._windows.hinted(destination, [one.delivery for one in found], self._clocks.unix())
+        self._put(waiting)
+        return bool(self._backlog) and left < AT_ONCE
+
+    def _due(self, destination: str, share: int) -> list[Waiting]:
+        """Up to `share` due deliveries that are not hinted yet; keeps the destination in turn if there may be more."""
+        out = self._windows.out(destination)
+        limit = len(out) + share
+        due = self._look.due(destination, self._clocks.unix(), limit)
+        if len(due) >= limit:
+            self._backlog[destination] = None
+        return [one for one in due if one.delivery not in out][:share]

@@ -1,0 +1,161 @@
+"""The postoffice's life: start, SIGHUP, SIGTERM.
+
+Start: open the spool, bind the sockets, start the feeder, then say READY. The order matters: nobody can connect before
+a message could be kept (I1), and who connects before READY waits in the backlog and is served.
+
+SIGTERM or SIGINT: accept nothing more, finish the requests that are coming in or are being served, end the feeder,
+close the spool (I10). SIGHUP: read the settings again; a broken file leaves the old ones. What takes another start
+(spool, queue, threads) is said in the log.
+
+`run` returns 0 after a stop, 1 where it could not start (the log says why).
+"""
+
+import resource
+import signal
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+from hedwig import log
+from hedwig.config import load_client
+from hedwig.postoffice.accept import Acceptance, Gate
+from hedwig.postoffice.app import Room, application
+from hedwig.postoffice.clients import Clients
+from hedwig.postoffice.feeder import Feeder
+from hedwig.postoffice.server import Server
+from hedwig.queue.beanstalk import open_queue
+from hedwig.settings import Postoffice
+from hedwig.spool import SpoolTrouble
+from hedwig.spool.sqlite import SqliteSpool, open_spool
+
+FINISH_WITHIN = 40.0  # seconds for requests in flight when stopping
+THREADS_LEFT = 4  # of the application's threads: that many never wait for a slow spool
+_FIXED = ("spool", "queue", "threads")
+
+Reload = Callable[[], Postoffice | None]
+Notify = Callable[..., object]
+
+
+def run(settings: Postoffice, config_file: Path | str, reload: Reload, notify: Notify) -> int:
+    """Serve until SIGTERM. `notify` is sd_notify: "READY=1", "STATUS=..."."""
+    _raise_open_files()
+    try:
+        daemon = Daemon(settings, Path(config_file), reload, notify)
+    except (OSError, SpoolTrouble, ValueError) as error:
+        log.say(log.Level.ERROR, f"postoffice can't start: {error}")
+        notify(f"STATUS=can't start: {error}")
+        return 1
+
+    def on_stop(_number: int, _frame: FrameType | None) -> None:
+        daemon.stop()
+
+    def on_reload(_number: int, _frame: FrameType | None) -> None:
+        daemon.reload()
+
+    signal.signal(signal.SIGTERM, on_stop)
+    signal.signal(signal.SIGINT, on_stop)
+    signal.signal(signal.SIGHUP, on_reload)
+    daemon.serve()
+    return 0
+
+
+class Daemon:
+    """A postoffice; its sockets are bound and its spool is open once it is made. OSError, SpoolTrouble, ValueError."""
+
+    def __init__(self, settings: Postoffice, config_file: Path, reload: Reload, notify: Notify) -> None:
+        self._settings = settings
+        self._reload = reload
+        self._notify = notify
+        self._stopping = False
+        self._reloading = False
+        self.feeder: Feeder
+        self._spool = open_spool(settings.spool)
+        try:
+            self.feeder = Feeder(self._spool, open_queue(settings.queue))
+            room = self._room(config_file.parent / "clients.d", self._spool)
+            self.server = Server(application(room), settings)
+            self.server.listen(settings.listen)
+        except BaseException:
+            self._spool.close()
+            raise
+
+    def _room(self, clients: Path, spool: SqliteSpool) -> Room:
+        gate = Gate(max(1, self._settings.threads - THREADS_LEFT))
+        return Room(
+            settings=lambda: self._settings,
+            clients=Clients(str(clients), load_client),
+            acceptance=Acceptance(spool, self.feeder.notice, lambda: self._settings, gate),
+            health=self._spool_trouble,
+            queue=lambda: self.feeder.down or "ok",
+            hostname=_hostname(),
+            clock=time.time,
+        )
+
+    def serve(self) -> None:
+        """Serve until `stop`."""
+        feeding = threading.Thread(target=self.feeder.run, name="feeder")
+        feeding.start()
+        places = ", ".join(str(place) for place in self._settings.listen)
+        log.say(log.Level.NOTICE, f"postoffice listens on {places}")
+        self._notify(f"READY=1\nSTATUS=listening on {places}")
+        while not self._stopping:
+            if self._reloading:
+                self._reloading = False
+                self._take_new_settings()
+            self.server.turn(1.0)
+        self._notify("STOPPING=1\nSTATUS=finishing the requests in flight")
+        self.server.stop(FINISH_WITHIN)
+        self.feeder.stop()
+        feeding.join()
+        self._spool.close()
+        log.say(log.Level.NOTICE, "postoffice has stopped")
+
+    def stop(self) -> None:
+        """End `serve` soon; from a signal handler or another thread."""
+        self._stopping = True
+        self.server.wake()
+
+    def reload(self) -> None:
+        """Read the settings again; from a signal handler or another thread."""
+        self._reloading = True
+        self.server.wake()
+
+    def _take_new_settings(self) -> None:
+        new = self._reload()
+        if new is None:
+            return
+        for name in _FIXED:
+            if getattr(new, name) != getattr(self._settings, name):
+                log.say(log.Level.WARNING, f"{name} has changed in the file; it takes effect at the next start")
+        try:
+            self.server.listen(new.listen)
+        except OSError as error:
+            log.say(log.Level.ERROR, f"{error}: listening where it did before")
+        self.server.change(new)
+        self._settings = new
+
+    def _spool_trouble(self) -> str:
+        """Why the spool's folder can't be written, or ""."""
+        try:
+            with tempfile.TemporaryFile(dir=Path(self._settings.spool).absolute().parent) as probe:
+                probe.write(b"x" * 4096)
+                probe.flush()
+        except OSError as error:
+            return f"the spool's folder can't be written: {error.strerror}"
+        return ""
+
+
+def _hostname() -> str:
+    """This host's name for Received fields; DNS is asked only where the name has no domain."""
+    name = socket.gethostname()
+    return name if "." in name else socket.getfqdn()
+
+
+def _raise_open_files() -> None:
+    """Each connection may take two descriptors, and Debian's default limit is 1,024."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

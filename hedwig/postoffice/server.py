@@ -1,0 +1,257 @@
+"""waitress, set up so that neither slow nor hostile peers hold back the others (I9).
+
+One thread moves bytes for all sockets (waitress's loop over one map); `threads` others run the application, and two
+more answer /healthz and requests that waitress refuses, so that they have an answer when all others wait for the spool.
+Each listening socket has a waitress server of its own, on that one map and those threads.
+
+What is bounded: connections; request heads (16 KiB); bodies (the original form may be six times the largest message
+and 1 MiB); the memory for bodies (up to BODY_IN_MEMORY each while connections are few, LITTLE when they are many; the
+rest lies in unnamed temporary files); idle time; and the pace of a request: after `idle_timeout` it must have come at
+SLOWEST octets a second on average, so that a dripping peer keeps its place for half a minute and not for ever.
+
+X-Forwarded-For is believed on unix sockets only, where our own nginx is: its last entry is what nginx saw.
+waitress's own errors (malformed HTTP, too large) are told as JSON like all others.
+"""
+
+import ipaddress
+import logging
+import socket
+import time
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+from waitress import wasyncore
+from waitress.channel import HTTPChannel
+from waitress.server import create_server
+from waitress.task import ErrorTask, ThreadedTaskDispatcher
+
+from hedwig import log
+from hedwig.postoffice.app import Application
+from hedwig.postoffice.refusal import Refusal
+from hedwig.postoffice.sockets import BACKLOG, bind
+from hedwig.settings import KIB, MIB, Listen, Postoffice
+
+QUICK_THREADS = 2
+BODY_IN_MEMORY = MIB + 256 * KIB
+LITTLE = 32 * KIB
+FEW = 40  # connections
+MAX_HEAD = 16 * KIB
+SLOWEST = 8 * KIB
+HOUSEKEEPING = 1.0
+
+
+class Dispatcher:
+    """waitress's task dispatcher, twice: quick answers never queue behind those that wait for the spool."""
+
+    def __init__(self, threads: int) -> None:
+        self._main = ThreadedTaskDispatcher()
+        self._main.set_thread_count(threads)
+        self._quick = ThreadedTaskDispatcher()
+        self._quick.set_thread_count(QUICK_THREADS)
+
+    def add_task(self, channel: Any) -> None:
+        """Have the channel's first request served."""
+        request = channel.requests[0]
+        quick = request.error is not None or request.path == "/healthz"
+        (self._quick if quick else self._main).add_task(channel)
+
+    def shutdown(self) -> None:
+        """End all threads; what still runs has 5 s."""
+        self._main.shutdown()
+        self._quick.shutdown()
+
+
+class Server:
+    """Serves `app` on sockets. All methods are for one thread, but `wake`."""
+
+    def __init__(self, app: Application, settings: Postoffice, clock: Callable[[], float] = time.monotonic) -> None:
+        _send_waitress_to_our_log()
+        self._app = app
+        self._settings = settings
+        self._clock = clock
+        self._map: dict[int, Any] = {}
+        self._dispatcher = Dispatcher(settings.threads)
+        self._servers: dict[Listen, Any] = {}
+        self._retired: list[Any] = []  # no longer listening, but with channels
+        self._coming: dict[Any, tuple[Any, float]] = {}  # channel: the request that is coming in, and since when
+        self._next_look = 0.0
+
+    def listen(self, places: Sequence[Listen]) -> None:
+        """Listen on these, and no longer on others. OSError where one can't be bound; then nothing has changed."""
+        bound: dict[Listen, socket.socket] = {}
+        try:
+            for place in places:
+                if place not in self._servers and place not in bound:
+                    bound[place] = bind(place)
+        except OSError:
+            for opened in bound.values():
+                opened.close()
+            raise
+        for place in [place for place in self._servers if place not in places]:
+            self._retire(self._servers.pop(place))
+        for place, opened in bound.items():
+            self._servers[place] = self._server(opened)
+
+    def change(self, settings: Postoffice) -> None:
+        """Use other limits from now on."""
+        self._settings = settings
+        for server in self._servers.values():
+            server.adj.max_request_body_size = _max_body(settings)
+            server.adj.connection_limit = settings.connections
+            server.adj.channel_timeout = settings.idle_timeout
+
+    def addresses(self) -> list[Any]:
+        """Where it listens: for tests, which bind port 0."""
+        return [server.socket.getsockname() for server in self._servers.values()]
+
+    def turn(self, timeout: float) -> None:
+        """Move bytes, for up to `timeout` seconds or until something happened."""
+        now = self._clock()
+        for server in self._servers.values():
+            server.adj.inbuf_overflow = BODY_IN_MEMORY if len(self._map) < FEW else LITTLE
+        if now >= self._next_look:
+            self._next_look = now + HOUSEKEEPING
+            self._close_drippers(now)
+        wasyncore.poll2(timeout, self._map)
+
+    def wake(self) -> None:
+        """Make `turn` return; from a signal handler too."""
+        for server in self._servers.values():
+            server.pull_trigger()
+            return
+
+    def stop(self, within: float) -> None:
+        """Accept nothing more, finish the requests that have come or are coming, close."""
+        until = self._clock() + within
+        for server in self._servers.values():
+            self._retire(server)
+        while self._clock() < until and self._close_idle():
+            wasyncore.poll2(0.1, self._map)
+        self._dispatcher.shutdown()
+        wasyncore.close_all(self._map)
+        for server in self._servers.values():
+            if isinstance(name := server.sockinfo[3], str):
+                Path(name).unlink(missing_ok=True)
+        self._servers.clear()
+
+    def _server(self, opened: socket.socket) -> Any:
+        unix = opened.family == socket.AF_UNIX
+        server = create_server(
+            behind_proxy(self._app) if unix else self._app,
+            map=self._map,
+            _dispatcher=self._dispatcher,
+            sockets=[opened],
+            backlog=BACKLOG,
+            ident="hedwig",
+            recv_bytes=64 * KIB,
+            connection_limit=self._settings.connections,
+            channel_timeout=self._settings.idle_timeout,
+            cleanup_interval=5,
+            max_request_header_size=MAX_HEAD,
+            max_request_body_size=_max_body(self._settings),
+            inbuf_overflow=BODY_IN_MEMORY,
+            log_socket_errors=False,
+            clear_untrusted_proxy_headers=False,  # behind_proxy does it
+        )
+        server.channel_class = _channel
+        return server
+
+    def _retire(self, server: Any) -> None:
+        server.accepting = False
+        server.del_channel()
+        server.socket.close()
+        self._retired.append(server)
+
+    def _channels(self) -> list[Any]:
+        return [one for one in self._map.values() if isinstance(one, HTTPChannel)]
+
+    def _close_drippers(self, now: float) -> None:
+        coming: dict[Any, tuple[Any, float]] = {}
+        for channel in self._channels():
+            request = channel.request
+            if request is None:
+                continue
+            known, since = self._coming.get(channel, (None, now))
+            coming[channel] = (request, since if known is request else now)
+            if now - coming[channel][1] > self._settings.idle_timeout + request.body_bytes_received / SLOWEST:
+                channel.will_close = True
+        self._coming = coming
+
+    def _close_idle(self) -> int:
+        """Close connections on which nothing is going on; how many others there are."""
+        busy = 0
+        for channel in self._channels():
+            if channel.requests or channel.request is not None or channel.total_outbufs_len:
+                busy += 1
+            else:
+                channel.will_close = True
+        return busy
+
+
+def behind_proxy(app: Application) -> Application:
+    """`app` with the peer's address as the proxy in front of the unix socket gives it."""
+
+    def proxied(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        last = str(environ.get("HTTP_X_FORWARDED_FOR", "")).rpartition(",")[2].strip()
+        try:
+            environ["REMOTE_ADDR"] = str(ipaddress.ip_address(last))
+        except ValueError:
+            environ["REMOTE_ADDR"] = "127.0.0.1"
+        return app(environ, start_response)
+
+    return proxied
+
+
+class _JsonError:
+    """An error of waitress, as its ErrorTask wants it, in our words."""
+
+    def __init__(self, error: Any) -> None:
+        told = {
+            413: "the request is larger than the largest message allows: see max_size in postoffice.yml",
+            431: "the request's head is larger than 16 KiB",
+            501: "this Transfer-Encoding is not supported: use none, or chunked",
+        }.get(error.code, f"the request is not correct HTTP: {error.body}")
+        self.refusal = Refusal(error.code, "5.3.4" if error.code in (413, 431) else "5.5.2", told)
+        self.reason = error.reason
+
+    def to_response(self) -> tuple[str, list[tuple[str, str]], bytes]:
+        """Status line, headers, body."""
+        return f"{self.refusal.code} {self.reason}", list(self.refusal.headers().items()), self.refusal.body()
+
+
+def _json_error_task(channel: Any, request: Any) -> Any:
+    request.error = _JsonError(request.error)
+    return ErrorTask(channel, request)
+
+
+def _channel(*arguments: Any, **named: Any) -> Any:
+    channel = HTTPChannel(*arguments, **named)
+    channel.error_task_class = _json_error_task
+    return channel
+
+
+def _max_body(settings: Postoffice) -> int:
+    return 6 * settings.max_size + MIB + 1
+
+
+class _ToOurLog(logging.Handler):
+    """One line an entry."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write it; an exception as its last line."""
+        what = record.getMessage()
+        if record.exc_info and record.exc_info[0]:
+            what += ": " + "".join(traceback.format_exception_only(record.exc_info[0], record.exc_info[1])).strip()
+        level = log.Level.ERROR if record.levelno >= logging.ERROR else log.Level.WARNING
+        log.say(level if record.levelno >= logging.WARNING else log.Level.DEBUG, f"waitress: {what}")
+
+
+def _send_waitress_to_our_log() -> None:
+    logger = logging.getLogger("waitress")
+    logger.handlers = [_ToOurLog()]
+    logger.propagate = False
+    logger.setLevel(logging.INFO)
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a queue of requests is no news
