@@ -62,6 +62,7 @@ class Conversation(socketserver.StreamRequestHandler):
 
     server: Exchanger
     timeout = IDLE
+    disable_nagle_algorithm = True
 
     def setup(self) -> None:
         super().setup()
