@@ -100,7 +100,7 @@ def _options(name: str, numbered: bool) -> argparse.ArgumentParser:
 
 
 def _number(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:4]) <= MAX_WORKERS):
+    if not (text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= MAX_WORKERS):
         raise argparse.ArgumentTypeError(f"write a number from 1 to {MAX_WORKERS}")
     return int(text)
 

@@ -20,6 +20,7 @@ from hedwig.cli.terminal import clean
 from hedwig.config import ConfigError, load_mailman, load_postoffice, load_worker
 from hedwig.settings import Mailman, Postoffice, Worker
 from hedwig.spool import HistoryLine, Look, QueuedRecipient, SpoolTrouble
+from hedwig.spool.sqlite import open_spool
 
 _PAGE = 1000
 
@@ -44,9 +45,7 @@ def open_look(path: str) -> AbstractContextManager[Look]:
         raise SpoolTrouble(f"{path}: no permission to read it; run as root, or as a member of group hedwig") from None
     except OSError as error:
         raise SpoolTrouble(f"{path}: {error.strerror}") from None
-    from hedwig.spool import sqlite
-
-    return closing(sqlite.open_spool(path, create=False))
+    return closing(open_spool(path, create=False))
 
 
 def sources(config_dir: Path, only: str | None = None) -> Iterator[Source | ConfigError]:

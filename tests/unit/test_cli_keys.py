@@ -98,7 +98,9 @@ def test_what_cannot_be_revoked_is_said(hedwig, tmp_path):
     assert "no such key" in hedwig("key", "revoke", FQDN, "--id", "", status=1).stderr
 
 
-@pytest.mark.parametrize("name", ["../../etc/cron.d/x", "/etc/passwd", "a/b", ".", "..", "", "a b", "10.0.0.1", "\x1b[2J"])
+@pytest.mark.parametrize(
+    "name", ["../../etc/cron.d/x", "/etc/passwd", "a/b", ".", "..", "", "a b", "10.0.0.1", "\x1b[2J"]
+)
 def test_a_name_that_is_no_host_is_refused_and_makes_no_file(hedwig, tmp_path, name):
     """I11: no name becomes a path."""
     error = hedwig("key", "add", "--", name, status=2).stderr

@@ -1,0 +1,132 @@
+"""`hedwig config`, and the files of etc/, which are made from settings.py."""
+
+import dataclasses
+import json
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from hedwig import config, settings
+from hedwig.cli.hedwig import main
+from hedwig.cli.sample import FILES, sample
+
+ETC = Path(__file__).parents[2] / "etc"
+MAILMAN = "fqdn: a.example\npostoffice: http://192.0.2.1:8025/\nkey: 4cd9zNwSXvksxw_mLdg9e\n"
+
+
+@pytest.fixture
+def check(tmp_path):
+    def call(*arguments, status=0):
+        arguments = ["--config-dir", str(tmp_path), "config", "check", *arguments]
+        result = CliRunner(mix_stderr=False).invoke(main, arguments)
+        assert result.exit_code == status, (result.stdout, result.stderr)
+        return result
+
+    return call
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_etc_is_what_settings_say(name):
+    """They can't drift: to mend etc/, run `hedwig config sample NAME > etc/NAME.yml`."""
+    assert (ETC / f"{name}.yml").read_text(encoding="utf-8") == sample(name)
+    assert CliRunner().invoke(main, ["config", "sample", name]).output == sample(name)
+    assert not [line for line in sample(name).splitlines() if len(line) > 110]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_sample_shows_every_key_with_its_default(name, tmp_path):
+    """With the `#` taken from every setting's line the file still means the same."""
+    text = re.sub(r"^#( *[a-z_]+:)", r"\1", sample(name), flags=re.MULTILINE)
+    named = set(re.findall(r"^ *([a-z_]+):", text, flags=re.MULTILINE))
+    file = tmp_path / f"{name}.yml"
+    file.write_text(text.replace("key: …", "key: k"))
+    loaded = {"mailman": config.load_mailman, "postoffice": config.load_postoffice, "worker": config.load_worker}[name](
+        file
+    )
+    filled = {key: getattr(loaded, key) for key in ("fqdn", "postoffice", "key") if name == "mailman"}
+    assert loaded == FILES[name](**filled)
+    inner = {one.name for cls in (settings.Dns, settings.Retry) for one in dataclasses.fields(cls)}
+    assert named == {one.name for one in dataclasses.fields(FILES[name])} | (inner if name == "worker" else set())
+
+
+def test_the_sample_as_it_comes_lacks_only_what_key_add_prints(tmp_path):
+    file = tmp_path / "mailman.yml"
+    file.write_text(sample("mailman"))
+    with pytest.raises(config.ConfigError) as caught:
+        config.load_mailman(file)
+    assert [one.key for one in caught.value.problems] == ["fqdn", "postoffice", "key"]
+    file.write_text(sample("mailman") + MAILMAN)
+    assert config.load_mailman(file).fqdn == "a.example"
+
+
+def test_check_says_which_files_are_fine_and_which_are_not_there(check, tmp_path):
+    (tmp_path / "mailman.yml").write_text(MAILMAN)
+    (tmp_path / "mailman.yml").chmod(0o640)
+    result = check()
+    assert result.stdout.splitlines() == [
+        f"{tmp_path}/mailman.yml: fine",
+        f"{tmp_path}/postoffice.yml: not there (needed only where that daemon runs)",
+        f"{tmp_path}/worker.yml: not there (needed only where that daemon runs)",
+    ]
+    assert result.stderr == ""
+
+
+def test_check_tells_every_fault_of_every_file(check, tmp_path):
+    (tmp_path / "mailman.yml").write_text(MAILMAN + "listn: docker0:25\ndebug: yes\n")
+    (tmp_path / "worker.yml").write_text("retry: {expires: 5d}\n")
+    (tmp_path / "postoffice.yml").write_text("")
+    (tmp_path / "clients.d").mkdir()
+    (tmp_path / "clients.d" / "a.example.yml").write_text("key: [plain]\n")
+    (tmp_path / "clients.d" / ".a.example.yml.tmp").write_text("half")
+    (tmp_path / "clients.d" / "README").write_text("not ours")
+    result = check(status=1)
+    assert result.stderr.splitlines() == [
+        f"{tmp_path}/mailman.yml:4: listn: unknown key; did you mean listen?",
+        f"{tmp_path}/mailman.yml:5: debug: 'yes' is neither true nor false; write true or false",
+        f"{tmp_path}/worker.yml:1: retry.expires: unknown key; did you mean expire?",
+        f"{tmp_path}/clients.d/a.example.yml:1: key: this is not the hash of a key; "
+        "let `hedwig key add FQDN` write it: sha256: and 64 hex digits",
+    ]
+    assert result.stdout == f"{tmp_path}/postoffice.yml: fine\n"
+    faults = json.loads(check("--json", status=1).stdout)["faults"]
+    assert [(Path(one["file"]).name, one["line"], one["key"]) for one in faults] == [
+        ("mailman.yml", 4, "listn"), ("mailman.yml", 5, "debug"), ("worker.yml", 1, "retry.expires"),
+        ("a.example.yml", 1, "key"),
+    ]  # fmt: skip
+
+
+def test_check_takes_files_by_name(check, tmp_path):
+    (tmp_path / "worker.yml").write_text("debug: true\n")
+    (tmp_path / "strange.yml").write_text("debug: true\n")
+    assert check(str(tmp_path / "worker.yml")).stdout == f"{tmp_path}/worker.yml: fine\n"
+    error = check(
+        str(tmp_path / "worker.yml"), str(tmp_path / "strange.yml"), str(tmp_path / "x/mailman.yml"), status=1
+    )
+    assert error.stderr.splitlines() == [
+        f"{tmp_path}/strange.yml: its name doesn't say what it is; "
+        "name it mailman.yml, postoffice.yml, worker.yml or clients.d/FQDN.yml",
+        f"{tmp_path}/x/mailman.yml: there is no such file",
+    ]
+
+
+def test_an_empty_directory_is_a_fault(check, tmp_path):
+    assert "no configuration file in this directory" in check(status=1).stderr
+    (tmp_path / "clients.d").write_text("a file")
+    assert "clients.d: can't be read" in check(status=1).stderr
+
+
+def test_check_warns_of_what_two_files_disagree_about(check, tmp_path):
+    (tmp_path / "postoffice.yml").write_text("spool: /a/spool.db\n")
+    (tmp_path / "worker.yml").write_text("spool: /b/spool.db\nqueue: beanstalk://127.0.0.1:11300\n")
+    (tmp_path / "mailman.yml").write_text(MAILMAN)
+    (tmp_path / "mailman.yml").chmod(0o644)
+    warned = check().stderr.splitlines()
+    assert len(warned) == 3
+    assert "chmod o-rwx" in warned[0]
+    assert warned[1].startswith("warning: spool: postoffice.yml says /a/spool.db and worker.yml says /b/spool.db")
+    assert warned[2].startswith("warning: queue: ")
+    (tmp_path / "worker.yml").write_text("spool: /a/spool.db\n")
+    (tmp_path / "mailman.yml").chmod(0o600)
+    assert check().stderr == ""
