@@ -88,6 +88,11 @@ class _Sockets:
                 self._socket = None  # it was closed already: then nobody hangs in it
 
 
+def _connect(connection: Any) -> None:
+    """urllib3's connect, which has no annotations."""
+    connection.connect()
+
+
 class _Adapter(HTTPAdapter):
     """requests' adapter, with connections that report their sockets."""
 
@@ -100,12 +105,12 @@ class _Adapter(HTTPAdapter):
 
         class Plain(HTTPConnection):
             def connect(self) -> None:
-                super().connect()
+                _connect(super())
                 sockets.opened(self.sock)
 
         class Secure(HTTPSConnection):
             def connect(self) -> None:
-                super().connect()
+                _connect(super())
                 sockets.opened(self.sock)
 
         class PlainPool(HTTPConnectionPool):
@@ -124,6 +129,7 @@ class PostofficeClient:
     def __init__(self, settings: Mailman) -> None:
         self._url = urljoin(settings.postoffice.rstrip("/") + "/", "v1/batch")
         self._sockets = _Sockets()
+        self._kept = False  # whether a connection of an earlier request may still be open
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.auth = (settings.fqdn, settings.key)
@@ -159,15 +165,20 @@ class PostofficeClient:
                 timeout=(CONNECT_TIMEOUT, deadline),
                 allow_redirects=False,
             )
-            return _Answer(response.status_code, response.content)
+            content_read = response.content  # cut short where the deadline struck: requests does not mind
         except requests.RequestException as error:
-            too_late = time.monotonic() - started >= deadline
-            if isinstance(error, requests.ConnectionError) and not self._sockets.fresh and not too_late:
+            was_kept, self._kept = self._kept, False
+            if time.monotonic() - started >= deadline:
+                raise NoVerdict(f"the postoffice gave no answer within {deadline:.0f} s") from error
+            if was_kept and not self._sockets.fresh:
                 raise _StaleConnection from error
-            why = f"no answer within {deadline:.0f} s" if too_late else _why(error)
-            raise NoVerdict(f"the postoffice can't be reached: {why}") from error
+            raise NoVerdict(f"the postoffice can't be reached: {_why(error)}") from error
         finally:
             watch.cancel()
+        self._kept = time.monotonic() - started < deadline
+        if not self._kept:
+            raise NoVerdict(f"the postoffice gave no whole answer within {deadline:.0f} s")
+        return _Answer(response.status_code, content_read)
 
 
 @dataclass(frozen=True, slots=True)

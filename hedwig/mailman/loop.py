@@ -75,7 +75,7 @@ class _Life:
             log.say(log.Level.NOTICE, f"{freed} messages that were on their way to the postoffice are offered again")
         self._forwarder = Forwarder(settings, spool, self._link)
         self._backlog = Backlog(settings, spool, self._link, name)
-        self._listener = Listener(settings, self._forwarder.submit, outside.config_file)
+        self._listener = Listener(settings, self._forwarder.submit, config_path=str(outside.config_file))
 
     async def live(self) -> None:
         """Until SIGTERM or SIGINT, then the orderly end."""
