@@ -303,7 +303,7 @@ class HistoryLine:
 
 
 class Look(Protocol):
-    """The reading side: the feeder's (the first four) and the operator's. Writes nothing."""
+    """The reading side: the feeder's (the first five) and the operator's. Writes nothing."""
 
     def destinations(self, now: float, newly_due_since: float | None) -> set[str]:
         """Destinations with something due. With `newly_due_since`: only those with a deferred delivery that became due
@@ -317,6 +317,9 @@ class Look(Protocol):
 
     def pauses(self, now: float) -> list[Pause]:
         """What workers have published and has not run out."""
+
+    def still_waiting(self, deliveries: Sequence[int], now: float) -> set[int]:
+        """Those of `deliveries` that are nobody's and due, or expired: by this the feeder knows which hints worked."""
 
     def queued(self, queue_id: str = "", limit: int = 1000, after: int = 0) -> tuple[list[QueuedRecipient], int]:
         """Recipients without outcome, oldest message first, and the value for the next page's `after` (0: no more)."""

@@ -5,7 +5,9 @@ are index seeks. `destinations` hops from one (destination, priority) to the nex
 least due time of it.
 """
 
+import json
 import sqlite3
+from collections.abc import Sequence
 
 from hedwig.spool import Pause, QueuedRecipient, State, Waiting
 
@@ -15,9 +17,11 @@ WITH RECURSIVE head (destination, priority, due) AS (
     SELECT * FROM (SELECT destination, priority, due FROM deliveries INDEXED BY waiting WHERE {_WAITS}
         ORDER BY destination, priority, due LIMIT 1)
     UNION ALL
-    SELECT n.destination, n.priority, n.due FROM head h CROSS JOIN deliveries n WHERE n.delivery = (
-        SELECT delivery FROM deliveries INDEXED BY waiting WHERE {_WAITS}
-        AND (destination, priority) > (h.destination, h.priority) ORDER BY destination, priority, due LIMIT 1))
+    SELECT n.destination, n.priority, n.due FROM head h CROSS JOIN deliveries n WHERE n.delivery = coalesce(
+        (SELECT delivery FROM deliveries INDEXED BY waiting WHERE {_WAITS}
+        AND destination = h.destination AND priority > h.priority ORDER BY priority, due LIMIT 1),
+        (SELECT delivery FROM deliveries INDEXED BY waiting WHERE {_WAITS}
+        AND destination > h.destination ORDER BY destination, priority, due LIMIT 1)))
 SELECT DISTINCT destination FROM head WHERE due <= ?"""  # noqa: S608 (constants only)
 _NEWLY_DUE = """
 SELECT DISTINCT destination FROM deliveries INDEXED BY deferred
@@ -32,6 +36,9 @@ _EXPIRED = """
 SELECT delivery, destination, priority FROM deliveries INDEXED BY expiring
 WHERE state <> 'held' AND expires <= ? AND token IS NULL ORDER BY expires LIMIT ?"""
 _PAUSES = "SELECT destination, since, until, reason FROM pauses WHERE until > ? ORDER BY destination, until"
+_STILL_WAITING = f"""
+SELECT d.delivery FROM json_each(?) j CROSS JOIN deliveries d
+WHERE d.delivery = j.value AND {_WAITS} AND (due <= ? OR expires <= ?)"""  # noqa: S608 (constants only)
 _COLUMNS = """
 SELECT m.queue_id, m.client, m.mailfrom, r.address, d.destination,
     CASE WHEN d.token IS NOT NULL AND r.state <> 'held' AND (r.due <= d.claimed_at OR d.expires <= d.claimed_at)
@@ -73,6 +80,11 @@ def expired(db: sqlite3.Connection, now: float, limit: int) -> list[Waiting]:
 def pauses(db: sqlite3.Connection, now: float) -> list[Pause]:
     """See Look."""
     return [Pause(*row) for row in db.execute(_PAUSES, (now,))]
+
+
+def still_waiting(db: sqlite3.Connection, deliveries: Sequence[int], now: float) -> set[int]:
+    """See Look."""
+    return {delivery for (delivery,) in db.execute(_STILL_WAITING, (json.dumps(list(deliveries)), now, now))}
 
 
 def owners(db: sqlite3.Connection) -> list[str]:

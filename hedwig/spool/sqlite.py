@@ -166,6 +166,10 @@ class SqliteSpool:
         """See Look."""
         return self._read(look.pauses, now)
 
+    def still_waiting(self, deliveries: Sequence[int], now: float) -> set[int]:
+        """See Look."""
+        return self._read(look.still_waiting, deliveries, now)
+
     def queued(self, queue_id: str = "", limit: int = 1000, after: int = 0) -> tuple[list[QueuedRecipient], int]:
         """See Look."""
         return self._read(look.queued, queue_id, limit, after)
