@@ -62,7 +62,7 @@ class Mailman:
     listen: tuple[Listen, ...] = setting(
         "Where containers send to: address:port, or interface:port, whose address is then followed.",
         default=(Listen("172.17.0.1", 25),),
-        kind="listen",
+        kind="listen inet",
     )
     allow: tuple[str, ...] = setting(
         "Who may send: networks; `loopback`; `docker` for the networks of docker0, br-* and podman* on this host.",
@@ -93,7 +93,7 @@ class Postoffice:
     """postoffice.yml: the HTTP service that takes messages into the spool."""
 
     listen: tuple[Listen, ...] = setting(
-        "Where mailmen send to: address:port, or unix:/path for nginx in front.",
+        "Where mailmen send to: address:port, interface:port, or unix:/path for nginx in front.",
         default=(Listen("127.0.0.1", 8025), Listen("172.17.0.1", 8025)),
         kind="listen",
     )

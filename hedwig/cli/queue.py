@@ -42,7 +42,7 @@ def open_look(path: str) -> AbstractContextManager[Look]:
     except FileNotFoundError:
         raise SpoolTrouble(f"{path}: there is no spool yet; its daemon makes it when it first starts") from None
     except PermissionError:
-        raise SpoolTrouble(f"{path}: no permission to read it; run as root, or as a member of group hedwig") from None
+        raise SpoolTrouble(f"{path}: no permission to read it; run as root, or as the user hedwig") from None
     except OSError as error:
         raise SpoolTrouble(f"{path}: {error.strerror}") from None
     return closing(open_spool(path, create=False))

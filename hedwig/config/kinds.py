@@ -158,12 +158,12 @@ def http_url(text: str) -> str:
 
 
 def _queue_url(text: str) -> str:
-    """beanstalk://host:port, or beanstalk:///path of a unix socket."""
+    """beanstalk://host:port (11300 where there is none), or beanstalk:///path of a unix socket."""
     right = "write beanstalk:///run/hedwig-beanstalkd/queue.sock, or beanstalk://127.0.0.1:11300"
     try:
         parts = urlsplit(text)
         socket = not parts.netloc and len(parts.path) > 1
-        server = bool(parts.hostname) and bool(parts.port) and parts.path in ("", "/")
+        server = bool(parts.hostname) and parts.port != 0 and parts.path in ("", "/")
     except ValueError:
         raise Unfit(f"{shown(text)} is not a URL", right) from None
     extra = parts.query or parts.fragment or parts.username is not None
@@ -194,6 +194,12 @@ def _listen(text: str) -> Listen:
             "write it like 172.17.0.1:25, docker0:25 or unix:/run/hedwig/http.sock",
         )
     return Listen(host, _port(port))
+
+
+def _listen_inet(text: str) -> Listen:
+    if text.startswith("unix:"):
+        raise Unfit("mailman listens on addresses only", "write it like 172.17.0.1:25 or docker0:25")
+    return _listen(text)
 
 
 def _is_address(text: str) -> bool:
@@ -242,11 +248,12 @@ SCALARS: dict[str, Parser] = {
     "percent": _percent, "flag": _flag, "url": http_url, "queue": _queue_url,
 }  # fmt: skip
 LISTS: dict[str, Parser] = {
-    "list": _text, "listen": _listen, "durations": duration, "addresses": _address, "hashes": _hash,
+    "list": _text, "listen": _listen, "listen inet": _listen_inet,
+    "durations": duration, "addresses": _address, "hashes": _hash,
     "allow": lambda text: _network(text, ("loopback", "docker")),
     "refuse": lambda text: _network(text, ("this-host",)),
 }  # fmt: skip
-NEVER_EMPTY = frozenset({"listen", "durations"})
+NEVER_EMPTY = frozenset({"listen", "listen inet", "durations"})
 
 
 def written(kind: str, value: object) -> str:
