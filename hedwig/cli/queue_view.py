@@ -53,10 +53,10 @@ def message_lines(
     if history:
         lines.append("")
     for line in history:
-        kind = padded(line.kind.value.replace("_", " "), 9)
-        what = " ".join(part for part in (clean(line.rcptto), clean(line.text)) if part)
-        first, *others = indented(what, 4) or [""]
-        lines += [f"{moment(line.at)}  {kind}  {first.strip()}", *others]
+        kind = line.kind.value.replace("_", " ")
+        text = clean(line.text).removeprefix(kind).removeprefix(": ")  # the kind has a column of its own
+        first, *others = indented(": ".join(part for part in (clean(line.rcptto), text) if part), 4) or [""]
+        lines += [f"{moment(line.at)}  {padded(kind, 9)}  {first.strip()}".rstrip(), *others]
     return lines
 
 

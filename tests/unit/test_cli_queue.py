@@ -119,7 +119,8 @@ def test_show_tells_the_history_of_what_waits_and_of_what_is_done(hedwig, tmp_pa
     waiting = hedwig("show", queue_id.lower()).stdout
     assert waiting.startswith(f"postoffice: {queue_id}  2 h old")
     assert f"        {GREYLISTED}" in waiting.splitlines()
-    assert "  deferred   a@163.com" in waiting
+    assert "  deferred   a@163.com: mx.qq.com said 451 4.7.1 Greylisted" in waiting
+    assert "  accepted   from <sender@robot.genee.cn>" in waiting
     settle(path, State.DONE, Reply.parse(250, "2.0.0 OK queued as 77"), event=Kind.DELIVERED)
     done = hedwig("show", queue_id).stdout
     assert "nothing of it waits any more" in done
