@@ -116,7 +116,7 @@ def parse_refuse(entries: Iterable[str], own: Iterable[str]) -> Networks:
             networks += [ipaddress.ip_network(_plain(ipaddress.ip_address(address))) for address in own]
             continue
         try:
-            networks.append(ipaddress.ip_network(entry, strict=False))
+            networks.append(_plain_network(ipaddress.ip_network(entry, strict=False)))
         except ValueError:
             raise ValueError(f"refuse: {entry!r} is neither `{THIS_HOST}` nor an address or network") from None
     return tuple(networks)
@@ -141,6 +141,13 @@ def _plain(address: IpAddress) -> IpAddress:
     if isinstance(address, ipaddress.IPv6Address):
         return address.ipv4_mapped or ipaddress.IPv6Address(int(address))
     return address
+
+
+def _plain_network(network: IpNetwork) -> IpNetwork:
+    mapped = network.network_address.ipv4_mapped if isinstance(network, ipaddress.IPv6Network) else None
+    if mapped is None or network.prefixlen < 96:
+        return network
+    return ipaddress.IPv4Network((int(mapped), network.prefixlen - 96))
 
 
 def lane_of(destination: str) -> str:

@@ -31,6 +31,7 @@ _PIECE = 500
 _MESSAGE_ID = re.compile(rb"^message-id:[ \t\r\n]*(<[!-;=?-~]{1,500}>)[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 _CLEAN = re.compile(rb"(?:[\t -~]{0,998}\r\n)*\Z")
 _WORD = re.compile(r" +[^ ]+")
+_HOST = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}")
 _NOT_PLAIN = re.compile(r"[^ -~]")
 _NOT_QCHAR = re.compile(r"[^!-*,-<>-\[\]-~]")
 
@@ -103,7 +104,7 @@ def status_of(recipient: Undelivered, action: Action) -> str:
 
 
 def _header(report: Report, boundary: str, head: bytes) -> bytes:
-    reporting = _plain(report.reporting)
+    reporting = report.reporting if _HOST.fullmatch(report.reporting) else "localhost"
     lines = [
         f'From: "Mail Delivery System" <postmaster@{reporting}>',
         f"To: {_mailbox(report.to)}",
@@ -248,7 +249,8 @@ def _head_of(original: bytes) -> bytes:
     head = original[: end + 2] if end >= 0 else original
     if len(head) <= MAX_HEADER:
         return head
-    return head[: head.rfind(b"\r\n", 0, MAX_HEADER) + 2] or head[:MAX_HEADER]
+    cut = head.rfind(b"\r\n", 0, MAX_HEADER)
+    return head[: cut + 2 if cut >= 0 else MAX_HEADER]
 
 
 def _returned(head: bytes, boundary: bytes) -> bytes:

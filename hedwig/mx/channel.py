@@ -15,6 +15,7 @@ import dns.rcode
 
 IN_FLIGHT = 200
 PER_SOCKET = 1000
+_OPCODE = 0x7800  # of a query all zero
 # Servers that give up early may leave out the question, as dnspython's own check allows.
 _WITHOUT_QUESTION = frozenset({dns.rcode.FORMERR, dns.rcode.SERVFAIL, dns.rcode.NOTIMP, dns.rcode.REFUSED})
 
@@ -32,7 +33,7 @@ def answers(response: bytes, number: int, question: bytes) -> bool:
     if len(response) < 12:
         return False
     its_number, flags, questions = struct.unpack_from("!HHH", response)
-    if its_number != number or not flags & dns.flags.QR:
+    if its_number != number or not flags & dns.flags.QR or flags & _OPCODE:
         return False
     if questions == 0:
         return flags & 15 in _WITHOUT_QUESTION

@@ -209,6 +209,7 @@ async def test_forged_and_foreign_datagrams_are_ignored(start: Start) -> None:
         yield bytes([evil[0] ^ 1]) + evil[1:]
         yield answer(other, "other.example. 60 MX 1 evil.example.").to_wire()
         yield query.to_wire()
+        yield evil[:2] + bytes([evil[2] | 0x70]) + evil[3:]  # an opcode that there is not
         yield evil[:4] + b"\0\0" + evil[6:12]  # no question, yet NOERROR
         yield true
 

@@ -1,0 +1,90 @@
+"""When a recipient is tried again, when its sender is warned, when we give up."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hedwig.schedule import expired, next_due, warn_due
+from hedwig.settings import DAY, HOUR, MINUTE, Retry
+
+DEFAULT = Retry()
+NOW = 1_700_000_000.0
+DICE = st.floats(0, 1, exclude_max=True)
+RETRIES = st.builds(
+    Retry,
+    schedule=st.lists(st.integers(1, DAY), min_size=1, max_size=10).map(lambda waits: tuple(sorted(waits))),
+    jitter=st.floats(0, 0.9),
+)
+
+
+def even() -> float:
+    return 0.5
+
+
+def test_default_waits() -> None:
+    """6, 15, 30 minutes, 1, 2, 4 hours, then every 4 hours; an uncounted first try waits as the first."""
+    waits = [next_due(tries, NOW, DEFAULT, even) - NOW for tries in range(9)]
+    assert waits == [
+        *[6 * MINUTE] * 2,
+        15 * MINUTE,
+        30 * MINUTE,
+        HOUR,
+        2 * HOUR,
+        *[4 * HOUR] * 3,
+    ]
+
+
+def test_ends_of_the_jitter() -> None:
+    """20 % either way."""
+    assert next_due(1, NOW, DEFAULT, lambda: 0.0) == NOW + 0.8 * 6 * MINUTE
+    assert next_due(1, NOW, DEFAULT, lambda: 1.0) == NOW + 1.2 * 6 * MINUTE
+
+
+@given(st.integers(-5, 10**9), RETRIES, DICE)
+def test_within_jitter_and_in_the_future(tries: int, retry: Retry, dice: float) -> None:
+    """Whatever the dice say: within the share of the wait for that try, and never now or in the past."""
+    wait = retry.schedule[max(0, min(tries - 1, len(retry.schedule) - 1))]
+    got = next_due(tries, 0.0, retry, lambda: dice)
+    assert wait * (1 - retry.jitter) * 0.999 <= got <= wait * (1 + retry.jitter) * 1.001
+    assert got > 0
+
+
+@given(st.integers(0, 30), RETRIES)
+def test_a_rising_schedule_rises(tries: int, retry: Retry) -> None:
+    """More tries never wait less, and past the end the last wait repeats."""
+    assert next_due(tries, NOW, retry, even) <= next_due(tries + 1, NOW, retry, even)
+    last = len(retry.schedule)
+    assert next_due(last, NOW, retry, even) == next_due(last + tries, NOW, retry, even)
+
+
+@given(st.floats(0, 1e10), st.floats(0, 1e10), DICE)
+def test_later_now_later_due(now: float, other: float, dice: float) -> None:
+    """The clock moves the due time and nothing else does."""
+    early, late = sorted((now, other))
+    assert next_due(3, early, DEFAULT, lambda: dice) <= next_due(3, late, DEFAULT, lambda: dice)
+
+
+def test_default_life_has_enough_tries() -> None:
+    """RFC 5321 §4.5.4.1: two tries in the first hour, and four to five days before giving up."""
+    now, tries, times = 0.0, 0, []
+    while not expired(now, DEFAULT.expire):
+        times.append(now)
+        tries += 1
+        now = next_due(tries, now, DEFAULT, even)
+    assert len([at for at in times if at <= HOUR]) >= 2
+    assert 4 * DAY <= times[-1] <= 5 * DAY
+    assert len(times) > 20
+
+
+def test_expiry() -> None:
+    """At the second itself it is over."""
+    assert not expired(99.9, 100.0)
+    assert expired(100.0, 100.0)
+    assert expired(100.1, 100.0)
+
+
+def test_warning_is_due_once() -> None:
+    """Four hours after acceptance, once; 0 means never."""
+    assert not warn_due(NOW + 4 * HOUR - 1, NOW, False, DEFAULT)
+    assert warn_due(NOW + 4 * HOUR, NOW, False, DEFAULT)
+    assert not warn_due(NOW + 4 * HOUR, NOW, True, DEFAULT)
+    assert not warn_due(NOW + DAY, NOW, False, Retry(warn_after=0))
