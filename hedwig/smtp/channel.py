@@ -147,7 +147,6 @@ class Channel(asyncio.Protocol):
         if self._trace is not None:
             start = one_line(octets[:SHOWN].decode("utf-8", "replace"))
             self._trace(f"> {start}" if size <= SHOWN else f"> {start} [{size} octets]")
-            self._trace("> .")
 
     def wait_for(self, what: str, seconds: float) -> None:
         """Fail with "`what` within `seconds` s" unless another deadline replaces this one."""
@@ -156,6 +155,8 @@ class Channel(asyncio.Protocol):
 
     def dot_sent(self) -> None:
         """The dot is handed over; its reply has its full time, whatever is left of the session's (I5)."""
+        if self._trace is not None:
+            self._trace("> .")
         self.session.dot_sent()
         self._limit = ("no reply", self._deadlines.dot)
         self._watch.set(self._loop.time() + self._deadlines.dot)
@@ -235,7 +236,6 @@ class Channel(asyncio.Protocol):
             self._deliver(error)
             return
         self.write(octets)
-        self.trace_body(octets, len(octets))
         self.dot_sent()
 
     def _await_reply(self) -> None:

@@ -193,6 +193,7 @@ class Connection:
 
             def marked() -> bytes:
                 before_dot()
+                channel.trace_body(octets, transaction.size)
                 return octets
 
             channel.inline = marked
