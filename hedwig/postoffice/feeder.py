@@ -306,10 +306,13 @@ class Feeder:
         return bool(self._backlog) and left < AT_ONCE
 
     def _due(self, destination: str, share: int) -> list[Waiting]:
-        """Up to `share` due deliveries that are not hinted yet; keeps the destination in turn if there may be more."""
+        """Up to `share` due deliveries that are not hinted yet; keeps the destination in turn if there may be more.
+
+        One that became due after its last hint was put has been taken and deferred meanwhile: that hint is gone.
+        """
         out = self._windows.out(destination)
         limit = len(out) + share
         due = self._look.due(destination, self._clocks.unix(), limit)
         if len(due) >= limit:
             self._backlog[destination] = None
-        return [one for one in due if one.delivery not in out][:share]
+        return [one for one in due if one.due > out.get(one.delivery, float("-inf"))][:share]

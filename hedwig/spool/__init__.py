@@ -122,11 +122,12 @@ class Outcome(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A delivery as the feeder sees it."""
+    """A delivery as the feeder sees it. `due`: since when, in Unix seconds."""
 
     delivery: int
     destination: str
     priority: int = NORMAL
+    due: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,10 +30,10 @@ _NEXT_PRIORITY = f"""
 SELECT priority FROM deliveries INDEXED BY waiting WHERE {_WAITS} AND destination = ? AND priority > ?
 ORDER BY priority LIMIT 1"""  # noqa: S608 (constants only)
 _DUE = f"""
-SELECT delivery, destination, priority FROM deliveries INDEXED BY waiting
+SELECT delivery, destination, priority, due FROM deliveries INDEXED BY waiting
 WHERE {_WAITS} AND destination = ? AND priority = ? AND due <= ? ORDER BY due, delivery LIMIT ?"""  # noqa: S608 (constants only)
 _EXPIRED = """
-SELECT delivery, destination, priority FROM deliveries INDEXED BY expiring
+SELECT delivery, destination, priority, due FROM deliveries INDEXED BY expiring
 WHERE state <> 'held' AND expires <= ? AND token IS NULL ORDER BY expires LIMIT ?"""
 _PAUSES = "SELECT destination, since, until, reason FROM pauses WHERE until > ? ORDER BY destination, until"
 _STILL_WAITING = f"""
