@@ -6,6 +6,7 @@ written ahead in steps, and then all its messages at once, so a call is kept who
 """
 
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any
@@ -119,7 +120,10 @@ def _known(db: sqlite3.Connection, numbered: Sequence[tuple[int, NewMessage]], n
 
 
 class LongIntake:
-    """One `register` call with more than 1 MiB of bodies: steps through the writer, then `future` is done."""
+    """One `register` call with more than 1 MiB of bodies: steps through the writer, then `future` is done.
+
+    A thread of its own reads the bodies: one that is slow to read must never hold the turn (I9).
+    """
 
     def __init__(self, path: str, writer: Writer, messages: Sequence[NewMessage], clock: Callable[[], float]) -> None:
         self.future: Future[list[Registered]] = Future()
@@ -130,13 +134,30 @@ class LongIntake:
         self._live = bodies.Live(path)
         self._first = 0
         self._repeats: set[int] = set()  # positions in `messages`: their bodies need not be written again
-        self._steps = self._chunks()
 
     def start(self) -> "Future[list[Registered]]":
         """Begin; returns at once."""
         self.future.set_running_or_notify_cancel()
-        self._writer.put(Job(self._begin, [None])).add_done_callback(self._next)
+        threading.Thread(target=self._run, name="spool-long-intake", daemon=True).start()
         return self.future
+
+    def _run(self) -> None:
+        try:
+            self._writer.put(Job(self._begin, [None])).result()
+            for lot in self._chunks():
+                octets = sum(len(content) for _, content in lot)
+                self._writer.put(Job(_write_lots, [lot], octets)).result()
+            rows = sum(4 + 2 * len(message.parts) for message in self._messages)
+            [answers] = self._writer.put(Job(self._end, [None], rows=rows)).result()
+        except Exception as error:  # noqa: BLE001 (an unreadable body, a full disk: the caller must hear)
+            # What was written is rubbish. If it can't even be marked so, the lost sign of life tells whoever sweeps.
+            numbers = range(self._first, self._first + len(self._messages))
+            self._writer.put(Job(_mark_rubbish, numbers))
+            fail(self.future, error, self._path)
+        else:
+            self.future.set_result(answers)
+        finally:
+            self._live.end()
 
     def _begin(self, db: sqlite3.Connection, entries: list[Any]) -> list[None]:
         self._live.show()
@@ -164,20 +185,6 @@ class LongIntake:
                 octets += len(row[1])
         yield lot
 
-    def _next(self, done: "Future[Any]") -> None:
-        """The step before is on disk, or failed. In the writer's thread."""
-        try:
-            done.result()
-            lot = next(self._steps, None)
-            if lot is None:
-                job = Job(self._end, [None], rows=sum(len(message.parts) for message in self._messages))
-                self._writer.put(job).add_done_callback(self._answer)
-            else:
-                step = Job(_write_lots, [lot], octets=sum(len(content) for _, content in lot))
-                self._writer.put(step).add_done_callback(self._next)
-        except Exception as error:  # noqa: BLE001 (an unreadable body, a full disk: the caller must hear)
-            self._fail(error)
-
     def _end(self, db: sqlite3.Connection, entries: list[Any]) -> list[list[Registered]]:
         """All bodies are there: write the messages. What was seen before leaves its body as rubbish."""
         numbered = list(enumerate(self._messages, self._first))
@@ -191,21 +198,6 @@ class LongIntake:
             else:
                 db.execute("UPDATE leftovers SET live = 0 WHERE message = ?", (number,))
         return [answers for _ in entries]
-
-    def _answer(self, done: "Future[Any]") -> None:
-        error = done.exception()
-        if error is None:
-            self._live.end()
-            self.future.set_result(done.result()[0])
-        else:
-            self._fail(error)
-
-    def _fail(self, error: BaseException) -> None:
-        """What was written is rubbish. If it can't even be marked so, the lost sign of life tells whoever sweeps."""
-        numbers = range(self._first, self._first + len(self._messages))
-        self._writer.put(Job(_mark_rubbish, numbers))
-        self._live.end()
-        fail(self.future, error, self._path)
 
 
 def _write_lots(db: sqlite3.Connection, lots: list[list[tuple[int, bytes]]]) -> list[None]:

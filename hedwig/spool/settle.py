@@ -51,6 +51,7 @@ class Settling:
         self._ended: list[int] = []  # deliveries that don't
         self._left: dict[int, list[Any]] = {}  # message: [deliveries left, size]
         self._lines: list[Line] = []
+        self.left_rubbish = False  # a large body is to be swept
 
     def run(self) -> list[Settled]:
         """Write everything; the answers in order."""
@@ -118,6 +119,7 @@ class Settling:
         gone = [(message, size) for message, (left, size) in self._left.items() if not left]
         db.execute(_END_MESSAGES, (json.dumps([message for message, _ in gone]),))
         count_out(db, bodies.delete(db, gone))
+        self.left_rubbish = any(size > bodies.CHUNK for _, size in gone)
 
 
 def _derive(recipients: Iterable[tuple[str, float]]) -> tuple[str, float]:

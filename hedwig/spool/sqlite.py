@@ -188,7 +188,11 @@ class SqliteSpool:
         return register(db, messages, self._clock())
 
     def _settle(self, db: sqlite3.Connection, settlements: list[Settlement]) -> list[Settled]:
-        return Settling(db, settlements, self._clock()).run()
+        settling = Settling(db, settlements, self._clock())
+        answers = settling.run()
+        if settling.left_rubbish and self._writer is not None:
+            self._writer.put(Job(self._chores, [None]))
+        return answers
 
     def _chores(self, db: sqlite3.Connection, entries: list[Any]) -> list[None]:
         if chores.step(db, self._path, self._clock()) and self._writer is not None:

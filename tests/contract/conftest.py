@@ -1,0 +1,34 @@
+"""Fixtures of the spool's contract: every test that asks for `spool` or `opened` runs over every implementation."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from spool_parts import IMPLEMENTATIONS, Clock
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The time that the spool believes in."""
+    return Clock()
+
+
+@pytest.fixture(params=list(IMPLEMENTATIONS))
+def opened(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[Callable[[], Any]]:
+    """Opens the test's one spool, as often as it is called; all are closed in the end."""
+    spools: list[Any] = []
+
+    def open_it() -> Any:
+        spools.append(IMPLEMENTATIONS[request.param](str(tmp_path / "spool.db"), clock=clock))
+        return spools[-1]
+
+    yield open_it
+    for spool in spools:
+        spool.close()
+
+
+@pytest.fixture
+def spool(opened: Callable[[], Any]) -> Any:
+    """An empty spool."""
+    return opened()
