@@ -81,7 +81,9 @@ class Host:
     def write(self, name: str, text: str | None = None) -> None:
         """Write NAME.yml from the settings, or with another text."""
         text = yaml.safe_dump(self.settings[name]) if text is None else text
-        (self.config / f"{name}.yml").write_text(text)
+        path = self.config / f"{name}.yml"
+        path.write_text(text)
+        path.chmod(0o640)
 
     def add_key(self, fqdn: str = FQDN) -> dict[str, str]:
         """`hedwig key add`; the lines for mailman.yml that it printed."""

@@ -1,6 +1,7 @@
 """All that one journey has around it, and the end of it: logs when the test failed, faults that reached a far side."""
 
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,6 @@ class World:
         self.hosts: list[Host] = []
         self.fars: list[FarSide] = []
         self._ends: list[Callable[[], None]] = []
-        self._container: Namespace | None = None
 
     def dns(self, *records: str) -> Dns:
         """A resolver for these records; the sender's domain is always there, its MX at HOME."""
@@ -57,14 +57,12 @@ class World:
         """Have this called at the end too."""
         self._ends.append(end)
 
-    @property
+    @cached_property
     def container(self) -> Namespace:
         """The container at 172.17.0.2."""
-        if self._container is None:
-            self._container = self.network.container()
-        return self._container
+        return self.network.container()
 
-    @property
+    @cached_property
     def msmtp(self) -> Msmtp:
         """msmtp in the container."""
         return Msmtp(self.container, self.directory)
