@@ -35,6 +35,7 @@ SLOW = 0.5  # seconds
 MAX_SYSTEM = 3  # as resolv.conf(5): MAXNS
 _ROUNDS = (0.4, 1.0, 1.6)  # how long a server may take, as shares of `timeout`
 _PAUSE = 0.2  # how long a round lasts at least, so that a refused connection isn't tried thrice within a millisecond
+_LEAST = 0.01  # seconds; with less left nobody is asked any more
 _PERHAPS_EDNS = frozenset({dns.rcode.FORMERR, dns.rcode.NOTIMP, dns.rcode.BADVERS})
 
 
@@ -124,7 +125,7 @@ class Nameservers:
             next_round = self._clock() + self._timeout * _PAUSE
             for server in self._in_order():
                 seconds = min(self._timeout * share, give_up - self._clock())
-                if server in answered or seconds <= 0:
+                if server in answered or seconds < _LEAST:
                     continue
                 try:
                     return await self._ask_server(server, name, rdtype, seconds)
@@ -136,7 +137,7 @@ class Nameservers:
                         answered.add(server)
             if answered.issuperset(failures):
                 break
-            await asyncio.sleep(max(next_round - self._clock(), 0))
+            await asyncio.sleep(max(min(next_round, give_up) - self._clock(), 0))
         raise Unanswered("; ".join(f"nameserver {server}: {text}" for server, text in failures.items()))
 
     def _in_order(self) -> list[str]:

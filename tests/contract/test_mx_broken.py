@@ -16,7 +16,10 @@ from hedwig.mx import AddressesFound, Exchanger, MxFound, MxNone, MxUnknown
 from hedwig.mx.dns import FAILURE_TTL, MAX_ABSENT, DnsResolver
 
 pytestmark = pytest.mark.usefixtures("event_loop")
-QUICK = 0.25  # a resolver's `timeout`: its first wait is two fifths of it
+AMPLE = 10.0  # a resolver's `timeout` where an answer comes: its first wait is two fifths of it
+SHORT = (
+    2.0  # ... where a test waits for a time-out: short, but long enough that a loaded machine's answers come in time
+)
 Start = Callable[..., Awaitable[ScriptedDns]]
 SOA = "example.org. {ttl} SOA ns. host. 1 1 1 1 {ttl}"
 
@@ -75,7 +78,7 @@ GOOD = MxFound((Exchanger(10, "mx.example.net"),))
 async def test_failing_server_is_a_deferral_with_its_words(start: Start, rcode: dns.rcode.Rcode) -> None:
     """The operator is told which server said what."""
     server = await start(failing(rcode))
-    resolver = DnsResolver([server.address], server.port, timeout=QUICK)
+    resolver = DnsResolver([server.address], server.port, timeout=AMPLE)
     found = await resolver.exchangers("example.org")
     assert isinstance(found, MxUnknown)
     assert found.text == f"MX of example.org: nameserver 127.0.0.1: {dns.rcode.to_text(rcode)}"
@@ -88,7 +91,7 @@ async def test_next_server_is_asked(start: Start, first: Script) -> None:
     """Where the first fails or is silent the second decides."""
     broken = await start(first)
     working = await start(good, "127.0.0.2", broken.port)
-    resolver = DnsResolver([broken.address, working.address], broken.port, timeout=QUICK)
+    resolver = DnsResolver([broken.address, working.address], broken.port, timeout=SHORT)
     assert await resolver.exchangers("example.org") == GOOD
     assert len(broken.asked) == len(working.asked) == 1
     await resolver.close()
@@ -98,7 +101,7 @@ async def test_silent_server_is_asked_last_from_then_on(start: Start) -> None:
     """One dead server of two costs its time-out once, not once a domain."""
     broken = await start(silent)
     working = await start(good, "127.0.0.2", broken.port)
-    resolver = DnsResolver([broken.address, working.address], broken.port, timeout=QUICK)
+    resolver = DnsResolver([broken.address, working.address], broken.port, timeout=SHORT)
     for number in range(10):
         assert await resolver.exchangers(f"d{number}.example") == GOOD
     assert len(broken.asked) == 1
@@ -108,18 +111,28 @@ async def test_silent_server_is_asked_last_from_then_on(start: Start) -> None:
 async def test_silence_is_a_deferral_after_three_rounds(start: Start) -> None:
     """Lost datagrams are sent again, but not for ever."""
     server = await start(silent)
-    resolver = DnsResolver([server.address], server.port, timeout=0.05, lifetime=0.15)
+    resolver = DnsResolver([server.address], server.port, timeout=0.05, lifetime=60.0)
     found = await resolver.exchangers("example.org")
     assert isinstance(found, MxUnknown)
     assert "no answer within" in found.text
-    assert 2 <= len(server.asked) <= 3
+    assert len(server.asked) == 3
+    await resolver.close()
+
+
+async def test_lifetime_bounds_a_question(start: Start) -> None:
+    """Whatever a server's own time-out: past the lifetime nobody is asked any more."""
+    server = await start(silent)
+    resolver = DnsResolver([server.address], server.port, timeout=600.0, lifetime=0.1)
+    async with asyncio.timeout(60):
+        assert isinstance(await resolver.exchangers("example.org"), MxUnknown)
+    assert len(server.asked) == 1
     await resolver.close()
 
 
 async def test_one_lost_datagram_is_no_deferral(start: Start) -> None:
     """The second round finds the answer."""
     server = await start(lambda query, by_tcp: good(query) if len(server.asked) > 1 else [])
-    resolver = DnsResolver([server.address], server.port, timeout=QUICK)
+    resolver = DnsResolver([server.address], server.port, timeout=SHORT)
     assert await resolver.exchangers("example.org") == GOOD
     await resolver.close()
 
@@ -127,7 +140,7 @@ async def test_one_lost_datagram_is_no_deferral(start: Start) -> None:
 async def test_server_that_restarts_is_asked_again(start: Start) -> None:
     """Connection refused for a moment, as while unbound restarts, defers nothing."""
     port = free_port()
-    resolver = DnsResolver(["127.0.0.1"], port, timeout=2.0)
+    resolver = DnsResolver(["127.0.0.1"], port, timeout=5.0)
     asking = asyncio.create_task(resolver.exchangers("example.org"))
     await asyncio.sleep(0)
     await start(good, port=port)
@@ -152,7 +165,7 @@ async def test_server_from_before_edns(start: Start) -> None:
         return good(query) if query.edns < 0 else failing(dns.rcode.FORMERR)(query, by_tcp)
 
     server = await start(old)
-    resolver = DnsResolver([server.address], server.port, timeout=QUICK)
+    resolver = DnsResolver([server.address], server.port, timeout=AMPLE)
     assert await resolver.exchangers("example.org") == GOOD
     await resolver.close()
 
@@ -167,7 +180,7 @@ async def test_edns_asks_for_1232_octets(start: Start) -> None:
         return good(query, by_tcp)
 
     server = await start(noting)
-    resolver = DnsResolver([server.address], server.port, timeout=QUICK)
+    resolver = DnsResolver([server.address], server.port, timeout=AMPLE)
     await resolver.exchangers("example.org")
     assert sizes == [1232]
     await resolver.close()
@@ -182,7 +195,7 @@ def truncated(query: dns.message.Message) -> bytes:
 async def test_truncated_answer_is_never_used(start: Start) -> None:
     """Its half of the records is dropped, the whole comes by TCP."""
     server = await start(lambda query, by_tcp: good(query) if by_tcp else [truncated(query)])
-    resolver = DnsResolver([server.address], server.port, timeout=QUICK)
+    resolver = DnsResolver([server.address], server.port, timeout=AMPLE)
     assert await resolver.exchangers("example.org") == GOOD
     assert [by_tcp for *_, by_tcp in server.asked] == [False, True]
     await resolver.close()
@@ -214,13 +227,13 @@ async def test_forged_and_foreign_datagrams_are_ignored(start: Start) -> None:
         yield true
 
     server = await start(with_noise)
-    resolver = DnsResolver([server.address], server.port, timeout=QUICK)
+    resolver = DnsResolver([server.address], server.port, timeout=AMPLE)
     assert await resolver.exchangers("example.org") == GOOD
     await resolver.close()
 
 
 async def test_malformed_answers_are_deferrals_and_nothing_else(start: Start) -> None:
-    """2,000 answers with random octets changed behind the question: a value comes, never an exception or a hang."""
+    """1,000 answers with random octets changed behind the question: a value comes, never an exception or a hang."""
     dice = random.Random(7)
 
     def mangled(query: dns.message.Message, by_tcp: bool) -> Iterable[bytes]:
@@ -235,8 +248,8 @@ async def test_malformed_answers_are_deferrals_and_nothing_else(start: Start) ->
         return [bytes(wire[: dice.choice([len(wire), dice.randrange(start_at, len(wire))])])]
 
     server = await start(mangled)
-    resolver = DnsResolver([server.address], server.port, timeout=0.5)
-    answers = await asyncio.gather(*(resolver.exchangers(f"d{number}.example") for number in range(2000)))
+    resolver = DnsResolver([server.address], server.port, timeout=AMPLE)
+    answers = await asyncio.gather(*(resolver.exchangers(f"d{number}.example") for number in range(1000)))
     kinds = {type(found) for found in answers}
     assert MxUnknown in kinds
     assert kinds <= {MxUnknown, MxFound, MxNone}
@@ -252,7 +265,7 @@ async def test_one_family_is_enough(start: Start) -> None:
         return (failing(dns.rcode.SERVFAIL) if is_a else good)(query, by_tcp)
 
     server = await start(half)
-    resolver = DnsResolver([server.address], server.port, timeout=QUICK, clock=clock)
+    resolver = DnsResolver([server.address], server.port, timeout=AMPLE, clock=clock)
     assert await resolver.addresses("mx.example.net") == AddressesFound(("2001:db8::1",))
     server.script = good
     clock.now += FAILURE_TTL
@@ -268,7 +281,7 @@ async def test_half_an_answer_is_no_absence(start: Start) -> None:
         return failing(rcode)(query, by_tcp)
 
     server = await start(half)
-    resolver = DnsResolver([server.address], server.port, timeout=QUICK)
+    resolver = DnsResolver([server.address], server.port, timeout=AMPLE)
     assert isinstance(await resolver.addresses("mx.example.net"), MxUnknown)
     await resolver.close()
 
@@ -281,7 +294,7 @@ async def test_implicit_mx_waits_for_its_addresses(start: Start) -> None:
         return failing(rcode)(query, by_tcp)
 
     server = await start(no_mx)
-    resolver = DnsResolver([server.address], server.port, timeout=QUICK)
+    resolver = DnsResolver([server.address], server.port, timeout=AMPLE)
     assert isinstance(await resolver.exchangers("example.org"), MxUnknown)
     await resolver.close()
 
@@ -291,7 +304,7 @@ async def test_dead_domain_is_asked_once_for_a_while(start: Start, script: Scrip
     """50,000 letters to a dead domain don't ask 50,000 times; and later it is asked again (I9)."""
     clock = Clock()
     server = await start(script)
-    resolver = DnsResolver([server.address], server.port, timeout=QUICK, clock=clock)
+    resolver = DnsResolver([server.address], server.port, timeout=AMPLE, clock=clock)
     for _ in range(1000):
         await resolver.exchangers("dead.example")
     assert len(server.asked) == 1
@@ -319,7 +332,7 @@ async def test_answers_are_kept_for_their_ttl(
     """Neither longer nor shorter, within bounds (RFC 2308 for absence)."""
     clock = Clock()
     server = await start(lambda query, by_tcp: [answer(query, *records, rcode=rcode).to_wire()])
-    resolver = DnsResolver([server.address], server.port, timeout=QUICK, clock=clock)
+    resolver = DnsResolver([server.address], server.port, timeout=AMPLE, clock=clock)
     await resolver.exchangers("example.org")
     clock.now += kept - 0.5
     await resolver.exchangers("example.org")
