@@ -8,8 +8,9 @@ Every error is JSON: code, status (enhanced), error (a sentence). A key is check
 so that who is a stranger learns nothing more than 401.
 
 bottle's own reading of forms is not used (it is bounded by MEMFILE_MAX, in memory): `wsgi.input` is read here as a
-stream; waitress has put it in a file where it is large. Forms over 1 MiB are worked on LARGE_AT_A_TIME at once, which
-bounds memory. An exception that nobody foresaw is 503 and one line in the log, never a 500 (I8).
+stream; waitress has put it in a file where it is large. Of forms over 1 MiB, LARGE_AT_A_TIME are decoded at once, from
+file to file, and one at a time is made whole in memory. An exception that nobody foresaw is 503 and one line in the
+log, never a 500 (I8).
 """
 
 import base64
@@ -19,7 +20,6 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import IO, Any
 from wsgiref.types import StartResponse, WSGIEnvironment
@@ -35,14 +35,14 @@ from hedwig.postoffice.clients import Clients
 from hedwig.postoffice.forms import PIECE, Form
 from hedwig.postoffice.letter import Letter, read_letter
 from hedwig.postoffice.refusal import Refusal, Unacceptable, as_http, malformed
-from hedwig.postoffice.submission import Submission, envelope_of, needs_smtputf8, shown
+from hedwig.postoffice.submission import Submission, envelope_of, in_file, needs_smtputf8, shown
 from hedwig.reply import Reply
 from hedwig.settings import MIB, Postoffice
-from hedwig.spool import Bytes
+from hedwig.spool import Body, Bytes
 
 LARGE = 1 * MIB
 LARGE_AT_A_TIME = 2
-LARGE_WAITING = 12  # threads that may wait for their turn; more would leave none for the others
+THREADS_LEFT = 8  # that many never work on large forms, nor wait for their turn to do so
 
 Application = Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]
 
@@ -90,15 +90,15 @@ class _Interface:
     def __init__(self, room: Room) -> None:
         self._room = room
         self._large = threading.BoundedSemaphore(LARGE_AT_A_TIME)
-        self._may_wait = threading.BoundedSemaphore(LARGE_AT_A_TIME + LARGE_WAITING)
+        self._may_wait = threading.BoundedSemaphore(max(LARGE_AT_A_TIME, room.settings().threads - THREADS_LEFT))
+        self._whole = threading.Lock()
 
     def form(self) -> Any:
         """`POST /`."""
         try:
             length = int(bottle.request.environ.get("CONTENT_LENGTH") or 0)
             if length <= LARGE:
-                with nullcontext():
-                    return self._form()
+                return self._form()
             if not self._may_wait.acquire(blocking=False):
                 raise Refusal(503, "4.3.2", "too many large messages at once: try again soon", retry_after=5)
             try:
@@ -140,8 +140,12 @@ class _Interface:
         peer = str(bottle.request.environ.get("REMOTE_ADDR", ""))
         now = self._room.clock()
         trace = Trace(queue_id, self._room.hostname, client, peer, "HTTP", envelope, now)
-        whole = complete(letter.text.read(), trace)
-        return Submission(queue_id, envelope, Bytes(whole), submitted, needs_smtputf8(envelope))
+        if letter.size <= LARGE:
+            body: Body = Bytes(complete(letter.text.read(), trace))
+        else:
+            with self._whole:
+                body = in_file(complete(letter.text.read(), trace))
+        return Submission(queue_id, envelope, body, submitted, needs_smtputf8(envelope))
 
     def batch(self) -> Any:
         """`POST /v1/batch`."""

@@ -10,6 +10,7 @@ close the spool (I10). SIGHUP: read the settings again; a broken file leaves the
 `run` returns 0 after a stop, 1 where it could not start (the log says why).
 """
 
+import ctypes
 import resource
 import signal
 import socket
@@ -28,12 +29,13 @@ from hedwig.postoffice.clients import Clients
 from hedwig.postoffice.feeder import Feeder
 from hedwig.postoffice.server import Server
 from hedwig.queue.beanstalk import open_queue
-from hedwig.settings import Postoffice
+from hedwig.settings import KIB, Postoffice
 from hedwig.spool import SpoolTrouble
 from hedwig.spool.sqlite import SqliteSpool, open_spool
 
 FINISH_WITHIN = 40.0  # seconds for requests in flight when stopping
 THREADS_LEFT = 4  # of the application's threads: that many never wait for a slow spool
+_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # malloc.h
 _FIXED = ("spool", "queue", "threads")
 
 Reload = Callable[[], Postoffice | None]
@@ -43,6 +45,7 @@ Notify = Callable[..., object]
 def run(settings: Postoffice, config_file: Path | str, reload: Reload, notify: Notify) -> int:
     """Serve until SIGTERM. `notify` is sd_notify: "READY=1", "STATUS=..."."""
     _raise_open_files()
+    _bound_arenas()
     try:
         daemon = Daemon(settings, Path(config_file), reload, notify)
     except (OSError, SpoolTrouble, ValueError) as error:
@@ -159,3 +162,14 @@ def _raise_open_files() -> None:
     """Each connection may take two descriptors, and Debian's default limit is 1,024."""
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _bound_arenas() -> None:
+    """Give large blocks back to the system when they are freed.
+
+    glibc's malloc would learn from the first freed letter to take the next ones from its heaps, one for each few
+    threads, and those keep what is freed (mallopt(3)): 900 MiB with 20 large forms at once, instead of 200.
+    """
+    libc = ctypes.CDLL(None)
+    libc.mallopt(_M_MMAP_THRESHOLD, 256 * KIB)
+    libc.mallopt(_M_ARENA_MAX, 2)

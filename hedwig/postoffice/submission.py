@@ -5,6 +5,7 @@ recipients, and line ends (I6).
 """
 
 import os
+import tempfile
 import weakref
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -55,6 +56,14 @@ class InFile:
                 raise OSError("the temporary file of a request has become shorter")
             yield piece
             position += len(piece)
+
+
+def in_file(content: bytes) -> InFile:
+    """A Body with these bytes in a temporary file instead of memory."""
+    with tempfile.TemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        return InFile(file.fileno(), 0, len(content))
 
 
 def envelope_of(mailfrom: str, rcpttos: list[str], max_recipients: int) -> Envelope:
