@@ -88,7 +88,7 @@ class Backlog:
         client.close()
 
     def _pause(self) -> None:
-        wait = POLL if self._link.is_up else PROBES[min(self._failures, len(PROBES)) - 1]
+        wait = POLL if self._link.is_up else PROBES[min(max(self._failures, 1), len(PROBES)) - 1]
         self._link.changed.wait(wait)
         if self._link.is_up or not self._stopping.is_set():
             self._link.changed.clear()
