@@ -140,7 +140,7 @@ class Host:
         if name == "postoffice":
             return self.http.healthy()
         if name == "mailman":
-            return _connects(socket.AF_INET, MAILMAN, b"220 ")
+            return _connects(socket.AF_INET, MAILMAN, greeting=True)
         return _is_locked(self.run / "workers" / name.partition("-")[2])
 
     def __getitem__(self, name: str) -> Process:
@@ -169,12 +169,12 @@ class Host:
         shutil.rmtree(self.run)
 
 
-def _connects(family: int, address: str | tuple[str, int], greeting: bytes = b"") -> bool:
+def _connects(family: int, address: str | tuple[str, int], *, greeting: bool = False) -> bool:
     with socket.socket(family) as client:
         client.settimeout(5)
         try:
             client.connect(address)
-            return client.recv(len(greeting)) == greeting if greeting else True
+            return client.recv(4) in (b"220 ", b"554 ") if greeting else True
         except OSError:
             return False
 

@@ -3,7 +3,7 @@
 The test's own thread moves into the namespace (so that its sockets, threads and child processes live there), and back
 when the test ends. Within:
 
-    lo        127.0.0.1; all of 192.0.2.0/24 and 2001:db8::/64 are local, for the far sides
+    lo        127.0.0.1; all of 192.0.2.0/24 is local, and 2001:db8::25, for the far sides
     docker0   a bridge with 172.17.0.1/16, as Docker makes it
     container a namespace of its own with a veth in docker0: what runs there reaches 172.17.0.1 and nothing else
     stranger  a namespace on a network that is not docker's: 203.0.113.2, by way of 203.0.113.1
@@ -89,7 +89,7 @@ class Network:
         self.here.ip(
             "link set lo up",
             "route add local 192.0.2.0/24 dev lo",
-            "route add local 2001:db8::/64 dev lo",
+            "address add 2001:db8::25/128 dev lo nodad",
             "link add docker0 type bridge",
             "address add 172.17.0.1/16 dev docker0",
             "link set docker0 up",
