@@ -246,7 +246,10 @@ class Preview:
 
 
 class Work(Protocol):
-    """The side of who delivers. `owner` is "host/N"; the caller holds that owner's lock (I12)."""
+    """The side of who delivers. `owner` is "host/N"; the caller holds that owner's lock (I12).
+
+    A delivery past its expiry counts as due, with all its recipients that wait: it must end in time.
+    """
 
     def preview(self, deliveries: Sequence[int], now: float) -> list[Preview]:
         """Those of `deliveries` that are due and nobody's. Reads only."""
@@ -314,7 +317,7 @@ class Look(Protocol):
         """Deliveries to `destination` that are due and nobody's: by priority, then by due time."""
 
     def expired(self, now: float, limit: int) -> list[Waiting]:
-        """Deliveries past their expiry that nobody has claimed; they are hinted whatever is paused."""
+        """Deliveries past their expiry that nobody has claimed, but held ones; they are hinted whatever is paused."""
 
     def pauses(self, now: float) -> list[Pause]:
         """What workers have published and has not run out."""
