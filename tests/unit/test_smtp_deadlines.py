@@ -10,12 +10,11 @@ import time
 from collections.abc import Iterator
 
 import pytest
-import uvloop
-from smtp_host import Peer, host, letter
+from smtp_host import LOOPS, Peer, a_loop, host, letter, reach
 
 from hedwig.reply import Stage
 from hedwig.smtp import ConnectFailed, Deadlines, Said, Target, Transaction
-from hedwig.smtp.connection import Connection, connect, dial
+from hedwig.smtp.connection import connect
 from hedwig.smtp.watch import Watch
 
 SHORT = 0.15
@@ -23,20 +22,14 @@ LONG = Deadlines()
 pytestmark = pytest.mark.usefixtures("event_loop")
 
 
-@pytest.fixture(params=["asyncio", "uvloop"])
+@pytest.fixture(params=LOOPS)
 def event_loop(request: pytest.FixtureRequest) -> Iterator[asyncio.AbstractEventLoop]:
-    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop() if request.param == "uvloop" else asyncio.new_event_loop()
-    yield loop
-    loop.close()
+    yield from a_loop(request.param)
 
 
 def short(stage: Stage) -> Deadlines:
     """All deadlines as the RFC has them, but this one."""
     return dataclasses.replace(LONG, **{stage.value: SHORT})
-
-
-async def reach(target: Target, deadlines: Deadlines) -> Connection:
-    return await connect(dial, target, "me.example", deadlines)
 
 
 def linger(peer: Peer, drips: bytes) -> None:
@@ -74,7 +67,7 @@ async def test_an_opening_ends_in_time(stage: Stage, drips: bytes) -> None:
 
     async with host(script) as target:
         with pytest.raises(ConnectFailed) as failure:
-            await asyncio.wait_for(reach(target, short(stage)), 5)
+            await asyncio.wait_for(reach(target, deadlines=short(stage)), 5)
         assert failure.value.said == Said(stage, None, f"no reply within {SHORT} s")
 
 
@@ -92,7 +85,7 @@ async def test_a_transaction_ends_in_time(stage: Stage, drips: bytes) -> None:
         linger(peer, drips)
 
     async with host(script) as target:
-        connection = await reach(target, short(stage))
+        connection = await reach(target, deadlines=short(stage))
         report = await asyncio.wait_for(connection.send(letter(), lambda: None), 5)
         assert report.said == (Said(stage, None, f"no reply within {SHORT} s"),)
         assert report.said[0].in_doubt is (stage is Stage.DOT)
@@ -112,7 +105,7 @@ async def test_a_host_that_never_reads_is_left() -> None:
         asyncio.run_coroutine_threadsafe(done.wait(), loop).result(10)
 
     async with host(script) as target:
-        connection = await reach(target, dataclasses.replace(LONG, block=SHORT))
+        connection = await reach(target, deadlines=dataclasses.replace(LONG, block=SHORT))
         piece = b"x" * 65534 + b"\r\n"
         large = Transaction("", ("b@example.org",), lambda: itertools.repeat(piece, 1024), 1024 * len(piece))
         report = await asyncio.wait_for(connection.send(large, lambda: marks.append(1)), 5)
@@ -133,7 +126,7 @@ async def test_many_slow_replies_cannot_outlast_the_session() -> None:
                 time.sleep(SHORT / 20)
 
     async with host(script) as target:
-        connection = await reach(target, dataclasses.replace(LONG, session=2 * SHORT))
+        connection = await reach(target, deadlines=dataclasses.replace(LONG, session=2 * SHORT))
         report = await asyncio.wait_for(connection.send(letter(b"x\r\n", *names), lambda: None), 5)
         assert {said.detail for said in report.said} == {f"the session took longer than {2 * SHORT} s"}
 
@@ -150,7 +143,7 @@ async def test_the_dots_reply_has_its_full_time() -> None:
         peer.rest()
 
     async with host(script) as target:
-        connection = await reach(target, dataclasses.replace(LONG, session=2 * SHORT))
+        connection = await reach(target, deadlines=dataclasses.replace(LONG, session=2 * SHORT))
         report = await asyncio.wait_for(connection.send(letter(), lambda: None), 5)
         assert report.said[0].delivered
         assert not report.reusable
@@ -184,7 +177,7 @@ async def test_quit_waits_but_shortly() -> None:
         linger(peer, b"")
 
     async with host(script) as target:
-        connection = await reach(target, short(Stage.QUIT))
+        connection = await reach(target, deadlines=short(Stage.QUIT))
         await asyncio.wait_for(connection.quit(), 5)
         assert not connection.alive
 
@@ -201,7 +194,7 @@ async def test_an_idle_connection_has_no_deadline() -> None:
 
     stages = {stage.value: SHORT for stage in (Stage.EHLO, Stage.MAIL, Stage.RCPT, Stage.DATA)}
     async with host(script) as target:
-        connection = await reach(target, dataclasses.replace(LONG, **stages))
+        connection = await reach(target, deadlines=dataclasses.replace(LONG, **stages))
         await asyncio.sleep(2 * SHORT)  # twice what any reply has: no timer may have been left behind
         assert connection.alive
         assert (await connection.send(letter(), lambda: None)).said[0].delivered

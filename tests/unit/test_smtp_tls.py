@@ -9,26 +9,22 @@ import ssl
 from collections.abc import Iterator
 
 import pytest
-import uvloop
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
-from smtp_host import Peer, host, letter
+from smtp_host import LOOPS, Peer, a_loop, host, letter, reach, unmarked
 
 from hedwig.reply import Reply, Stage
-from hedwig.smtp import ConnectFailed, Deadlines, Said, Target, Transaction
-from hedwig.smtp.connection import Connection, connect, dial
+from hedwig.smtp import ConnectFailed, Deadlines, Said, Transaction
 from hedwig.smtp.tls import server_name
 
 pytestmark = pytest.mark.usefixtures("event_loop")
 
 
-@pytest.fixture(params=["asyncio", "uvloop"])
+@pytest.fixture(params=LOOPS)
 def event_loop(request: pytest.FixtureRequest) -> Iterator[asyncio.AbstractEventLoop]:
-    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop() if request.param == "uvloop" else asyncio.new_event_loop()
-    yield loop
-    loop.close()
+    yield from a_loop(request.param)
 
 
 @pytest.fixture(scope="session")
@@ -62,10 +58,6 @@ def context(certificate: pathlib.Path) -> ssl.SSLContext:
     context.set_ciphers("DEFAULT:@SECLEVEL=0")
     context.load_cert_chain(certificate)
     return context
-
-
-async def reach(target: Target, tls: bool = True, deadlines: Deadlines | None = None) -> Connection:
-    return await connect(dial, target, "me.example", deadlines or Deadlines(), tls=tls)
 
 
 def offer(peer: Peer) -> None:
@@ -255,9 +247,6 @@ async def test_a_host_that_never_reads_is_left_within_tls_too(context: ssl.SSLCo
         peer.say("250-host.example", "250 PIPELINING")
         peer.group()
         asyncio.run_coroutine_threadsafe(done.wait(), loop).result(10)
-
-    def unmarked() -> None:
-        raise AssertionError("the dot was marked")
 
     async with host(script) as target:
         connection = await reach(target, deadlines=dataclasses.replace(Deadlines(), block=0.2))
