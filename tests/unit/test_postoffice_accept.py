@@ -1,0 +1,135 @@
+"""Acceptance: nothing is answered before the commit (I1), repeats are repeats (I3), trouble is ours (I8)."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+
+import pytest
+
+from hedwig import log, queueid
+from hedwig.envelope import Envelope, digest
+from hedwig.postoffice.accept import SLOW, Acceptance, Gate
+from hedwig.postoffice.refusal import Refusal
+from hedwig.postoffice.submission import Submission
+from hedwig.settings import Postoffice
+from hedwig.spool import Bytes, NewMessage, Outcome, Registered, SpoolTrouble, Waiting
+
+NOW = 1_000_000.0
+
+
+class Intake:
+    """A spool that commits when the test says so."""
+
+    def __init__(self) -> None:
+        self.calls: list[list[NewMessage]] = []
+        self.future: Future[list[Registered]] = Future()
+        self.called = threading.Event()
+
+    def register(self, messages: Sequence[NewMessage]) -> "Future[list[Registered]]":
+        self.calls.append(list(messages))
+        self.called.set()
+        return self.future
+
+    def used(self) -> int:
+        return 0
+
+
+@pytest.fixture
+def said() -> Iterator[list[tuple[str, dict[str, str]]]]:
+    lines: list[tuple[str, dict[str, str]]] = []
+    log.capture(lambda _level, message, fields: lines.append((message, fields)))
+    yield lines
+    log.start("hedwig")
+
+
+class Desk:
+    def __init__(self) -> None:
+        self.intake = Intake()
+        self.noticed: list[Waiting] = []
+        self.now = NOW
+        self.acceptance = Acceptance(
+            self.intake, self.noticed.extend, lambda: Postoffice(expire=1000), Gate(2), lambda: self.now
+        )
+
+
+@pytest.fixture
+def desk(said: list[tuple[str, dict[str, str]]]) -> Desk:
+    return Desk()
+
+
+def submission(rcpttos: tuple[str, ...] = ("b@x.example",), **fields: float) -> Submission:
+    envelope = Envelope("a@y.example", rcpttos)
+    return Submission(queueid.new(), envelope, Bytes(b"x\r\n"), digest(envelope, [b"x\r\n"]), **fields)
+
+
+def test_no_answer_and_no_hint_before_the_commit(desk: Desk, said: list[tuple[str, dict[str, str]]]) -> None:
+    """The whole batch is one call; the answer comes after the future, then hints, journal and verdicts (I1)."""
+    sent = [submission(), submission(("c@z.example", "C@Z.example", "d@x.example"))]
+    verdicts: list[object] = []
+    thread = threading.Thread(target=lambda: verdicts.extend(desk.acceptance.register("host.example", sent)))
+    thread.start()
+    assert desk.intake.called.wait(5)
+    assert not verdicts
+    assert not desk.noticed
+    assert not said
+    waiting = [Waiting(1, "x.example"), Waiting(2, "z.example"), Waiting(3, "x.example")]
+    desk.intake.future.set_result(
+        [Registered(Outcome.ACCEPTED, (waiting[0],)), Registered(Outcome.ACCEPTED, tuple(waiting[1:]))]
+    )
+    thread.join(5)
+    assert [str(verdict.reply) for verdict in verdicts] == [f"250 2.0.0 queued as {one.queue_id}" for one in sent]
+    assert desk.noticed == waiting
+    (call,) = desk.intake.calls
+    assert call[1].parts == {"z.example": ("c@z.example", "C@Z.example"), "x.example": ("d@x.example",)}
+    assert [fields["HEDWIG_QUEUE_ID"] for _, fields in said] == [one.queue_id for one in sent]
+
+
+def test_repeat_and_conflict(desk: Desk, said: list[tuple[str, dict[str, str]]]) -> None:
+    """A repeat is answered like the first time, without a second journal entry or hint; a conflict is told (I3)."""
+    desk.intake.future.set_result([Registered(Outcome.REPEATED), Registered(Outcome.CONFLICT)])
+    repeated, conflict = desk.acceptance.register("host.example", [submission(), submission()])
+    assert (repeated.reply.code, repeated.conflict) == (250, False)
+    assert (conflict.reply.code, conflict.reply.enhanced, conflict.conflict) == (450, "4.5.1", True)
+    assert not said
+    assert not desk.noticed
+
+
+def test_a_spool_in_trouble_is_4yz_for_all(desk: Desk) -> None:
+    desk.intake.future.set_exception(SpoolTrouble("disk full"))
+    verdicts = desk.acceptance.register("host.example", [submission(), submission()])
+    assert {(verdict.reply.code, verdict.reply.enhanced) for verdict in verdicts} == {(451, "4.3.1")}
+    assert "disk full" in verdicts[0].reply.text
+    assert desk.acceptance.trouble() == "disk full"
+    desk.now += 61
+    assert desk.acceptance.trouble() == ""
+
+
+def test_nothing_to_register_is_no_call(desk: Desk) -> None:
+    assert desk.acceptance.register("host.example", []) == []
+    assert not desk.intake.calls
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"), [(None, NOW), (NOW - 999, NOW - 999), (NOW + 1, NOW), (NOW - 1001, NOW), (float("nan"), NOW)]
+)
+def test_the_other_hosts_time_is_believed_when_it_is_sane(desk: Desk, told: float | None, kept: float) -> None:
+    desk.intake.future.set_result([Registered(Outcome.ACCEPTED)])
+    desk.acceptance.register("host.example", [replace(submission(), accepted_at=told)])
+    ((message,),) = desk.intake.calls
+    assert (message.accepted_at, message.expires_at) == (kept, kept + 1000)
+
+
+def test_the_gate_closes_only_when_all_places_wait_for_long() -> None:
+    """A burst passes; behind a stuck spool the next one is told 503 at once, until a place is free again."""
+    now = [0.0]
+    gate = Gate(2, lambda: now[0])
+    with gate.waiting():
+        with gate.waiting():
+            with gate.waiting():
+                now[0] += SLOW + 1
+            with pytest.raises(Refusal) as caught, gate.waiting():
+                pass
+            assert (caught.value.code, caught.value.retry_after > 0) == (503, True)
+        with gate.waiting():
+            pass

@@ -1,0 +1,170 @@
+"""The frames of /v1/batch: malformed ones spoil the whole, unacceptable ones only themselves; bytes stay bytes."""
+
+import io
+import json
+import tempfile
+from typing import IO, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from postoffice_host import LETTER, frame
+
+from hedwig import queueid
+from hedwig.envelope import digest
+from hedwig.postoffice.batch import Frame, frames
+from hedwig.postoffice.refusal import Refusal
+from hedwig.postoffice.submission import InFile, Submission, fault_of
+from hedwig.reply import Reply
+from hedwig.settings import MIB, Postoffice
+
+SETTINGS = Postoffice()
+
+
+def parse(body: bytes, settings: Postoffice = SETTINGS) -> list[Frame]:
+    return frames(io.BytesIO(body), settings)
+
+
+def only(body: bytes, settings: Postoffice = SETTINGS) -> Submission:
+    (found,) = parse(body, settings)
+    assert isinstance(found.content, Submission), found
+    return found.content
+
+
+def refusal(body: bytes, settings: Postoffice = SETTINGS) -> Reply:
+    (found,) = parse(body, settings)
+    assert isinstance(found.content, Reply), found
+    return found.content
+
+
+def test_a_message_comes_out_as_it_went_in() -> None:
+    queue_id = queueid.new()
+    found = only(frame(id=queue_id, accepted_at=5.5, smtputf8=True, future_option={"x": 1}))
+    assert (found.queue_id, found.accepted_at, found.smtputf8) == (queue_id, 5.5, True)
+    assert found.envelope.rcpttos == ("b@163.example",)
+    assert b"".join(found.body.pieces()) == LETTER
+    assert found.digest == digest(found.envelope, [LETTER])
+
+
+def test_several_messages_in_order() -> None:
+    ids = [queueid.new() for _ in range(100)]
+    assert [found.queue_id for found in parse(b"".join(frame(id=queue_id) for queue_id in ids))] == ids
+
+
+def test_nothing_is_no_message() -> None:
+    assert parse(b"") == []
+
+
+def test_an_address_that_needs_smtputf8_says_so() -> None:
+    assert only(frame(rcpttos=["用户@163.example"])).smtputf8
+    assert not only(frame(rcpttos=["b@例子.example"])).smtputf8
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b"x", "no end"),
+        (b"{}" + b" " * (4 * MIB) + b"\n", "no end, or is longer"),
+        (b"nonsense\n", "not JSON"),
+        (b"\xff\n", "not JSON"),
+        (b"[" * 100_000 + b"\n", "not JSON"),
+        (b"[]\n", "not a JSON object"),
+        (frame(id="../../etc/passwd"), "id must be"),
+        (frame(id=queueid.new().lower()), "id must be"),
+        (frame(id=7), "id must be"),
+        (frame(mailfrom=None), "mailfrom must be"),
+        (frame(rcpttos=[]).replace(b"[]", b'"a@b.example"'), "rcpttos must be"),
+        (frame(size=-1), "size must be"),
+        (frame(size=True), "size must be"),
+        (frame(size="3"), "size must be"),
+        (frame(size=len(LETTER) + 1), "ends before"),
+        (frame(size=len(LETTER) - 1), "frame 2: .*the size of the frame before was wrong"),
+        (frame(size=2 * MIB), "ends before"),
+        (frame(accepted_at="now"), "accepted_at"),
+        (frame() + frame(size=99999), "frame 2"),
+    ],
+)
+def test_a_malformed_frame_spoils_the_whole(body: bytes, says: str) -> None:
+    with pytest.raises(Refusal, match=says) as caught:
+        parse(body)
+    assert caught.value.code == 400
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "status", "says"),
+    [
+        ({"rcpttos": []}, 554, "5.5.1", "no recipients"),
+        ({"rcpttos": ["a@b.example"] * 11}, 554, "5.5.3", "11 recipients; 10"),
+        ({"rcpttos": ["a\r\nRCPT TO:<x@y.example>@b.example"]}, 553, "5.1.3", "control character"),
+        ({"rcpttos": ["a\0@b.example"]}, 553, "5.1.3", "control character"),
+        ({"rcpttos": ["nodomain"]}, 553, "5.1.3", "no domain"),
+        ({"rcpttos": [""]}, 553, "5.1.3", "no domain"),
+        ({"rcpttos": ["<a@b.example>"]}, 553, "5.1.3", "malformed"),
+        ({"mailfrom": "x\n@b.example"}, 553, "5.1.7", "control character"),
+        ({"mailfrom": "\ud800@b.example"}, 553, "5.1.7", "control character"),
+        ({"content": b"a\nb\r\n"}, 554, "5.6.0", "bare LF"),
+        ({"content": b"a\rb\r\n"}, 554, "5.6.0", "bare CR"),
+        ({"content": b"a\0b\r\n"}, 554, "5.6.0", "NUL"),
+        ({"content": b"x" * 1001}, 552, "5.3.4", "1001 octets; messages of up to 1000"),
+    ],
+)
+def test_an_unacceptable_message_has_a_verdict_of_its_own(
+    fields: dict[str, Any], code: int, status: str, says: str
+) -> None:
+    """The one after it is taken all the same; the sentence holds no control character (I11)."""
+    settings = Postoffice(max_size=1000, max_recipients=10)
+    found = parse(frame(**fields) + frame(), settings)
+    assert isinstance(found[0].content, Reply)
+    assert (found[0].content.code, found[0].content.enhanced) == (code, status)
+    assert says in found[0].content.text
+    assert found[0].content.text.isprintable()
+    assert isinstance(found[1].content, Submission)
+
+
+def test_the_null_sender_is_a_sender() -> None:
+    assert only(frame(mailfrom="")).envelope.mailfrom == ""
+
+
+@pytest.mark.parametrize("body", [frame() * 101, frame(b"x" * MIB) * 3])
+def test_too_many_together_are_413(body: bytes) -> None:
+    with pytest.raises(Refusal) as caught:
+        parse(body)
+    assert caught.value.code == 413
+
+
+def in_file(content: bytes) -> IO[bytes]:
+    file = tempfile.TemporaryFile()  # noqa: SIM115 -- the caller closes it
+    file.write(content)
+    file.seek(0)
+    return file
+
+
+def test_a_large_message_stays_in_its_file() -> None:
+    """It is read by a descriptor of its own: the request's file may be closed before."""
+    content = b"0123456\r\n" * 400_000
+    with in_file(frame(content)) as stream:
+        (found,) = frames(stream, SETTINGS)
+    assert isinstance(found.content, Submission)
+    assert isinstance(found.content.body, InFile)
+    for _ in range(2):
+        pieces = list(found.content.body.pieces())
+        assert b"".join(pieces) == content
+        assert max(map(len, pieces)) <= MIB
+    with in_file(frame(content)[:-1]) as stream, pytest.raises(Refusal):
+        frames(stream, SETTINGS)
+
+
+@given(st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b"x", b"\0"]), max_size=12), st.integers(1, 5))
+def test_faults_are_found_across_pieces(tokens: list[bytes], size: int) -> None:
+    """A CRLF that two pieces share is no fault; a bare CR or LF is one wherever it stands (I6)."""
+    content = b"".join(tokens)
+    pieces = [content[start : start + size] for start in range(0, len(content), size)]
+    rest = content.replace(b"\r\n", b"")
+    assert bool(fault_of(pieces)) == any(octet in rest for octet in (b"\r", b"\n", b"\0"))
+
+
+def test_json_of_a_frame_may_be_any_utf8() -> None:
+    head = json.dumps(
+        {"id": queueid.new(), "mailfrom": "", "rcpttos": ["用户@163.example"], "size": 0}, ensure_ascii=False
+    )
+    assert only(head.encode() + b"\n").envelope.rcpttos == ("用户@163.example",)
