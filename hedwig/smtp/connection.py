@@ -187,7 +187,6 @@ class Connection:
         self, letter: Letter, transaction: Transaction, whole: Whole | None, before_dot: Callable[[], None]
     ) -> Report:
         channel = self._channel
-        channel.inline = None
         if whole is not None and transaction.size <= INLINE:
             octets = whole.octets + whole.dot
 
@@ -199,6 +198,7 @@ class Connection:
             channel.inline = marked
         channel.start(channel.session.begin(letter))
         action = await channel.action()
+        channel.inline = None
         if isinstance(action, SendBody):
             content = whole or Streamed(transaction.body(), transaction.size, eight_bit_clean=letter.eight_bit_clean)
             await self._stream(content, transaction.size, before_dot)
