@@ -9,7 +9,7 @@ The pragmas, each with its reason:
 - WAL with synchronous=FULL on every connection: an fsync at each commit, or I1 is a lie after a power cut.
 - auto_vacuum=INCREMENTAL before the first table: a spool that was once full shrinks without VACUUM's standstill.
 - secure_delete=OFF: Debian turns it on, and overwriting a 25 MiB body costs 85 ms inside the turn.
-- wal_autocheckpoint far out: the writer checkpoints itself, after it has answered (writer.py).
+- wal_autocheckpoint far out: a thread apart does that while the writers go on (checkpoint.py).
 
 Rows: a message has `open` deliveries left, numbered from `first_delivery` on. A delivery is active while `token` is not
 NULL; `state` then still says what it was, so that handing back changes nothing else. `due` is the least of its waiting
@@ -85,7 +85,7 @@ def connect_writer(path: str) -> sqlite3.Connection:
     """The one connection of a process that writes."""
     db = connect(path)
     db.execute("PRAGMA cache_size=-16000")
-    db.execute("PRAGMA wal_autocheckpoint=8000")
+    db.execute("PRAGMA wal_autocheckpoint=16000")
     db.execute(f"PRAGMA journal_size_limit={64 << 20}")
     return db
 

@@ -2,8 +2,8 @@
 
 Callers put a Job and wait for its Future. The thread takes the turn (turn.py), gathers what has come meanwhile, up to
 about 1 MiB of bodies or 1,000 rows, and writes it: jobs of the same kind in one call, so that a hundred single
-messages cost little more than one batch. After the commit the Futures are done; only then, when enough has been
-written, the WAL is checkpointed, still within the turn, so that it can begin anew.
+messages cost little more than one batch. After the commit the Futures are done. Checkpoints are not its business
+(checkpoint.py).
 
 How it fails: when a transaction fails it is rolled back, and each of its jobs is tried again alone, so that only those
 that can't be written get the error (trouble.py). That costs nothing while all is well. After a fault of the file the
@@ -19,8 +19,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from hedwig import log
 from hedwig.spool import SpoolTrouble
+from hedwig.spool.checkpoint import Checkpointer
 from hedwig.spool.schema import connect_writer
 from hedwig.spool.trouble import fail
 from hedwig.spool.turn import Turn
@@ -64,6 +64,7 @@ class Writer:
         self._written = 0
         self._chores_at = 0.0
         self._turn = Turn(path)
+        self._checkpointer = Checkpointer(path)
         self._thread = threading.Thread(target=self._run, name="spool-writer", daemon=True)
         self._thread.start()
 
@@ -97,9 +98,9 @@ class Writer:
                 for job in done:
                     if job.finish is None:
                         job.future.set_result(job.results)
-                self._checkpoint(done)
             finally:
                 self._turn.give()
+            self._count(done)
             self._finish(done)
         while not self._jobs.empty():  # put by a thread that raced with close()
             if (late := self._jobs.get()) is not None:
@@ -107,6 +108,7 @@ class Writer:
         if self._db is not None:
             self._db.close()
         self._turn.close()
+        self._checkpointer.close()
 
     def _next(self) -> Job | None:
         """The next job; chores when they are due; None when closed and empty."""
@@ -186,16 +188,12 @@ class Writer:
             self._db = None
             db.close()
 
-    def _checkpoint(self, done: list[Job]) -> None:
-        """Move the WAL into the file when this process has added enough. All is answered already."""
+    def _count(self, done: list[Job]) -> None:
+        """Have the WAL checkpointed when this process has added enough."""
         self._written += sum(job.octets + job.rows * _ROW_OCTETS for job in done)
-        if self._written >= _CHECKPOINT_OCTETS and self._db is not None:
+        if self._written >= _CHECKPOINT_OCTETS:
             self._written = 0
-            try:
-                self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
-            except sqlite3.Error as error:
-                # What is in the WAL is safe there; wal_autocheckpoint and the next round try again.
-                log.say(log.Level.DEBUG, f"checkpoint of {self._path}: {error}")
+            self._checkpointer.wake()
 
     def _finish(self, done: list[Job]) -> None:
         for job in done:

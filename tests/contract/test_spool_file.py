@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import stat
+import threading
 import time
 from pathlib import Path
 
@@ -276,3 +277,23 @@ def test_cancelled_before_it_was_written(path: str) -> None:
     written = [number for future in kept for number in numbers(future.result(30))]
     assert len(waiting_ids(spool)) == len(written) + 1
     spool.close()
+
+
+def test_the_wal_stays_small_under_load(path: str) -> None:
+    """100 MiB written without a pause by two threads: the WAL is moved into the file meanwhile, and begun anew."""
+    spool = open_spool(path)
+    largest = 0
+
+    def run() -> None:
+        for _ in range(100):
+            put(spool, letter(content=b"x" * 500_000))
+
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        largest = max(largest, os.stat(f"{path}-wal").st_size if os.path.exists(f"{path}-wal") else 0)
+        threads[0].join(0.01)
+        threads[1].join(0.01)
+    spool.close()
+    assert 1 << 20 < largest < 48 << 20
