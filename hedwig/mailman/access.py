@@ -6,6 +6,7 @@
 
 import ipaddress
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 
 from hedwig.mailman.interfaces import InterfaceAddress, Network
 
@@ -52,6 +53,7 @@ class Access:
         return known
 
 
+@lru_cache(maxsize=4096)
 def plain(host: str) -> str:
     """A peer's address as the kernel gives it, in its plain form: no scope, no IPv4 inside IPv6 (RFC 4291 §2.5.5.2)."""
     address = ipaddress.ip_address(host.partition("%")[0])

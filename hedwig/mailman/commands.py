@@ -13,6 +13,7 @@ from hedwig.reply import Reply, one_line
 
 # A quoted local part may hold ">" and blanks; each branch begins with another character, so this can't blow up.
 _PATH = re.compile(r'[ \t]*<((?:"(?:[^"\\]|\\.)*"|[^<>"])*)>(?:[ \t]+(.*))?\Z', re.DOTALL)
+_BLANKS = re.compile(r"[ \t]+")
 _SIZE = re.compile(r"[0-9]{1,20}\Z")  # RFC 1870 §3
 _BAD_SENDER = "5.1.7"
 _BAD_RECIPIENT = "5.1.3"
@@ -90,7 +91,7 @@ def _check_address(address: str, smtputf8: bool, status: str) -> Reply | None:
 def _parameters(text: str) -> dict[str, str] | Reply:
     """`KEY=VALUE KEY` as a dict with upper-case keys (RFC 5321 §4.1.2); a key given twice is refused."""
     parameters: dict[str, str] = {}
-    for word in text.split():
+    for word in filter(None, _BLANKS.split(text)):  # str.split would take a CR or an ideographic space for a blank
         key, equals, value = word.partition("=")
         key = key.upper()
         if key in parameters or (equals and not value):

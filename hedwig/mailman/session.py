@@ -72,7 +72,7 @@ class Session(Conversation):
             self._mistake(Reply(500, "5.5.2", "the line is too long"))
         elif not line.endswith(b"\r\n"):
             self._mistake(Reply(500, "5.5.2", "end each line with CR LF, not with LF alone"))
-        elif verb in _FOREIGN or not text[:1].isalpha() and text:
+        elif verb in _FOREIGN or (not text[:1].isalpha() and text):
             self._part(Reply(421, "4.7.0", "this is SMTP; closing the connection"))
         elif verb not in _PLAIN:
             known = verb in _KNOWN_ELSEWHERE
