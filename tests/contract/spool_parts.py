@@ -93,6 +93,12 @@ def waiting_ids(spool: Any) -> list[str]:
             return found
 
 
+def states(spool: Any, queue_id: str) -> dict[str, tuple[State, int, float]]:
+    """State, tries and due by recipient."""
+    page, _ = spool.queued(queue_id)
+    return {one.rcptto: (one.state, one.tries, one.due) for one in page}
+
+
 def event(kind: Kind, at: float = NOW, rcptto: str = "b@dest.example") -> Event:
     return Event(at, kind, rcptto, Stage.DOT, Reply(250, "2.0.0", "ok"), "mx1.dest.example", "")
 

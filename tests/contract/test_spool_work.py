@@ -1,4 +1,4 @@
-"""The spool's contract: preview, claims, settlements and what dead owners leave (I4, I5, I7, I12)."""
+"""The spool's contract: preview, claims and settlements (I4, I7, I12)."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,16 +18,11 @@ from spool_parts import (
     letter,
     put,
     settle,
+    states,
     waiting_ids,
 )
 
-from hedwig.spool import Kind, Outcome, Pause, RecipientResult, Settlement, State
-
-
-def states(spool: Any, queue_id: str) -> dict[str, tuple[State, int, float]]:
-    """State, tries and due by recipient."""
-    page, _ = spool.queued(queue_id)
-    return {one.rcptto: (one.state, one.tries, one.due) for one in page}
+from hedwig.spool import Kind, Outcome, RecipientResult, Settlement, State
 
 
 def test_a_claim_says_all_that_a_delivery_needs(spool: Any) -> None:
@@ -246,73 +241,6 @@ def test_warned_stays(spool: Any) -> None:
     assert got.warned
     settle(spool, got, deferred(due=NOW))
     assert claim(spool, [number])[0].warned
-
-
-def test_a_dead_owner_is_freed(spool: Any) -> None:
-    """Its claims alone; marked ones are in doubt, the others handed back, and the tokens are void (I5, I12)."""
-    letters = [letter("a@x.example", "b@x.example") for _ in range(3)]
-    numbers = put(spool, *letters)
-    marked, plain = claim(spool, numbers[:2], "host/1")
-    [alive] = claim(spool, numbers[2:], "host/2")
-    assert spool.owners() == ["host/1", "host/2"]
-    asked = []
-
-    def doubtful(delivery: int, token: int) -> bool:
-        asked.append((delivery, token))
-        return delivery == marked.delivery
-
-    assert spool.free("host/1", doubtful, NOW + 5, 300.0).result(10) == 2
-    assert sorted(asked) == [(marked.delivery, marked.token), (plain.delivery, plain.token)]
-    assert spool.owners() == ["host/2"]
-    in_doubt = (State.DEFERRED, 1, NOW + 305)
-    assert states(spool, letters[0].queue_id) == {"a@x.example": in_doubt, "b@x.example": in_doubt}
-    assert states(spool, letters[1].queue_id)["a@x.example"] == (State.READY, 0, NOW)
-    assert [line.kind for line in spool.history(letters[0].queue_id)] == [Kind.ACCEPTED, Kind.IN_DOUBT, Kind.IN_DOUBT]
-    assert [line.kind for line in spool.history(letters[1].queue_id)] == [Kind.ACCEPTED, Kind.RETURNED]
-    assert not settle(spool, marked, done(0), done(1)).held_token
-    assert settle(spool, alive, done(0), done(1)).held_token
-    assert [one.delivery for one in claim(spool, numbers, now=NOW + 304)] == [plain.delivery]
-    assert [one.delivery for one in claim(spool, numbers, now=NOW + 305)] == [marked.delivery]
-
-
-def test_doubt_is_about_what_was_claimed(spool: Any) -> None:
-    """Recipients that were not in the claim (not due, held, done) stay as they were."""
-    one = letter(*[f"{name}@x.example" for name in "abcd"])
-    [number] = put(spool, one)
-    [got] = claim(spool, [number])
-    settle(spool, got, done(0), deferred(1, NOW + 1000), held(2))
-    claim(spool, [number], "host/9")
-    assert spool.free("host/9", lambda *_: True, NOW + 1, 300.0).result(10) == 1
-    assert states(spool, one.queue_id) == {
-        "b@x.example": (State.DEFERRED, 1, NOW + 1000),
-        "c@x.example": (State.HELD, 1, 0.0),
-        "d@x.example": (State.DEFERRED, 1, NOW + 301),
-    }
-    [again] = claim(spool, [number], now=NOW + 301)
-    assert [recipient.address for recipient in again.recipients] == ["d@x.example"]
-
-
-def test_freeing_nobody(spool: Any) -> None:
-    """No claims, no harm."""
-    assert spool.owners() == [] and spool.free("host/1", lambda *_: True, NOW, 300.0).result(10) == 0
-
-
-def test_pauses_are_published_with_a_claim(spool: Any) -> None:
-    """Each owner has one a destination; a new one replaces it, an end in the past lifts it, and they run out."""
-    first = Pause("x.example", NOW - 5, NOW + 60, "421 too many connections")
-    claim(spool, [], "host/1", pauses=[first])
-    claim(spool, [], "host/2", pauses=[Pause("x.example", NOW, NOW + 90, "full"), Pause("y.example", NOW, NOW + 9, "")])
-    assert spool.pauses(NOW) == [
-        first,
-        Pause("x.example", NOW, NOW + 90, "full"),
-        Pause("y.example", NOW, NOW + 9, ""),
-    ]
-    longer = Pause("x.example", NOW, NOW + 600, "still")
-    claim(spool, [], "host/1", pauses=[longer])
-    assert spool.pauses(NOW + 60) == [Pause("x.example", NOW, NOW + 90, "full"), longer]
-    claim(spool, [], "host/1", pauses=[Pause("x.example", NOW, NOW - 1, "")])
-    assert spool.pauses(NOW + 60) == [Pause("x.example", NOW, NOW + 90, "full")]
-    assert spool.pauses(NOW + 90) == []
 
 
 def test_a_late_reader_of_the_body(spool: Any) -> None:
