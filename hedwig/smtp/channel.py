@@ -100,11 +100,6 @@ class Channel(asyncio.Protocol):
         return self._loop.time() >= self._session_due
 
     @property
-    def unread(self) -> bool:
-        """Whether part of a reply has come that nothing had asked for."""
-        return self._parser.pending
-
-    @property
     def decided(self) -> bool:
         """Whether `action` would return at once."""
         return self._action is not None

@@ -94,9 +94,6 @@ async def _handshake(channel: Channel, target: Target, seconds: float) -> None:
     plain = channel.transport
     if plain is None or channel.closed:
         return
-    if channel.unread:
-        channel.fail("protocol error: the host speaks before the TLS handshake")
-        return
     try:
         async with asyncio.timeout(seconds):
             transport = await asyncio.get_running_loop().start_tls(

@@ -10,11 +10,6 @@ import pytest
 from smtp_host import LETTER, LOOPS, Peer, a_loop, host, letter, reach, streamed, unmarked, words
 
 from hedwig.reply import Stage
-from hedwig.smtp import Deadlines, Report
-from hedwig.smtp.channel import Channel
-from hedwig.smtp.commands import Letter, compose
-from hedwig.smtp.events import Ready
-from hedwig.smtp.session import Session
 
 MIB = 1 << 20
 pytestmark = pytest.mark.usefixtures("event_loop")
@@ -122,54 +117,6 @@ async def test_a_reply_within_the_body(answer: str, said: str) -> None:
         report = await connection.send(streamed(lambda: itertools.repeat(piece, 64), size), unmarked)
         assert words(report) == [said]
         assert not report.reusable
-
-
-class Clogged(asyncio.Transport):
-    """A socket that takes nothing: whatever is written waits."""
-
-    waiting = 0
-
-    def write(self, data: bytes) -> None:
-        self.waiting += len(data)
-
-    def get_write_buffer_size(self) -> int:
-        return self.waiting
-
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        pass
-
-    def abort(self) -> None:
-        pass
-
-
-@pytest.mark.parametrize(
-    ("waiting", "answer", "said"),
-    [
-        (True, b"250 taken\r\n", "dot protocol error: the message was taken before it was sent whole"),
-        (True, b"552 too big\r\n", "dot 552"),
-        (False, b"250 taken\r\n", "dot 250"),
-    ],
-)
-async def test_an_acceptance_of_a_dot_that_is_still_here_is_none(waiting: bool, answer: bytes, said: str) -> None:
-    """The dot has been marked, but lies in our own buffer when the 250 comes: in doubt at most, never delivered."""
-    channel = Channel(Session("me.example"), Deadlines(), None)
-    transport = Clogged()
-    channel.connection_made(transport)
-    channel.data_received(b"220 hi\r\n")
-    channel.data_received(b"250-host\r\n250 PIPELINING\r\n")
-    assert await channel.action() == Ready()
-    composed = compose(letter(), channel.session.extensions, False)
-    assert isinstance(composed, Letter)
-    channel.inline = lambda: LETTER + b".\r\n"
-    channel.start(channel.session.begin(composed))
-    channel.data_received(b"250 ok\r\n250 ok\r\n354 go\r\n")
-    if not waiting:
-        transport.waiting = 0
-    channel.data_received(answer)
-    report = await channel.action()
-    assert isinstance(report, Report)
-    assert words(report) == [said]
-    channel.abort()
 
 
 @pytest.mark.parametrize("word", ["250 again", "421 4.4.2 idle too long", "junk"])
