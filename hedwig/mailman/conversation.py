@@ -49,11 +49,11 @@ def template(service: Service, loop: asyncio.AbstractEventLoop) -> Mapping[str, 
 
 def wire(reply: Reply, utf8: bool) -> bytes:
     """A reply as it is sent: its enhanced status on each line (RFC 2034 §4); ASCII, unless the client wants UTF-8."""
-    lead = f" {reply.enhanced} " if reply.enhanced else " "
+    status = reply.status.encode()
     text = reply.text.encode("utf-8" if utf8 else "ascii", "replace")
     lines = [text[start : start + _REPLY_LINE] for start in range(0, len(text), _REPLY_LINE)] or [b""]
-    middle = [b"%d-%s%s\r\n" % (reply.code, lead[1:].encode(), line) for line in lines[:-1]]
-    return b"".join(middle) + b"%d%s%s\r\n" % (reply.code, lead.encode(), lines[-1])
+    middle = [b"%d-%s %s\r\n" % (reply.code, status, line) for line in lines[:-1]]
+    return b"".join(middle) + b"%d %s %s\r\n" % (reply.code, status, lines[-1])
 
 
 class Conversation(SMTP):
@@ -89,7 +89,11 @@ class Conversation(SMTP):
 
     def connection_made(self, transport: Any) -> None:
         """Let the peer in, or tell it why not and close."""
-        self.peer = plain(transport.get_extra_info("peername")[0])
+        name = transport.get_extra_info("peername")
+        if name is None:  # it went away before we looked
+            transport.abort()
+            return
+        self.peer = plain(name[0])
         self._socket = transport.get_extra_info("socket")
         refusal = self.service.enter(self)
         if refusal:
@@ -137,10 +141,6 @@ class Conversation(SMTP):
         self._cut_off(Reply(421, "4.3.2", "mailman is stopping, try again in a moment"))
 
     # --- time
-
-    def set_deadline(self, seconds: float) -> None:
-        """The client has so many seconds from now."""
-        self._reset_timeout(seconds)
 
     def _reset_timeout(self, duration: float | None = None) -> None:
         """The client has so many seconds from now; without `duration` the idle time-out."""

@@ -11,7 +11,7 @@ A large letter can be moved to a file while it arrives (`spill`), so that many s
 and not memory (I9).
 """
 
-from typing import BinaryIO
+from io import FileIO
 
 END = b"\r\n.\r\n"
 
@@ -24,7 +24,7 @@ class Intake:
         self._raw_limit = limit * 4 // 3 + len(END)
         self._limit = limit
         self._octets = bytearray(b"\r\n")
-        self._file: BinaryIO | None = None
+        self._file: FileIO | None = None
         self.received = 0
         self.too_large = False
         self._discarding = False
@@ -60,11 +60,14 @@ class Intake:
             self.discard()
         return None
 
-    def spill(self, file: BinaryIO) -> None:
+    def spill(self, file: FileIO) -> None:
         """Move to `file`, the same one each time, what is no longer needed to find the end. Raises OSError."""
         self._file = file
         movable = max(0, len(self._octets) - len(END))
-        file.write(memoryview(self._octets)[:movable])
+        with memoryview(self._octets) as octets:
+            written = 0
+            while written < movable:  # an unbuffered write may take a part only, as when the disk becomes full
+                written += file.write(octets[written:movable])
         del self._octets[:movable]
 
     def content(self) -> bytes:
@@ -75,16 +78,27 @@ class Intake:
         octets, self._octets = self._octets, bytearray()
         if self._discarding:
             return b""
-        if self._file:
-            self._file.seek(0)
-            octets = bytearray(self._file.read()) + octets
-            self.close()
+        octets = self._read_back(octets)
         # RFC 5321 §4.5.2: a dot that begins a line is taken away. The octets begin with the CRLF of DATA itself.
         if octets.find(b"\r\n.") >= 0:
             octets = octets.replace(b"\r\n.", b"\r\n")
         del octets[:2]
         self.too_large = len(octets) > self._limit
         return b"" if self.too_large else bytes(octets)
+
+    def _read_back(self, last: bytearray) -> bytearray:
+        """All octets again, in one piece and with one copy: what went to the file, and the last ones."""
+        file, self._file = self._file, None
+        if file is None:
+            return last
+        with file:
+            size = file.tell()
+            octets = bytearray(size + len(last))
+            file.seek(0)
+            if file.readinto(memoryview(octets)[:size]) != size:
+                raise OSError("the file of a letter that was arriving is shorter than what was written")
+        octets[size:] = last
+        return octets
 
     def close(self) -> None:
         """Give back the file."""

@@ -6,7 +6,7 @@ disk, bounded by `spool_limit` over all connections, and not memory. Once it is 
 thrown away.
 """
 
-from typing import BinaryIO
+from io import FileIO
 
 from hedwig import log
 from hedwig.mailman.intake import Intake
@@ -20,9 +20,14 @@ class Reception:
         self.intake = intake
         self.no_room = False
         self._service = service
-        self._file: BinaryIO | None = None
+        self._file: FileIO | None = None
         self._on_disk = 0
         self._in_memory = 0
+
+    @property
+    def large(self) -> bool:
+        """Whether it went to disk."""
+        return self._file is not None
 
     def take(self, chunk: bytes) -> bytes | None:
         """Take a chunk. None: more is needed. Otherwise what follows the end of data."""
@@ -33,7 +38,7 @@ class Reception:
 
     async def wait_for_memory(self) -> None:
         """Wait until a large letter may be read into memory; small ones don't wait."""
-        if self._file and not self.no_room:
+        if self.large and not self.no_room:
             await self._service.memory.take(self.intake.received)
             self._in_memory = self.intake.received
 

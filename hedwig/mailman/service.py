@@ -11,8 +11,9 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 from hedwig import log, settings
 from hedwig.mailman import Submission, Submit
@@ -159,10 +160,10 @@ class Service:
         self._logged[peer] = now
         log.event("refused", f"connection from {peer} refused: {refusal}", log.Level.NOTICE, client=peer, reply=refusal)
 
-    def file_for_large(self) -> BinaryIO:
+    def file_for_large(self) -> FileIO:
         """A file without a name, for a letter that is arriving: beside the spool, where room is meant for letters.
 
         Raises OSError.
         """
         folder = Path(self.settings.spool).parent
-        return tempfile.TemporaryFile(dir=folder if folder.is_dir() else None, buffering=0)
+        return tempfile.TemporaryFile("w+b", buffering=0, dir=folder if folder.is_dir() else None)

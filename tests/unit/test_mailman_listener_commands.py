@@ -109,7 +109,7 @@ def test_long_replies_are_several_lines_each_with_the_status():
     assert all(line.startswith(b"550-5.7.1 ") for line in lines[:-1])
     assert lines[-1].startswith(b"550 5.7.1 ")
     assert all(len(line) <= 510 for line in lines)
-    assert wire(Reply(250, "", ""), utf8=False) == b"250 \r\n"
+    assert wire(Reply(250, "", ""), utf8=False) == b"250 2.0.0 \r\n"
 
 
 async def test_refused_addresses_leave_the_transaction_as_it_was():

@@ -1,6 +1,7 @@
 """The end of data and nothing else ends data (I6); large letters, full disks, slow senders (I9)."""
 
 import asyncio
+import io
 import itertools
 import time
 
@@ -156,6 +157,35 @@ async def test_a_full_disk_is_452_and_small_letters_pass(journal):  # noqa: F811
         assert (await client.ask(b"x\r\n" * 120_000 + b".\r\n"))[0] == 250
         assert host.listener._service.on_disk == 0
     assert any("spool_limit is 400000" in message for _, message, _ in journal)
+
+
+async def test_a_disk_that_is_truly_full_is_452(monkeypatch, journal):  # noqa: F811
+    async with mailman() as host, host.client() as client:
+        monkeypatch.setattr(service.Service, "file_for_large", lambda _: io.FileIO("/dev/full", "r+b"))
+        await client.greet()
+        await client.transaction()
+        code, text = await client.ask(b"x\r\n" * 300_000 + b".\r\n")
+        assert (code, text[:6]) == (452, "4.3.1 ")
+        await client.transaction()
+        assert (await client.ask(b"x\r\n.\r\n"))[0] == 250
+        assert len(host.forwarder.taken) == 1
+    assert any("No space left on device" in message for _, message, _ in journal)
+
+
+def test_a_file_that_takes_a_part_only_of_each_write_loses_nothing(tmp_path):
+    class Grudging(io.FileIO):
+        def write(self, octets):
+            return super().write(bytes(octets)[:7])
+
+    intake = Intake(1 << 20)
+    letter = b"".join(b".%d\r\n" % number for number in range(5000))
+    with Grudging(tmp_path / "letter", "w+b") as file:
+        for start in range(0, len(letter), 999):
+            assert intake.feed(letter[start : start + 999]) is None
+            intake.spill(file)
+            assert intake.in_memory <= 5
+        assert intake.feed(b".\r\nQUIT\r\n") == b"QUIT\r\n"
+        assert intake.content() == letter.replace(b".", b"")
 
 
 async def test_large_letters_wait_for_memory_and_small_ones_pass_by():
