@@ -269,8 +269,10 @@ class Work(Protocol):
     def owners(self) -> list[str]:
         """All owners that hold claims now. Their locks tell which of them are dead."""
 
-    def free(self, owner: str, doubtful: Callable[[int, int], bool], now: float, retry_after: float) -> "Future[int]":
-        """Free all claims of a dead owner whose lock the caller holds; returns how many.
+    def free(
+        self, owner: str, doubtful: Callable[[int, int], bool], now: float, retry_after: float
+    ) -> "Future[list[Waiting]]":
+        """Free all claims of a dead owner whose lock the caller holds; returns them, so that they can be hinted.
 
         Where `doubtful(delivery, token)` (a dot mark, I5) the recipients become deferred to now + `retry_after` with
         one more try, and an IN_DOUBT event is written; else they are handed back.

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hedwig.spool import Claim, Event, Kind, Pause, Preview, Recipient, bodies
+from hedwig.spool import Claim, Event, Kind, Pause, Preview, Recipient, Waiting, bodies
 from hedwig.spool.history import line, record
 
 _FREE = "d.token IS NULL AND d.state <> 'held' AND (d.due <= ? OR d.expires <= ?)"
@@ -134,7 +134,8 @@ class FreeRequest:
 
 
 _HELD_BY = """
-SELECT d.delivery, d.token, d.claimed_at, d.expires, m.queue_id, m.client FROM deliveries d INDEXED BY active
+SELECT d.delivery, d.destination, d.priority, d.token, d.claimed_at, d.expires, m.queue_id, m.client
+FROM deliveries d INDEXED BY active
 CROSS JOIN messages m WHERE d.token IS NOT NULL AND d.owner = ? AND m.message = d.message"""
 _DOUBT = """
 UPDATE recipients SET state = 'deferred', tries = tries + 1, due = ?, last_reply = ? WHERE delivery = ?
@@ -147,15 +148,16 @@ WHERE delivery = ?"""
 _IN_DOUBT = "the worker ended between the final dot and its reply"
 
 
-def free(db: sqlite3.Connection, requests: Sequence[FreeRequest]) -> list[int]:
-    """Free all claims of dead owners; how many of each."""
+def free(db: sqlite3.Connection, requests: Sequence[FreeRequest]) -> list[list[Waiting]]:
+    """Free all claims of dead owners; those of each."""
     return [_free(db, request) for request in requests]
 
 
-def _free(db: sqlite3.Connection, request: FreeRequest) -> int:
+def _free(db: sqlite3.Connection, request: FreeRequest) -> list[Waiting]:
     lines = []
+    freed = []
     rows = db.execute(_HELD_BY, (request.owner,)).fetchall()
-    for delivery, token, claimed_at, expires, queue_id, client in rows:
+    for delivery, destination, priority, token, claimed_at, expires, queue_id, client in rows:
         if request.doubtful(delivery, token):
             due = request.now + request.retry_after
             claimed = (due, f"in doubt: {_IN_DOUBT}", delivery, claimed_at, expires <= claimed_at)
@@ -163,9 +165,11 @@ def _free(db: sqlite3.Connection, request: FreeRequest) -> int:
                 event = Event(request.now, Kind.IN_DOUBT, address, detail=_IN_DOUBT)
                 lines.append(line(event, queue_id, client))
             db.execute(_DEFER, (delivery,))
+            freed.append(Waiting(delivery, destination, priority, due))
         else:
             db.execute(_HAND_BACK, (delivery,))
+            freed.append(Waiting(delivery, destination, priority, claimed_at))
             event = Event(request.now, Kind.RETURNED, detail=f"its worker {request.owner} has ended")
             lines.append(line(event, queue_id, client))
     record(db, lines)
-    return len(rows)
+    return freed

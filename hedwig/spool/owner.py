@@ -1,8 +1,9 @@
 """Who holds which claims: an owner's name and its lock (I12).
 
-Worker N of a host is the owner "host/N" of its claims, and holds a flock on RUN_DIR/workers/N for life; a mailman is the
-owner "host/0" in its own spool, with a lock beside that. The kernel gives the lock back when the process ends, however it ends; so whoever obtains the lock of another owner knows that it
-is dead, and may free its claims. No clock takes part in this.
+Worker N of a host is the owner "host/N" of its claims, and holds a flock on RUN_DIR/workers/N for life; a mailman is
+the owner "host/0" in its own spool, with a lock beside that. The kernel gives the lock back when the process ends,
+however it ends; so whoever obtains the lock of another owner knows that it is dead, and may free its claims. No clock
+takes part in this.
 """
 
 import fcntl

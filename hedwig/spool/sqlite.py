@@ -143,7 +143,9 @@ class SqliteSpool:
         """See Work."""
         return self._read(look.owners)
 
-    def free(self, owner: str, doubtful: Callable[[int, int], bool], now: float, retry_after: float) -> "Future[int]":
+    def free(
+        self, owner: str, doubtful: Callable[[int, int], bool], now: float, retry_after: float
+    ) -> "Future[list[Waiting]]":
         """See Work."""
         request = claim.FreeRequest(owner, doubtful, now, retry_after)
         return self._put(Job(claim.free, [request], finish=lambda _, results: results[0]))

@@ -60,10 +60,9 @@ class Claimer:
         self.beat = time.monotonic()
 
     def stop(self) -> None:
-        """Take no more hints; deliveries that wait for DNS are left in the spool."""
+        """Take no more hints; deliveries that wait for DNS are left in the spool. A claim under way is not broken off:
+        nobody would know of it."""
         self._stop.set()
-        for task in self._tasks:
-            task.cancel()
 
     async def run(self, may_claim: Callable[[], bool]) -> None:
         """Until `stop`. While `may_claim` says no (outcomes can't be written) nothing new is taken."""
@@ -85,6 +84,7 @@ class Claimer:
             except (QueueDown, SpoolTrouble) as trouble:
                 self._tell_trouble(str(trouble))
                 await asyncio.sleep(TROUBLE_PAUSE)
+        await asyncio.gather(*self._tasks)
         await loop.run_in_executor(self._hands, self._queue.close)
         self._hands.shutdown()
         self._eyes.shutdown()
@@ -139,13 +139,15 @@ class Claimer:
     async def _after_lookup(
         self, destination: str, previews: list[Preview], route: "asyncio.Future[Route | Unroutable]"
     ) -> None:
+        stopped = asyncio.ensure_future(self._stop.wait())
         try:
-            known = {destination: await route}
+            await asyncio.wait({route, stopped}, return_when=asyncio.FIRST_COMPLETED)
             if not self._stop.is_set():
-                await self._claim({destination: previews}, known, [])
+                await self._claim({destination: previews}, {destination: route.result()}, [])
         except SpoolTrouble as trouble:
             self._tell_trouble(str(trouble))
         finally:
+            stopped.cancel()
             left = self._aside.get(destination, 0) - len(previews)
             if left > 0:
                 self._aside[destination] = left

@@ -6,24 +6,35 @@ from pathlib import Path
 
 from hedwig import log
 from hedwig.settings import Retry, Worker
-from hedwig.spool import SpoolTrouble, Work, owner
+from hedwig.spool import SpoolTrouble, Waiting, Work, owner
 from hedwig.worker.dots import path_of, read_marks
 
 
-def free_claims(spool: Work, name: str, dots: Path, retry: Retry) -> int:
-    """Free what the owner `name` holds, whose lock the caller has; returns how many claims. A claim with a dot mark is
-    in doubt: it is tried again after the schedule's first wait, with the same Message-ID."""
+def free_claims(spool: Work, name: str, dots: Path, retry: Retry) -> list[Waiting]:
+    """Free what the owner `name` holds, whose lock the caller has; returns what can be tried again at once.
+
+    A claim with a dot mark is in doubt: it is tried again after the schedule's first wait, with the same Message-ID.
+    """
     marks = read_marks(dots)
-    freed = spool.free(
-        name, lambda delivery, token: (delivery, token) in marks, time.time(), retry.schedule[0]
-    ).result()
+    now = time.time()
+
+    def doubtful(delivery: int, token: int) -> bool:
+        return (delivery, token) in marks
+
+    freed = spool.free(name, doubtful, now, retry.schedule[0]).result()
+    ready = [waiting for waiting in freed if waiting.due <= now]
     if freed:
-        log.say(log.Level.NOTICE, f"{freed} deliveries that {name} held when it ended are free again")
-    return freed
+        doubts = f", {len(freed) - len(ready)} of them in doubt" if len(ready) < len(freed) else ""
+        log.say(log.Level.NOTICE, f"{len(freed)} deliveries that {name} held when it ended are free again{doubts}")
+    return ready
 
 
-def free_dead_owners(spool: Work, myself: str, settings: Worker) -> None:
-    """Look for claims of owners whose lock nobody holds, and free them. Thread-safe; blocks for a commit."""
+def free_dead_owners(spool: Work, myself: str, settings: Worker) -> list[Waiting]:
+    """Look for claims of owners whose lock nobody holds, and free them; returns what can be tried again at once.
+
+    Thread-safe; blocks for a commit.
+    """
+    ready: list[Waiting] = []
     try:
         for name in spool.owners():
             number = owner.number_of(name)
@@ -33,8 +44,9 @@ def free_dead_owners(spool: Work, myself: str, settings: Worker) -> None:
             if not lock.take():
                 continue
             try:
-                free_claims(spool, name, path_of(settings.state_dir, number), settings.retry)
+                ready += free_claims(spool, name, path_of(settings.state_dir, number), settings.retry)
             finally:
                 lock.give_back()
     except SpoolTrouble as trouble:
         log.say(log.Level.WARNING, f"claims of dead workers can't be freed now: {trouble}")
+    return ready

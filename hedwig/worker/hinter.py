@@ -19,7 +19,8 @@ class Hinter:
 
     def hint(self, deliveries: list[Waiting]) -> None:
         """Put hints, soon; returns at once."""
-        self._hand.submit(self._put, deliveries)
+        if deliveries:
+            self._hand.submit(self._put, deliveries)
 
     def close(self) -> None:
         """Put what was asked for, and end."""

@@ -119,9 +119,9 @@ class _Life:
         self._spool = spool
         self._owner = owner.owner_name(number)
         own_dots = path_of(settings.state_dir, number)
-        free_claims(spool, self._owner, own_dots, settings.retry)
         me = myself.find(settings)
         self._hinter = Hinter(open_queue(settings.queue))
+        self._hinter.hint(free_claims(spool, self._owner, own_dots, settings.retry))
         self._router = Router(DnsResolver(settings.dns.nameservers, settings.dns.port), me, settings.smtp_port)
         self._settler = Settler(spool, self._hinter.hint, time.time)
         self._tools = Tools(
@@ -151,9 +151,8 @@ class _Life:
         self._outside.notify("STOPPING=1")
         self._claimer.stop()
         upkeep.cancel()
-        await self._dispatch.stop(self._settings.stop_time)
         await asyncio.gather(claimer, upkeep, return_exceptions=True)
-        await self._dispatch.stop(0)
+        await self._dispatch.stop(self._settings.stop_time)
         self._settler.stop()
         await asyncio.gather(settler, return_exceptions=bool(broken))
         self._hinter.close()
@@ -174,11 +173,15 @@ class _Life:
                 self._outside.notify("WATCHDOG=1")
             self._tools.bag.forget_idle(time.time())
             if rounds % DEAD_EVERY == 0:
-                await asyncio.get_running_loop().run_in_executor(
-                    None, free_dead_owners, self._spool, self._owner, self._settings
-                )
+                await self._free_dead_owners()
             rounds += 1
             await asyncio.sleep(ROUND)
+
+    async def _free_dead_owners(self) -> None:
+        loop = asyncio.get_running_loop()
+        ready = await loop.run_in_executor(None, free_dead_owners, self._spool, self._owner, self._settings)
+        if ready:
+            self._hinter.hint(ready)
 
     def reload(self) -> None:
         """SIGHUP."""

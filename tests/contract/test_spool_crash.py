@@ -64,7 +64,7 @@ def test_a_dead_owners_claims_outlive_it(opened: Callable[[], Any], tmp_path: Pa
     spool = opened()
     assert claim(spool, deliveries, now=NOW + 1e7) == []
     assert spool.owners() == ["dead/1"]
-    assert spool.free("dead/1", lambda *_: False, NOW, 300.0).result(10) == 2
+    assert len(spool.free("dead/1", lambda *_: False, NOW, 300.0).result(10)) == 2
     assert len(claim(spool, deliveries)) == 2
 
 
