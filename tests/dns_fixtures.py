@@ -1,25 +1,20 @@
 """Real DNS for tests: nsd with the test's zones behind unbound, both on one loopback address and ports of their own.
 
-`DnsServers` starts both, waits until unbound answers from every zone, and ends both by their process IDs. `ScriptedDns`
-is for what real servers don't do: broken answers, silence, forgeries. A missing program fails the test.
+`DnsServers` starts both, waits until unbound answers from every zone, and ends both by their process IDs. A missing
+program fails the test. What real servers don't do is in dns_script.py.
 """
 
-import asyncio
 import contextlib
 import shutil
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import dns.exception
-import dns.flags
 import dns.message
 import dns.query
-import dns.rcode
-import dns.rrset
 
 _NSD = """
 server:
@@ -159,74 +154,3 @@ class DnsServers:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-Script = Callable[[dns.message.Message, bool], Iterable[bytes]]
-
-
-class ScriptedDns(asyncio.DatagramProtocol):
-    """A nameserver that does what `script` says: from the query, and whether it came by TCP, to datagrams in answer.
-
-    None is silence. `asked` lists the questions, as ("example.org.", "MX", by TCP). Runs in the test's event loop.
-    """
-
-    def __init__(self, script: Script, address: str = "127.0.0.1") -> None:
-        self.script = script
-        self.address = address
-        self.port = 0
-        self.asked: list[tuple[str, str, bool]] = []
-        self._last_peer: tuple[str, int] | None = None
-        self._transport: asyncio.DatagramTransport | None = None
-        self._server: asyncio.Server | None = None
-
-    async def start(self, port: int = 0) -> "ScriptedDns":
-        """Listen on `port` (0: a free one), UDP and TCP."""
-        self.port = port or free_port(self.address)
-        loop = asyncio.get_running_loop()
-        self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=(self.address, self.port))
-        self._server = await asyncio.start_server(self._by_tcp, self.address, self.port)
-        return self
-
-    async def close(self) -> None:
-        """Stop listening."""
-        assert self._transport is not None and self._server is not None
-        self._transport.close()
-        self._server.close()
-        await self._server.wait_closed()
-
-    def _answers(self, query: bytes, by_tcp: bool) -> Iterable[bytes]:
-        message = dns.message.from_wire(query)
-        question = message.question[0]
-        self.asked.append((question.name.to_text(), dns.rdatatype.to_text(question.rdtype), by_tcp))
-        return self.script(message, by_tcp)
-
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        assert self._transport is not None
-        self._last_peer = addr
-        for answer in self._answers(data, False):
-            self._transport.sendto(answer, addr)
-
-    def resend(self, datagram: bytes) -> None:
-        """Send this to whoever asked last."""
-        assert self._transport is not None
-        assert self._last_peer is not None
-        self._transport.sendto(datagram, self._last_peer)
-
-    async def _by_tcp(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            query = await reader.readexactly(int.from_bytes(await reader.readexactly(2), "big"))
-            for answer in self._answers(query, True):
-                writer.write(len(answer).to_bytes(2, "big") + answer)
-            await writer.drain()
-        writer.close()
-
-
-def answer(query: dns.message.Message, *records: str, rcode: int = dns.rcode.NOERROR) -> dns.message.Message:
-    """An answer with these records: "name TTL type rdata", as in a zone file, SOAs into the authority section."""
-    response = dns.message.make_response(query, recursion_available=True)
-    response.set_rcode(dns.rcode.Rcode.make(rcode))
-    for record in records:
-        name, ttl, rdtype, rdata = record.split(" ", 3)
-        section = response.authority if rdtype == "SOA" else response.answer
-        section.append(dns.rrset.from_text(name, int(ttl), "IN", rdtype, rdata))
-    return response

@@ -26,12 +26,14 @@ __all__ = ["Action", "Report", "Undelivered", "build", "status_of"]
 MAX_HEADER = 50_000  # octets of the original's header that are returned
 MAX_LISTED = 100  # recipients in the text for people; the status part has them all
 _FOLD_AT = 76
-_PIECE = 500
+_LONGEST_WORD = 900  # octets; longer ones are cut, since a line may have 998
 
 _MESSAGE_ID = re.compile(rb"^message-id:[ \t\r\n]*(<[!-;=?-~]{1,500}>)[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 _CLEAN = re.compile(rb"(?:[\t -~]{0,998}\r\n)*\Z")
 _WORD = re.compile(r" +[^ ]+")
 _HOST = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}")
+_PIECE = re.compile(r"(?:\\x\{\w+\}|.){1,90}")  # no \x{...} is cut through
+_MANY_SPACES = re.compile(r" {80,}")  # they would fold into lines that look empty
 _NOT_PLAIN = re.compile(r"[^ -~]")
 _NOT_QCHAR = re.compile(r"[^!-*,-<>-\[\]-~]")
 
@@ -223,16 +225,16 @@ def _escape(found: re.Match[str]) -> str:
 
 
 def _plain(text: str) -> str:
-    return _NOT_PLAIN.sub(_escape, one_line(text))
+    return _MANY_SPACES.sub(" ", _NOT_PLAIN.sub(_escape, one_line(text)))
 
 
 def _field(name: str, value: str) -> str:
-    """One field, folded before spaces; a word without any is cut at _PIECE, so that no line passes 998 octets."""
+    """One field, folded before spaces; only a word of more than _LONGEST_WORD octets is cut."""
     lines = [f"{name}:"]
     for word in _WORD.findall(f" {_plain(value)}"):
         if len(lines[-1]) + len(word) > _FOLD_AT and len(lines[-1]) > len(name) + 1:
             lines.append("")
-        first, *others = (word[start : start + _PIECE] for start in range(0, len(word), _PIECE))
+        first, *others = [word] if len(word) <= _LONGEST_WORD else _PIECE.findall(word)
         lines[-1] += first
         lines += [f" {piece}" for piece in others]
     return "\r\n".join(lines) + "\r\n"

@@ -18,13 +18,12 @@ One thread runs `run`; `step` is one round and does not wait, for tests. `notice
 """
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import islice
 
 from hedwig import log
+from hedwig.postoffice.timetable import Clocks, Timetable
 from hedwig.postoffice.window import Windows
 from hedwig.queue import DEFAULT_LANE, Hint, Queue, QueueDown
 from hedwig.spool import Look, SpoolTrouble, Waiting
@@ -50,14 +49,6 @@ def one_lane(_destination: str) -> str:
     return DEFAULT_LANE
 
 
-@dataclass(frozen=True, slots=True)
-class Clocks:
-    """Unix time, which may be set, and a monotonic one; both in seconds."""
-
-    unix: Callable[[], float] = time.time
-    monotonic: Callable[[], float] = time.monotonic
-
-
 class Feeder:
     """Feeds one queue from one spool."""
 
@@ -78,11 +69,12 @@ class Feeder:
         self._full: set[str] = set()  # destinations with a full window and perhaps more that is due
         self._paused: set[str] = set()
         self._instance = ""
-        self._next = dict.fromkeys(("instance", "all", "due", "pauses", "expired", "ask"), float("-inf"))
+        self._times = Timetable(self._clocks, "instance", "all", "due", "pauses", "expired", "ask")
         self._asked_at = self._clocks.monotonic()
+        self._times.after("ask", ASK_FAST)
         self._ask_every = ASK_FAST
         self._due_since = self._clocks.unix()
-        self._offset = self._clocks.unix() - self._clocks.monotonic()
+        self._trouble = ""
 
     def notice(self, waiting: Sequence[Waiting]) -> None:
         """Fresh deliveries are in the spool."""
@@ -96,12 +88,7 @@ class Feeder:
         """Feed until `stop`."""
         while not self._stopping:
             self._wake.clear()
-            try:
-                wait = self.step()
-            except SpoolTrouble as error:
-                log.say(log.Level.ERROR, f"the feeder can't read the spool: {error}")
-                self._next["all"] = float("-inf")
-                wait = RETRY
+            wait = self.step()
             if wait > 0:
                 self._wake.wait(wait)
         self._queue.close()
@@ -113,54 +100,59 @@ class Feeder:
 
     def step(self) -> float:
         """One round; gives the seconds until the next one has something to do, if nothing is noticed before."""
-        now = self._clocks.monotonic()
         self._mind_the_clock()
         fresh = self._take_noticed()
         try:
-            if self._is_due("instance", INSTANCE_EVERY if not self.down else RETRY):
+            if self._times.is_due("instance", INSTANCE_EVERY if not self.down else RETRY):
                 self._compare_instance()
             if self.down:
                 self._set_aside(fresh)
-                return max(0.01, self._next["instance"] - now)
-            self._watch_pauses()
-            self._put_fresh(fresh)
-            self._find_due()
-            self._ask()
-            busy = self._top_up()
+                return RETRY
+            busy = self._feed(fresh)
+            self._trouble = ""
         except QueueDown as error:
             self._set_aside(fresh)
             self._went_down(error)
             return RETRY
+        except SpoolTrouble as error:
+            self._set_aside(fresh)
+            self._cannot_read(error)
+            return RETRY
         if busy or self._noticed:
             return 0.0
-        wake = min(*self._next.values(), self._asked_at + self._ask_every if self._pressed() else float("inf"))
-        return max(0.0, wake - self._clocks.monotonic())
+        if self._pressed():
+            self._times.not_after("ask", self._asked_at + self._ask_every)
+        return self._times.wait()
+
+    def _feed(self, fresh: Sequence[Waiting]) -> bool:
+        self._watch_pauses()
+        self._put_fresh(fresh)
+        self._find_due()
+        self._ask()
+        return self._top_up()
+
+    def _cannot_read(self, error: SpoolTrouble) -> None:
+        if str(error) != self._trouble:
+            log.say(log.Level.ERROR, f"the feeder can't read the spool: {error}")
+        self._trouble = str(error)
+        self._times.at_once("all", "pauses")
 
     def _pressed(self) -> bool:
         """Whether something waits for hints to be taken."""
         return bool(self._full) or (bool(self._backlog) and bool(self._windows.full_lanes()))
 
-    def _is_due(self, what: str, every: float) -> bool:
-        now = self._clocks.monotonic()
-        if now < self._next[what]:
-            return False
-        self._next[what] = now + every
-        return True
-
     def _mind_the_clock(self) -> None:
-        offset = self._clocks.unix() - self._clocks.monotonic()
-        jumped = offset - self._offset
+        jumped = self._times.jumped()
         if abs(jumped) > JUMP:
             self._windows.shift(jumped)
             self._due_since = self._clocks.unix()
-            self._next["all"] = self._next["pauses"] = float("-inf")
-        self._offset = offset
+            self._times.at_once("all", "pauses")
 
     def _take_noticed(self) -> list[Waiting]:
         fresh = [self._noticed.popleft() for _ in range(len(self._noticed))]
         if self._overrun:
             self._overrun = False
-            self._next["all"] = float("-inf")
+            self._times.at_once("all")
         return fresh
 
     def _set_aside(self, fresh: Sequence[Waiting]) -> None:
@@ -177,16 +169,16 @@ class Feeder:
             self._instance = instance
             self._windows.forget_all()
             self._full.clear()
-            self._next["all"] = float("-inf")
+            self._times.at_once("all")
 
     def _went_down(self, error: QueueDown) -> None:
         if not self.down:
             log.say(log.Level.WARNING, f"the queue can't be reached: {error}; messages are accepted all the same")
         self.down = str(error) or "down"
-        self._next["instance"] = self._clocks.monotonic() + RETRY
+        self._times.after("instance", RETRY)
 
     def _watch_pauses(self) -> None:
-        if not self._is_due("pauses", POLL):
+        if not self._times.is_due("pauses", POLL):
             return
         paused = {pause.destination for pause in self._look.pauses(self._clocks.unix())}
         for destination in paused ^ self._paused:
@@ -215,15 +207,15 @@ class Feeder:
 
     def _find_due(self) -> None:
         unix = self._clocks.unix()
-        if self._is_due("all", ALL_EVERY):
+        if self._times.is_due("all", ALL_EVERY):
             started = self._clocks.monotonic()
             self._more(self._look.destinations(unix, None))
             took = self._clocks.monotonic() - started
-            self._next["all"] = started + min(ALL_EVERY, max(ALL_AT_MOST, 200 * took))
-        if self._is_due("due", POLL):
+            self._times.after("all", min(ALL_EVERY, max(ALL_AT_MOST, 200 * took)))
+        if self._times.is_due("due", POLL):
             self._more(self._look.destinations(unix, self._due_since - OVERLAP))
             self._due_since = unix
-        if self._is_due("expired", EXPIRED_EVERY):
+        if self._times.is_due("expired", EXPIRED_EVERY):
             expired = self._look.expired(unix, AT_ONCE)
             self._put([one for one in expired if one.delivery not in self._windows.out(one.destination)])
 
@@ -252,11 +244,9 @@ class Feeder:
 
     def _ask(self) -> None:
         """Which hints have been taken? At most a tenth of the time is spent on asking."""
-        now = self._clocks.monotonic()
-        if self._pressed():
-            self._next["ask"] = min(self._next["ask"], self._asked_at + self._ask_every)
-        if now < self._next["ask"] or now <= self._asked_at:
+        if not self._times.is_due("ask", ASK_IDLE):
             return
+        now = self._clocks.monotonic()
         hinted = self._windows.every()
         taken = self._windows.taken(
             self._look.still_waiting(hinted, self._clocks.unix()) if hinted else set(), now - self._asked_at
@@ -265,7 +255,6 @@ class Feeder:
         took = self._clocks.monotonic() - now
         self._ask_every = max(10 * took, ASK_FAST if taken else min(ASK_SLOW, 2 * self._ask_every))
         self._asked_at = now
-        self._next["ask"] = now + ASK_IDLE
         for destination in [one for one in self._full if self._windows.low(one)]:
             self._full.discard(destination)
             self._backlog[destination] = None

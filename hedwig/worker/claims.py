@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+from typing import Any, Protocol
 
 from hedwig import log
 from hedwig.queue import DEFAULT_LANE, Hint, Queue, QueueDown
@@ -110,8 +110,9 @@ class Claimer:
         for preview in previews:
             groups.setdefault(preview.destination, []).append(preview)
         routes = {destination: asyncio.ensure_future(self._router.route(destination)) for destination in groups}
-        if routes:
-            await asyncio.wait(routes.values(), timeout=ROUTE_TIME)
+        hopeful = [task for destination, task in routes.items() if destination not in self._aside]
+        if hopeful:
+            await asyncio.wait(hopeful, timeout=ROUTE_TIME)
         known: dict[str, Route | Unroutable] = {}
         pauses: list[Pause] = []
         for destination, task in routes.items():
@@ -140,8 +141,9 @@ class Claimer:
         self, destination: str, previews: list[Preview], route: "asyncio.Future[Route | Unroutable]"
     ) -> None:
         stopped = asyncio.ensure_future(self._stop.wait())
+        either: set[asyncio.Future[Any]] = {route, stopped}
         try:
-            await asyncio.wait({route, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if not self._stop.is_set():
                 await self._claim({destination: previews}, {destination: route.result()}, [])
         except SpoolTrouble as trouble:

@@ -2,76 +2,22 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import Iterable
 
 import dns.flags
 import dns.message
 import dns.rcode
 import dns.rdatatype
 import pytest
-import uvloop
-from dns_fixtures import Script, ScriptedDns, answer, free_port
+from dns_script import AMPLE, GOOD, SHORT, Script, Start, answer, failing, good, silent
+from dns_script import event_loop as event_loop
+from dns_script import start as start
 
-from hedwig.mx import AddressesFound, Exchanger, MxFound, MxNone, MxUnknown
-from hedwig.mx.dns import FAILURE_TTL, MAX_ABSENT, DnsResolver
+from hedwig.mx import AddressesNone, MxFound, MxNone, MxUnknown
+from hedwig.mx.dns import DnsResolver
 
 pytestmark = pytest.mark.usefixtures("event_loop")
-AMPLE = 10.0  # a resolver's `timeout` where an answer comes: its first wait is two fifths of it
-SHORT = (
-    2.0  # ... where a test waits for a time-out: short, but long enough that a loaded machine's answers come in time
-)
-Start = Callable[..., Awaitable[ScriptedDns]]
 SOA = "example.org. {ttl} SOA ns. host. 1 1 1 1 {ttl}"
-
-
-@pytest.fixture(params=["asyncio", "uvloop"])
-def event_loop(request: pytest.FixtureRequest) -> Iterator[asyncio.AbstractEventLoop]:
-    loop = uvloop.new_event_loop() if request.param == "uvloop" else asyncio.new_event_loop()
-    yield loop
-    loop.close()
-
-
-@pytest.fixture
-async def start() -> AsyncIterator[Start]:
-    started: list[ScriptedDns] = []
-
-    async def one(script: Script, address: str = "127.0.0.1", port: int = 0) -> ScriptedDns:
-        started.append(await ScriptedDns(script, address).start(port))
-        return started[-1]
-
-    yield one
-    for server in started:
-        await server.close()
-
-
-class Clock:
-    """A clock that the test moves."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def good(query: dns.message.Message, by_tcp: bool = False) -> Iterable[bytes]:
-    """MX 10 mx.example.net for every name, and one address of each family."""
-    del by_tcp
-    name, rdtype = query.question[0].name, dns.rdatatype.to_text(query.question[0].rdtype)
-    rdata = {"MX": "10 mx.example.net.", "A": "192.0.2.1", "AAAA": "2001:db8::1"}[rdtype]
-    return [answer(query, f"{name} 60 {rdtype} {rdata}").to_wire()]
-
-
-def silent(query: dns.message.Message, by_tcp: bool) -> Iterable[bytes]:
-    del query, by_tcp
-    return []
-
-
-def failing(rcode: dns.rcode.Rcode) -> Script:
-    return lambda query, by_tcp: [answer(query, rcode=rcode).to_wire()]
-
-
-GOOD = MxFound((Exchanger(10, "mx.example.net"),))
 
 
 @pytest.mark.parametrize("rcode", [dns.rcode.SERVFAIL, dns.rcode.REFUSED, dns.rcode.NOTIMP, dns.rcode.NOTAUTH])
@@ -210,6 +156,19 @@ async def test_truncated_answer_and_broken_tcp(start: Start, by_tcp: list[bytes]
     await resolver.close()
 
 
+async def test_answer_to_another_question_over_tcp(start: Start) -> None:
+    """The ID must be the one that was sent there too."""
+
+    def other(query: dns.message.Message, by_tcp: bool) -> Iterable[bytes]:
+        (true,) = good(query)
+        return [bytes([true[0] ^ 1]) + true[1:]] if by_tcp else [truncated(query)]
+
+    server = await start(other)
+    resolver = DnsResolver([server.address], server.port, timeout=AMPLE)
+    assert isinstance(await resolver.exchangers("example.org"), MxUnknown)
+    await resolver.close()
+
+
 async def test_forged_and_foreign_datagrams_are_ignored(start: Start) -> None:
     """Another ID, another question, a query, garbage: the wait goes on until the true answer comes."""
 
@@ -256,23 +215,6 @@ async def test_malformed_answers_are_deferrals_and_nothing_else(start: Start) ->
     await resolver.close()
 
 
-async def test_one_family_is_enough(start: Start) -> None:
-    """A fails, AAAA answers: what there is is used, but only for as long as a failure is kept."""
-    clock = Clock()
-
-    def half(query: dns.message.Message, by_tcp: bool) -> Iterable[bytes]:
-        is_a = query.question[0].rdtype == dns.rdatatype.A
-        return (failing(dns.rcode.SERVFAIL) if is_a else good)(query, by_tcp)
-
-    server = await start(half)
-    resolver = DnsResolver([server.address], server.port, timeout=AMPLE, clock=clock)
-    assert await resolver.addresses("mx.example.net") == AddressesFound(("2001:db8::1",))
-    server.script = good
-    clock.now += FAILURE_TTL
-    assert await resolver.addresses("mx.example.net") == AddressesFound(("192.0.2.1", "2001:db8::1"))
-    await resolver.close()
-
-
 async def test_half_an_answer_is_no_absence(start: Start) -> None:
     """A fails and there is no AAAA: the host may well have an address, so nothing bounces."""
 
@@ -286,6 +228,46 @@ async def test_half_an_answer_is_no_absence(start: Start) -> None:
     await resolver.close()
 
 
+async def test_name_that_does_not_exist_has_no_other_family(start: Start) -> None:
+    """NXDOMAIN is about the name (RFC 8020), so that one family's failure doesn't matter."""
+
+    def half(query: dns.message.Message, by_tcp: bool) -> Iterable[bytes]:
+        is_a = query.question[0].rdtype == dns.rdatatype.A
+        return failing(dns.rcode.NXDOMAIN if is_a else dns.rcode.SERVFAIL)(query, by_tcp)
+
+    server = await start(half)
+    resolver = DnsResolver([server.address], server.port, timeout=AMPLE)
+    assert isinstance(await resolver.addresses("mx.example.net"), AddressesNone)
+    await resolver.close()
+
+
+async def test_names_come_in_lower_case(start: Start) -> None:
+    """One host written in two ways is one host."""
+    records = ("example.org. 60 MX 10 MX.Example.NET.", "example.org. 60 MX 10 mx.example.net.")
+    server = await start(lambda query, by_tcp: [answer(query, *records).to_wire()])
+    resolver = DnsResolver([server.address], server.port, timeout=AMPLE)
+    assert await resolver.exchangers("example.org") == GOOD
+    await resolver.close()
+
+
+async def test_cname_that_the_server_does_not_follow(start: Start) -> None:
+    """We go on with the name that it stands for; and not for ever."""
+
+    def one_step(query: dns.message.Message, by_tcp: bool) -> Iterable[bytes]:
+        name = query.question[0].name.to_text()
+        if name == "end.example.":
+            return good(query, by_tcp)
+        target = "end.example." if name == "start.example." else "round.example."
+        return [answer(query, f"{name} 60 CNAME {target}").to_wire()]
+
+    server = await start(one_step)
+    resolver = DnsResolver([server.address], server.port, timeout=AMPLE)
+    assert await resolver.exchangers("start.example") == GOOD
+    assert isinstance(await resolver.exchangers("round.example"), MxUnknown)
+    assert len(server.asked) < 20
+    await resolver.close()
+
+
 async def test_implicit_mx_waits_for_its_addresses(start: Start) -> None:
     """No MX, and the addresses can't be had now: a deferral, not 5.1.2."""
 
@@ -296,87 +278,6 @@ async def test_implicit_mx_waits_for_its_addresses(start: Start) -> None:
     server = await start(no_mx)
     resolver = DnsResolver([server.address], server.port, timeout=AMPLE)
     assert isinstance(await resolver.exchangers("example.org"), MxUnknown)
-    await resolver.close()
-
-
-@pytest.mark.parametrize("script", [failing(dns.rcode.SERVFAIL), failing(dns.rcode.NXDOMAIN)])
-async def test_dead_domain_is_asked_once_for_a_while(start: Start, script: Script) -> None:
-    """50,000 letters to a dead domain don't ask 50,000 times; and later it is asked again (I9)."""
-    clock = Clock()
-    server = await start(script)
-    resolver = DnsResolver([server.address], server.port, timeout=AMPLE, clock=clock)
-    for _ in range(1000):
-        await resolver.exchangers("dead.example")
-    assert len(server.asked) == 1
-    server.script = good
-    clock.now += FAILURE_TTL
-    assert await resolver.exchangers("dead.example") == GOOD
-    await resolver.close()
-
-
-@pytest.mark.parametrize(
-    ("records", "rcode", "kept"),
-    [
-        (("example.org. 60 MX 10 mx.example.net.",), dns.rcode.NOERROR, 60),
-        (("example.org. 0 MX 10 mx.example.net.",), dns.rcode.NOERROR, 1),
-        (("example.org. 9999999 MX 10 mx.example.net.",), dns.rcode.NOERROR, 86400),
-        (("example.org. 20 CNAME a.", "a. 60 MX 10 mx.example.net."), dns.rcode.NOERROR, 20),
-        ((SOA.format(ttl=40),), dns.rcode.NXDOMAIN, 40),
-        ((SOA.format(ttl=86400),), dns.rcode.NXDOMAIN, MAX_ABSENT),
-        ((SOA.format(ttl=0),), dns.rcode.NXDOMAIN, 1),
-    ],
-)
-async def test_answers_are_kept_for_their_ttl(
-    start: Start, records: tuple[str, ...], rcode: dns.rcode.Rcode, kept: float
-) -> None:
-    """Neither longer nor shorter, within bounds (RFC 2308 for absence)."""
-    clock = Clock()
-    server = await start(lambda query, by_tcp: [answer(query, *records, rcode=rcode).to_wire()])
-    resolver = DnsResolver([server.address], server.port, timeout=AMPLE, clock=clock)
-    await resolver.exchangers("example.org")
-    clock.now += kept - 0.5
-    await resolver.exchangers("example.org")
-    assert len(server.asked) == 1
-    clock.now += 0.5
-    await resolver.exchangers("example.org")
-    assert len(server.asked) == 2
-    await resolver.close()
-
-
-async def test_one_look_up_in_flight_whatever_becomes_of_who_asked(start: Start) -> None:
-    """A thousand couriers ask for one name: one question; the first one's cancellation harms no other."""
-    server = await start(silent)
-    resolver = DnsResolver([server.address], server.port, timeout=5.0)
-    askers = [asyncio.create_task(resolver.exchangers("example.org")) for _ in range(1000)]
-    late = asyncio.get_running_loop().create_future()
-
-    def holding(query: dns.message.Message, by_tcp: bool) -> Iterable[bytes]:
-        late.set_result(query)
-        return []
-
-    server.script = holding
-    query = await late
-    askers[0].cancel()
-    assert isinstance((await asyncio.gather(askers[0], return_exceptions=True))[0], asyncio.CancelledError)
-    assert len(server.asked) == 1
-    server.resend(next(iter(good(query))))
-    assert set(await asyncio.gather(*askers[1:])) == {GOOD}
-    assert len(server.asked) == 1
-    await resolver.close()
-
-
-async def test_slow_names_hold_back_no_others(start: Start) -> None:
-    """300 names that are never answered, more than may be young at a time; others are found meanwhile (I9)."""
-    server = await start(lambda query, by_tcp: [] if "slow" in str(query.question[0].name) else good(query))
-    resolver = DnsResolver([server.address], server.port, timeout=60.0, lifetime=60.0)
-    slow = [asyncio.create_task(resolver.exchangers(f"slow{number}.example")) for number in range(300)]
-    await asyncio.sleep(0)
-    async with asyncio.timeout(20):
-        assert await resolver.exchangers("quick.example") == GOOD
-    assert not any(task.done() for task in slow)
-    for task in slow:
-        task.cancel()
-    await asyncio.gather(*slow, return_exceptions=True)
     await resolver.close()
 
 

@@ -228,6 +228,30 @@ def test_status_and_advice(undelivered: Undelivered, status: str, advice: str) -
     assert advice in text
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "x" * 1900,
+        "x" * 900 + " " + "y" * 900,
+        "用" * 500,
+        "用户" * 20 + " no",
+        "a" + " " * 1500 + "b",
+        "a  b   c " * 50,
+    ],
+)
+def test_long_reply_is_folded_and_stays_whole(words: str) -> None:
+    """Lines stay short; the words are all there."""
+    made = dsn.build(report(Undelivered("b@e.net", Stage.RCPT, Reply(550, "5.1.1", words.strip()), host="mx.e.net")))
+    assert is_clean(made)
+    assert re.search(rb"\r\n +\r\n", made) is None
+    _, text, groups, _ = read(made)
+    assert words.strip() in text
+    plain = re.sub(
+        r"\\x\{(\w+)\}", lambda found: chr(int(found[1], 16)), groups[1]["Diagnostic-Code"].replace("\r\n", "")
+    )
+    assert plain.replace(" ", "") == f"smtp;5505.1.1{words}".replace(" ", "")
+
+
 def test_thousands_of_recipients() -> None:
     """The text stays readable; no recipient is missing for programs."""
     many = [Undelivered(f"u{number}@example.net", Stage.RCPT, Reply(550, "5.1.1", "no")) for number in range(3000)]
