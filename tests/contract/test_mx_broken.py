@@ -9,13 +9,13 @@ import dns.message
 import dns.rcode
 import dns.rdatatype
 import pytest
-from dns_script import AMPLE, GOOD, SHORT, Script, Start, answer, failing, good, silent
-from dns_script import event_loop as event_loop
-from dns_script import start as start
+from dns_fixtures import free_port
+from dns_script import AMPLE, GOOD, SHORT, Script, Start, answer, event_loop, failing, good, silent, start
 
 from hedwig.mx import AddressesNone, MxFound, MxNone, MxUnknown
 from hedwig.mx.dns import DnsResolver
 
+__all__ = ["event_loop", "start"]  # fixtures
 pytestmark = pytest.mark.usefixtures("event_loop")
 SOA = "example.org. {ttl} SOA ns. host. 1 1 1 1 {ttl}"
 
