@@ -24,8 +24,8 @@ from itertools import islice
 
 from hedwig import log
 from hedwig.postoffice.timetable import Clocks, Timetable
-from hedwig.postoffice.window import Windows
-from hedwig.queue import DEFAULT_LANE, Hint, Queue, QueueDown
+from hedwig.postoffice.window import Windows, one_lane
+from hedwig.queue import Hint, Queue, QueueDown
 from hedwig.spool import Look, SpoolTrouble, Waiting
 
 POLL = 0.25
@@ -42,11 +42,6 @@ ASK_IDLE = 2.0
 JUMP = 2.0
 AT_ONCE = 1000  # hints in one round of topping up, so that fresh mail gets its turn in between
 MOST_NOTICED = 50_000
-
-
-def one_lane(_destination: str) -> str:
-    """Every destination in the default lane."""
-    return DEFAULT_LANE
 
 
 class Feeder:
