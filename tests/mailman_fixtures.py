@@ -13,7 +13,7 @@ import uvloop
 from hedwig import log
 from hedwig.mailman import Submission
 from hedwig.mailman.doors import bound
-from hedwig.mailman.interfaces import InterfaceAddress
+from hedwig.interfaces import InterfaceAddress
 from hedwig.mailman.listener import Listener
 from hedwig.reply import Reply
 from hedwig.settings import Listen, Mailman

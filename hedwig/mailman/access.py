@@ -8,7 +8,7 @@ import ipaddress
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
-from hedwig.mailman.interfaces import InterfaceAddress, Network
+from hedwig.interfaces import InterfaceAddress, Network
 
 _LOOPBACK: tuple[Network, ...] = (ipaddress.IPv4Network("127.0.0.0/8"), ipaddress.IPv6Network("::1/128"))
 _MEMORY = 4096  # peers whose verdict is remembered until the next change

@@ -16,7 +16,7 @@ import socket
 from collections.abc import Callable, Iterable, Sequence
 
 from hedwig import log
-from hedwig.mailman.interfaces import InterfaceAddress
+from hedwig.interfaces import InterfaceAddress
 from hedwig.settings import Listen
 
 BACKLOG = 512

@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from hedwig import log, settings
-from hedwig.mailman import Submit, interfaces
+from hedwig import interfaces, log, settings
+from hedwig.mailman import Submit
 from hedwig.mailman.access import Access, Interfaces
 from hedwig.mailman.conversation import template
 from hedwig.mailman.doors import Doors

@@ -5,19 +5,12 @@ RFC 5321 §2.3.5 and §4.1.4: EHLO gives a name that resolves, or an address lit
 at last the address in brackets, which receivers don't like.
 """
 
-import array
-import fcntl
-import ipaddress
 import socket
-import struct
-from pathlib import Path
 
-from hedwig import log, routing
+from hedwig import interfaces, log, routing
 from hedwig.settings import Worker
 from hedwig.worker.route import Myself
 
-_SIOCGIFCONF = 0x8912
-_IFREQ = 40  # octets of a struct ifreq on 64-bit Linux
 _SOMEWHERE = ("192.0.2.1", 9)  # TEST-NET-1: connecting a datagram socket sends nothing, and shows the route
 
 
@@ -62,26 +55,5 @@ def _confirmed_ptr(address: str) -> str:
 
 
 def own_addresses() -> list[str]:
-    """All IPv4 and IPv6 addresses of this machine. Not by netlink, which the systemd unit forbids."""
-    return _own_ipv4() + _own_ipv6(Path("/proc/net/if_inet6"))
-
-
-def _own_ipv4() -> list[str]:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
-        room = 64 * _IFREQ
-        while True:
-            buffer = array.array("B", bytes(room))
-            answer = fcntl.ioctl(asking, _SIOCGIFCONF, struct.pack("iL", room, buffer.buffer_info()[0]))
-            used = struct.unpack("iL", answer)[0]
-            if used < room:
-                break
-            room *= 2
-    return [socket.inet_ntoa(buffer[start + 20 : start + 24]) for start in range(0, used, _IFREQ)]
-
-
-def _own_ipv6(table: Path) -> list[str]:
-    try:
-        lines = table.read_text(encoding="ascii").splitlines()
-    except OSError:
-        return []  # a kernel without IPv6
-    return [str(ipaddress.IPv6Address(int(line.split()[0], 16))) for line in lines if line]
+    """The addresses by which a host is reached from itself: those of its interfaces, and loopback's."""
+    return [found.address for found in interfaces.addresses()] + ["::1"]

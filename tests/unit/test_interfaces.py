@@ -1,11 +1,11 @@
-"""hedwig.mailman.interfaces: what `ip address` says, without netlink; in a network namespace of the test's own."""
+"""hedwig.interfaces: what `ip address` says, without netlink; in a network namespace of the test's own."""
 
 import json
 import subprocess
 import sys
 from pathlib import Path
 
-from hedwig.mailman import interfaces
+from hedwig import interfaces
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,7 +30,7 @@ exec "$@"
 
 REPORT = """
 import json
-from hedwig.mailman.interfaces import addresses
+from hedwig.interfaces import addresses
 print(json.dumps([[one.name, one.address, str(one.network), one.is_docker] for one in addresses()]))
 """
 

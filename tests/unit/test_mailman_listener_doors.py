@@ -10,10 +10,10 @@ import time
 import pytest
 from mailman_fixtures import SETTINGS, Forwarder, event_loop, journal, mailman  # noqa: F401
 
+from hedwig.interfaces import InterfaceAddress
 from hedwig.mailman import access
 from hedwig.mailman.access import Access
 from hedwig.mailman.doors import bound
-from hedwig.mailman.interfaces import InterfaceAddress
 from hedwig.mailman.listener import Listener
 from hedwig.reply import Reply
 from hedwig.settings import Listen
