@@ -87,10 +87,11 @@ class Router:
                 yield Said(Stage.DNS, routing.no_address(route.destination), f"{host}: {answer.text}")
                 continue
             for address in answer.addresses:
-                yield self._allowed(route, host, address)
+                target = self._allowed(route, host, address)
+                yield target
                 count += 1
-                if count >= MOST_TARGETS:
-                    return
+                if count >= MOST_TARGETS or isinstance(target, Said):
+                    return  # where we are an exchanger ourselves, the worse ones are not for us (RFC 5321 §5.1)
 
     def _allowed(self, route: Route, host: str, address: str) -> Target | Said:
         if routing.refused(address, self.myself.refused):
