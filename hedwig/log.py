@@ -15,8 +15,9 @@ import time
 import uuid
 from collections.abc import Callable
 
-from hedwig.reply import one_line
 from systemd import journal
+
+from hedwig.reply import one_line
 
 _NAMESPACE = uuid.UUID("5b1a6a0e-6f0c-4f0e-9d55-6b2f0f4d6a11")
 

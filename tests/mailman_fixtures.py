@@ -11,9 +11,9 @@ import pytest
 import uvloop
 
 from hedwig import log
+from hedwig.interfaces import InterfaceAddress
 from hedwig.mailman import Submission
 from hedwig.mailman.doors import bound
-from hedwig.interfaces import InterfaceAddress
 from hedwig.mailman.listener import Listener
 from hedwig.reply import Reply
 from hedwig.settings import Listen, Mailman

@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from systemd import daemon
+
 from hedwig import __version__, log
 from hedwig.config import ConfigError, warnings
 from hedwig.settings import Mailman, Postoffice, Worker
-from systemd import daemon
 
 EX_CONFIG = 78
 MAX_WORKERS = 999
