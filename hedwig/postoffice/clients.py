@@ -19,7 +19,6 @@ from hedwig.config import ConfigError
 from hedwig.settings import Client
 
 FRESH = 0.5  # seconds for which the directory is not listed again
-FRESH_AFTER_MISS = 0.02  # the same after a name or key that did not fit: it may have been added just now
 _COMPARED = 8  # every check compares as many hashes, whether the name is known or not
 _NO_KEY = "sha256:" + "0" * 64
 
@@ -50,7 +49,7 @@ class Clients:
         digest = "sha256:" + hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
         if self._matches(name, digest):
             return name
-        self._refresh(FRESH_AFTER_MISS)
+        self._refresh(0)  # it may have been added just now
         return name if self._matches(name, digest) else None
 
     def _matches(self, name: str, digest: str) -> bool:
@@ -62,13 +61,11 @@ class Clients:
         return matched
 
     def _refresh(self, fresh: float) -> None:
-        if self._clock() - self._read_at < fresh or not self._lock.acquire(blocking=False):
-            return  # or another thread is at it
-        try:
+        if fresh and self._clock() - self._read_at < fresh:
+            return
+        with self._lock:
             self._read()
             self._read_at = self._clock()
-        finally:
-            self._lock.release()
 
     def _read(self) -> None:
         try:

@@ -54,8 +54,7 @@ class Feeder:
         self._look = look
         self._queue = queue
         self._clocks = clocks or Clocks()
-        self._lane_of = lane_of
-        self._windows = Windows(lane_of)
+        self._lane_of, self._windows = lane_of, Windows(lane_of)
         self._wake = threading.Event()
         self._noticed: deque[Waiting] = deque()
         self._overrun = False
@@ -113,11 +112,9 @@ class Feeder:
             self._set_aside(fresh)
             self._cannot_read(error)
             return RETRY
-        if busy or self._noticed:
-            return 0.0
         if self._pressed():
             self._times.not_after("ask", self._asked_at + self._ask_every)
-        return self._times.wait()
+        return 0.0 if busy or self._noticed else self._times.wait()
 
     def _feed(self, fresh: Sequence[Waiting]) -> bool:
         self._watch_pauses()

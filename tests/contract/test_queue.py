@@ -66,10 +66,11 @@ class Real(Server):
             probe = open_queue(self.url)
             try:
                 probe.instance()
-                return process
             except QueueDown:
                 assert time.monotonic() < deadline, "beanstalkd did not start"
                 time.sleep(0.01)
+            else:
+                return process
             finally:
                 probe.close()
 

@@ -1,0 +1,426 @@
+"""The whole daemon over real sockets, with the real spool and the real beanstalkd."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+import requests
+from postoffice_host import FQDN, KEY, LETTER, Host, basic, frame, free_port, wait_for
+
+from hedwig import queueid
+
+MIB = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    """One daemon for all tests that leave it as it was."""
+    made = Host(tmp_path_factory.mktemp("postoffice"))
+    try:
+        made.start_queue()
+        made.start()
+        yield made
+    finally:
+        made.end()
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Host]:
+    """One for a test that stops, breaks or reconfigures it."""
+    made = Host(tmp_path)
+    try:
+        made.start_queue()
+        yield made
+    finally:
+        made.end()
+
+
+def email(**fields: object) -> str:
+    letter = {"mailfrom": "a@nankai.example", "rcpttos": ["b@163.example"], "data": LETTER.decode()}
+    return json.dumps({**letter, **fields})
+
+
+def post(host: Host, **fields: str) -> requests.Response:
+    form = {"fqdn": FQDN, "key": KEY, "email": email(), **fields}
+    return requests.post(f"http://127.0.0.1:{host.port}/", data=form, timeout=60)
+
+
+def content_of(host: Host, queue_id: str) -> bytes:
+    """The body as it lies in the spool, claimed as a worker would."""
+    spool = host.spool()
+    try:
+        deliveries = range(1, 5000)
+        claims = spool.claim(deliveries, "test/1", time.time()).result(10)
+        (claim,) = [one for one in claims if one.queue_id == queue_id]
+        return b"".join(spool.body(claim.message))
+    finally:
+        spool.close()
+
+
+def test_the_original_form_by_curl(host: Host) -> None:
+    """As the original document says: 200, in either encoding, the fields in any order; the ID is told."""
+    for fields in (
+        ["--data-urlencode", f"email={email()}", "-d", f"fqdn={FQDN}", "-d", f"key={KEY}"],
+        ["-F", f"key={KEY}", "-F", f"fqdn={FQDN.upper()}", "-F", f"email={email()}"],
+    ):
+        done = subprocess.run(
+            ["curl", "-sS", "-w", "%{http_code}", *fields, f"http://127.0.0.1:{host.port}/"],
+            capture_output=True,
+            check=True,
+            timeout=30,
+        )
+        assert done.stdout.endswith(b"200")
+        assert queueid.is_valid(json.loads(done.stdout[:-3])["id"])
+
+
+def test_a_raw_letter_is_made_whole(own: Host) -> None:
+    """Bare LF becomes CRLF; Received, Date and Message-ID are added; raw octets come through."""
+    own.start()
+    gbk = "你好".encode("gbk")
+    data = "From: a@nankai.example\nSubject: hi\n\n" + gbk.decode("utf-8", "surrogateescape") + "\n.\n"
+    answer = post(own, email=email(data=data))
+    assert answer.status_code == 200, answer.text
+    content = content_of(own, answer.json()["id"])
+    assert content.endswith(b"\r\n\r\n" + gbk + b"\r\n.\r\n")
+    assert content.startswith(b"Received: from less.nankai.example")
+    assert b"\r\nDate: " in content
+    assert b"\r\nMessage-ID: <" in content
+    assert content.count(b"\n") == content.count(b"\r\n")
+
+
+def test_the_original_form_is_idempotent(host: Host) -> None:
+    """The same ID with the same letter: 200 again; with another: 409 (I3)."""
+    queue_id = queueid.new()
+    before = len(host.queued())
+    for _ in range(3):
+        answer = post(host, id=queue_id)
+        assert (answer.status_code, answer.json()) == (200, {"id": queue_id})
+    conflict = post(host, id=queue_id, email=email(data="something else"))
+    assert (conflict.status_code, conflict.json()["code"]) == (409, 409)
+    assert len(host.queued()) == before + 1
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"key": "wrong"},
+        {"key": ""},
+        {"fqdn": "more.nankai.example"},
+        {"fqdn": ""},
+        {"fqdn": "../x"},
+        {"email": "[", "key": "x"},
+    ],
+)
+def test_a_stranger_gets_401(host: Host, fields: dict[str, str]) -> None:
+    """Unknown name and wrong key look the same, before anything else is looked at."""
+    answer = post(host, **fields)
+    assert answer.status_code == 401
+    assert set(answer.json()) == {"code", "status", "error"}
+    assert "hedwig key add" in answer.json()["error"]
+    assert KEY not in host.logged()
+
+
+@pytest.mark.parametrize("header", ["", "Basic", "Basic !!!", "Basic bm9jb2xvbg==", "Bearer x", "Basic /////w=="])
+def test_a_batch_of_a_stranger_is_401(host: Host, header: str) -> None:
+    status, told = host.request("POST", "/v1/batch", frame(), {"Authorization": header})
+    assert (status, told["code"]) == (401, 401)
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "says"),
+    [
+        ({"email": ""}, 400, "not JSON"),
+        ({"email": "[" * 200_000}, 400, "too deeply"),
+        ({"email": "null"}, 400, "not a JSON object"),
+        ({"email": email(data=7)}, 400, "must be a string"),
+        ({"email": email(rcpttos=[])}, 400, "no recipients"),
+        ({"email": email(rcpttos=["a@b.example\r\nDATA"])}, 400, "control character"),
+        ({"email": email(rcpttos=["a\0@b.example"])}, 400, "control character"),
+        ({"email": email(rcpttos=[f"u{n}@b.example" for n in range(100_001)])}, 400, "100001 recipients"),
+        ({"email": email(data="x\0y")}, 400, "NUL"),
+        ({"email": email(data="\ud800")}, 400, "surrogate"),
+        ({"email": email(data="x" * (31 * MIB))}, 413, "larger than"),
+        ({"id": "nonsense"}, 400, "id must be"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_a_bad_form_is_told_what_is_wrong(host: Host, fields: dict[str, str], code: int, says: str) -> None:
+    """400 or 413 in JSON, never a 500, and not more than a line in the log."""
+    lines = len(host.logged().splitlines())
+    answer = post(host, **fields)
+    assert answer.status_code == code, answer.text
+    assert says in answer.json()["error"]
+    assert len(host.logged().splitlines()) <= lines + 1
+
+
+def raw(host: Host, request: bytes, then: str = "read") -> bytes:
+    """Send octets as they are; what comes back until the far side closes."""
+    with socket.create_connection(("127.0.0.1", host.port), 30) as connection:
+        connection.sendall(request)
+        if then == "half-close":
+            connection.shutdown(socket.SHUT_WR)
+        answer = b""
+        while piece := connection.recv(65536):
+            answer += piece
+        return answer
+
+
+@pytest.mark.parametrize(
+    ("head", "code"),
+    [
+        (b"Content-Length: abc\r\n", 400),
+        (b"Content-Length: -1\r\n", 400),
+        (b"Content-Length: 99999999999\r\n", 413),
+        (b"Transfer-Encoding: gzip\r\n", 501),
+        (b"Transfer-Encoding: chunked\r\n", 400),
+        (b"X: " + b"x" * 20_000 + b"\r\n", 431),
+        (b"no colon\r\n", 400),
+    ],
+)
+def test_bad_http_is_told_in_json(host: Host, head: bytes, code: int) -> None:
+    answer = raw(host, b"POST / HTTP/1.1\r\nHost: x\r\n" + head + b"\r\nzz\r\n")
+    status, _, rest = answer.partition(b"\r\n")
+    assert int(status.split()[1]) == code
+    told = json.loads(rest.partition(b"\r\n\r\n")[2])
+    assert told["code"] == code
+    assert told["error"]
+
+
+def test_a_chunked_request_is_served(host: Host) -> None:
+    body = frame()
+    status, told = host.request("POST", "/v1/batch", iter([body[:50], body[50:]]), basic())
+    assert (status, told["verdicts"][0]["code"]) == (200, 250)
+
+
+def test_a_body_that_stops_halfway_registers_nothing(host: Host) -> None:
+    before = len(host.queued())
+    head = f"POST /v1/batch HTTP/1.1\r\nHost: x\r\nAuthorization: {basic()['Authorization']}\r\n"
+    body = frame()
+    for sent in (body[:-5], body[:20]):
+        raw(host, head.encode() + b"Content-Length: %d\r\n\r\n" % len(body) + sent, "half-close")
+    assert len(host.queued()) == before
+    assert host.get("/healthz")[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "code"), [("GET", "/", 405), ("POST", "/nix", 404), ("PUT", "/v1/batch", 405)]
+)
+def test_other_addresses(host: Host, method: str, path: str, code: int) -> None:
+    status, told = host.request(method, path)
+    assert (status, told["code"]) == (code, code)
+
+
+def test_a_batch_gets_a_verdict_each(host: Host) -> None:
+    """In order, SMTP whole; the good ones are in the spool, with hints; a repeat is 250 again, a conflict 450."""
+    ids = [queueid.new() for _ in range(3)]
+    body = frame(id=ids[0], rcpttos=["v1@a.example", "v2@b.example"]) + frame(id=ids[1], rcpttos=["no domain"])
+    body += frame(id=ids[2], rcpttos=["v3@a.example"])
+    status, told = host.batch(body)
+    assert status == 200
+    assert [(one["id"], one["code"], one["status"]) for one in told["verdicts"]] == [
+        (ids[0], 250, "2.0.0"),
+        (ids[1], 553, "5.1.3"),
+        (ids[2], 250, "2.0.0"),
+    ]
+    assert told["verdicts"][0]["text"] == f"queued as {ids[0]}"
+    assert {"v1@a.example", "v2@b.example", "v3@a.example"} <= set(host.queued())
+    assert host.batch(body)[1]["verdicts"] == told["verdicts"]
+    (conflict,) = host.batch(frame(b"other\r\n", id=ids[0]))[1]["verdicts"]
+    assert (conflict["code"], conflict["status"], conflict["conflict"]) == (450, "4.5.1", True)
+    assert host.queued().count("v3@a.example") == 1
+
+
+def test_a_malformed_batch_registers_nothing(host: Host) -> None:
+    before = len(host.queued())
+    status, told = host.batch(frame() + b"nonsense\n")
+    assert (status, told["code"]) == (400, 400)
+    assert "frame 2" in told["error"]
+    assert len(host.queued()) == before
+
+
+def test_a_message_over_the_limit_is_552(host: Host) -> None:
+    (verdict,) = host.batch(frame(b"x\r\n" * (11 * MIB)))[1]["verdicts"]
+    assert (verdict["code"], verdict["status"]) == (552, "5.3.4")
+
+
+def test_x_forwarded_for_is_believed_on_the_unix_socket_only(host: Host) -> None:
+    curl = ["curl", "-sS", "-o", "/dev/null", "-d", "fqdn=forward.example"]
+    for header, peer in (("9.9.9.9, 192.0.2.7", "192.0.2.7"), ("x\ty", "127.0.0.1"), ("", "127.0.0.1")):
+        subprocess.run(
+            [*curl, "-H", f"X-Forwarded-For: {header}", "--unix-socket", str(host.unix), "http://x/"], check=True
+        )
+        assert f"from {peer}:" in host.logged().splitlines()[-1]
+    subprocess.run([*curl, "-H", "X-Forwarded-For: 192.0.2.8", f"http://127.0.0.1:{host.port}/"], check=True)
+    assert "from 127.0.0.1:" in host.logged().splitlines()[-1]
+
+
+def test_idle_and_dripping_peers_hold_nobody_back(own: Host) -> None:
+    """400 of them: others are served meanwhile, and after the idle time all are gone."""
+    own.configure(idle_timeout=3)
+    own.start()
+    peers = [socket.create_connection(("127.0.0.1", own.port)) for _ in range(400)]
+    try:
+        head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"
+        for number, peer in enumerate(peers):
+            peer.sendall([b"", b"POST / HT", head][number % 3])
+        started = time.monotonic()
+        assert own.batch(frame())[0] == 200
+        assert time.monotonic() - started < 2
+        stop = threading.Event()
+
+        def drip() -> None:
+            while not stop.wait(0.5):
+                for peer in peers[2::3]:
+                    try:
+                        peer.sendall(b"x")
+                    except OSError:
+                        continue
+
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        try:
+            wait_for(lambda: len(os.listdir(f"/proc/{own.process.pid}/fd")) < 100, 30)
+        finally:
+            stop.set()
+            dripping.join()
+    finally:
+        for peer in peers:
+            peer.close()
+
+
+def test_beanstalkd_away_and_back_and_emptied(own: Host) -> None:
+    """Messages are accepted without it; hints come when it is back; emptied, all come again within 2 s (I2)."""
+    own.kill_queue()
+    own.start()
+    status, told = own.batch(b"".join(frame(rcpttos=[f"u@d{number}.example"]) for number in range(60)))
+    assert {one["code"] for one in told["verdicts"]} == {250}
+    assert own.get("/healthz")[1]["queue"] != "ok"
+    assert status == 200
+    own.start_queue()
+    wait_for(lambda: own.hints() == 60)
+    own.kill_queue()
+    own.start_queue()
+    started = time.monotonic()
+    wait_for(lambda: own.hints() == 60)
+    assert time.monotonic() - started < 2
+    assert own.get("/healthz")[1]["queue"] == "ok"
+
+
+def test_what_was_accepted_survives_sigkill(own: Host) -> None:
+    """I1: killed at once after the answer, started again: it is there, and hinted."""
+    own.start()
+    for number in range(20):
+        own.batch(frame(rcpttos=[f"kill{number}@x.example"]))
+    assert own.process
+    own.process.kill()
+    own.process.wait()
+    own.kill_queue()
+    own.start_queue()
+    own.start()
+    assert set(own.queued()) == {f"kill{number}@x.example" for number in range(20)}
+    wait_for(lambda: own.hints() == 20)
+
+
+def test_sigterm_finishes_the_request_in_flight(own: Host) -> None:
+    """A batch that is half sent when SIGTERM comes has its verdict; nothing new is taken; exit status 0 (I10)."""
+    own.start()
+    body = frame()
+    connection = own.connection()
+    connection.putrequest("POST", "/v1/batch")
+    connection.putheader("Content-Length", str(len(body)))
+    connection.putheader(*next(iter(basic().items())))
+    connection.endheaders(body[:40])
+    assert own.get("/healthz")[0] == 200  # so the half has arrived
+    assert own.process
+    own.process.terminate()
+
+    def refused() -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", own.port), 1).close()
+        except ConnectionRefusedError:
+            return True
+        return False
+
+    wait_for(refused)
+    connection.send(body[40:])
+    answer = connection.getresponse()
+    assert json.loads(answer.read())["verdicts"][0]["code"] == 250
+    assert own.process.wait(20) == 0
+    assert own.queued() == ["b@163.example"]
+    assert not own.unix.exists()
+
+
+def test_sighup_takes_new_limits_and_addresses(own: Host) -> None:
+    """A broken file leaves the old settings; a key that is added needs no signal at all."""
+    own.start()
+    assert own.process
+    more = free_port()
+    own.configure(max_size=1024, listen=[f"127.0.0.1:{own.port}", f"127.0.0.1:{more}"])
+    own.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: "was read again" in own.logged())
+    assert requests.get(f"http://127.0.0.1:{more}/healthz", timeout=10).status_code == 200
+    assert own.batch(frame(b"x" * 1025))[1]["verdicts"][0]["code"] == 552
+    (own.directory / "postoffice.yml").write_text("listen: [")
+    own.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: "the old settings stay" in own.logged())
+    assert own.batch(frame(b"x" * 1025))[1]["verdicts"][0]["code"] == 552
+    assert own.batch(frame(), "new.example", "n")[0] == 401
+    own.client("new.example", "n")
+    assert own.batch(frame(), "new.example", "n")[0] == 200
+
+
+def test_a_place_that_is_taken_is_an_error_that_names_it(own: Host) -> None:
+    own.start()
+    assert own.process
+    log = own.directory / "second"
+    with log.open("wb") as stderr:
+        done = subprocess.run(
+            [*own.process.args],
+            stderr=stderr,
+            timeout=30,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert f"can't listen on 127.0.0.1:{own.port}: Address already in use" in log.read_text()
+
+
+@pytest.mark.parametrize("interface", ["batch", "form"])
+def test_memory_with_twenty_large_senders(own: Host, interface: str) -> None:
+    """RSS stays under 300 MiB with 20 letters of 30 MiB at once, and small mail passes them (I9)."""
+    own.start()
+    line = b"x+/= \xe4\xbd\xa0" * 9 + (b"\r\n" if interface == "batch" else b"\n")
+    letter = LETTER + line * ((30 * MIB - 4096 - len(LETTER)) // len(line))
+    if interface == "form":
+        text = letter.decode()
+        body = urlencode({"email": email(data=text), "fqdn": FQDN, "key": KEY}).encode()
+    codes: list[int] = []
+
+    def send() -> None:
+        if interface == "batch":
+            codes.append(own.batch(frame(letter))[1]["verdicts"][0]["code"])
+            return
+        connection = own.connection(300)
+        connection.request("POST", "/", body, {"Content-Type": "application/x-www-form-urlencoded"})
+        codes.append(connection.getresponse().status)
+        connection.close()
+
+    senders = [threading.Thread(target=send) for _ in range(20)]
+    for sender in senders:
+        sender.start()
+    slowest = 0.0
+    while any(sender.is_alive() for sender in senders):
+        started = time.monotonic()
+        assert own.batch(frame())[0] == 200
+        slowest = max(slowest, time.monotonic() - started)
+        senders[0].join(0.5)
+    assert codes == [250 if interface == "batch" else 200] * 20
+    assert own.memory() < 300 * MIB
+    assert slowest < 10
