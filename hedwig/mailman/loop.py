@@ -72,9 +72,7 @@ class _Life:
         name = owner.owner_name(NUMBER)
         freed = spool.free(name, lambda delivery, token: False, time.time(), 0.0).result()
         if freed:
-            log.say(
-                log.Level.NOTICE, f"{len(freed)} messages that were on their way are offered again"
-            )
+            log.say(log.Level.NOTICE, f"{len(freed)} messages that were on their way are offered again")
         self._forwarder = Forwarder(settings, spool, self._link)
         self._backlog = Backlog(settings, spool, self._link, name)
         self._listener = Listener(settings, self._forwarder.submit, config_path=str(outside.config_file))

@@ -18,9 +18,11 @@ LOST = Attempt(Said(Stage.DOT, None, "connection reset"), "mx.example.com[192.0.
 ORIGINAL = b"Subject: x\r\nMessage-ID: <1@example.org>\r\n\r\nbody\r\n"
 
 
-def a_claim(**changes: object) -> Claim:
+def a_claim(mailfrom: str = "a@example.org", accepted_at: float = 0.0, expires_at: float = 1e9) -> Claim:
     recipients = tuple(Recipient(number, f"r{number}@example.com", 0, 0.0, "") for number in range(4))
-    return dataclasses.replace(claim(1), recipients=recipients, **changes)  # type: ignore[arg-type]
+    return dataclasses.replace(
+        claim(1), recipients=recipients, mailfrom=mailfrom, accepted_at=accepted_at, expires_at=expires_at
+    )
 
 
 def of(conclusion: Conclusion) -> dict[int, State]:

@@ -1,0 +1,250 @@
+"""The spool's records: what is handed in, claimed, settled and read back. Values without behaviour; the words are those
+of hedwig/spool/__init__.py. Times are Unix seconds.
+"""
+
+import enum
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from hedwig.envelope import Envelope
+from hedwig.reply import Reply, Stage
+
+POSTOFFICE = "postoffice"
+NORMAL = 1
+
+
+class SpoolTrouble(Exception):
+    """The spool can't take or give this now; the text says why (disk full, read-only ...)."""
+
+
+class State(enum.StrEnum):
+    """Of a delivery or a recipient; see the module's text."""
+
+    READY = "ready"
+    ACTIVE = "active"
+    DEFERRED = "deferred"
+    HELD = "held"
+    DONE = "done"
+
+
+class Kind(enum.StrEnum):
+    """What an event in the history says."""
+
+    ACCEPTED = "accepted"
+    FORWARDED = "forwarded"
+    DELIVERED = "delivered"
+    DEFERRED = "deferred"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    BOUNCED = "bounced"
+    IN_DOUBT = "in_doubt"
+    HELD = "held"
+    RETURNED = "returned"
+
+
+class Body(Protocol):
+    """A message's bytes: CRLF line ends, dot-stuffing undone. Too large, perhaps, to hold in memory at once."""
+
+    @property
+    def size(self) -> int:
+        """Octets."""
+
+    def pieces(self) -> Iterable[bytes]:
+        """The bytes from the start, in pieces of at most 1 MiB; may be called again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bytes:
+    """A Body that is in memory."""
+
+    content: bytes
+
+    @property
+    def size(self) -> int:
+        """Octets."""
+        return len(self.content)
+
+    def pieces(self) -> Iterable[bytes]:
+        """The bytes in pieces of 1 MiB."""
+        return (self.content[start : start + (1 << 20)] for start in range(0, len(self.content), 1 << 20))
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """A message to be registered. `client` is the FQDN of the host that sent it; `origin` is the queue ID that a
+    bounce is about, else "". `digest` is that of envelope.digest(). `parts`: recipients by destination."""
+
+    queue_id: str
+    client: str
+    envelope: Envelope
+    body: Body
+    digest: bytes
+    accepted_at: float
+    expires_at: float
+    parts: dict[str, tuple[str, ...]]
+    priority: int = NORMAL
+    smtputf8: bool = False
+    origin: str = ""
+
+
+class Outcome(enum.StrEnum):
+    """What `register` made of a message."""
+
+    ACCEPTED = "accepted"
+    REPEATED = "repeated"  # the same (client, queue ID, digest) was accepted before: the first acceptance stands
+    CONFLICT = "conflict"  # the same (client, queue ID) with another digest: not accepted
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A delivery as the feeder sees it. `due`: since when, in Unix seconds."""
+
+    delivery: int
+    destination: str
+    priority: int = NORMAL
+    due: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """The answer to one NewMessage. `deliveries` is empty unless it was ACCEPTED."""
+
+    outcome: Outcome
+    deliveries: tuple[Waiting, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One recipient of a claimed delivery: `number` counts within the delivery. `tries`: attempts so far."""
+
+    number: int
+    address: str
+    tries: int
+    due: float
+    last_reply: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A delivery that this owner alone may now send. Only recipients without outcome, and due, are in it.
+
+    `content` is the body, or None where it is larger than the claimer's `load_up_to`: then `Work.body` gives it.
+    """
+
+    delivery: int
+    token: int
+    message: int
+    queue_id: str
+    client: str
+    mailfrom: str
+    destination: str
+    recipients: tuple[Recipient, ...]
+    size: int
+    smtputf8: bool
+    accepted_at: float
+    expires_at: float
+    warned: bool
+    origin: str
+    content: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientResult:
+    """What became of one recipient. state: DONE (delivered, or failed for good), DEFERRED (with `due`) or HELD.
+
+    `counted`: whether this attempt counts as one of the recipient's tries (a 421 that was about us does not).
+    """
+
+    number: int
+    state: State
+    reply: str
+    due: float = 0.0
+    counted: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of a message's history. `rcptto` "" means the whole delivery. `detail` is text for the operator."""
+
+    at: float
+    kind: Kind
+    rcptto: str = ""
+    stage: Stage | None = None
+    reply: Reply | None = None
+    host: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """The end of one claim. `results` has an entry for each recipient that was tried; the others stay as they were.
+
+    A recipient left out, or a Settlement without results, is handed back: state and due as before the claim. `bounces`
+    are registered in the same transaction.
+    """
+
+    delivery: int
+    token: int
+    results: tuple[RecipientResult, ...] = ()
+    events: tuple[Event, ...] = ()
+    bounces: tuple[NewMessage, ...] = ()
+    warned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """`held_token` is False where the claim was no longer ours: then nothing of the settlement was written."""
+
+    held_token: bool
+    bounces: tuple[Waiting, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A worker's word to the feeder: don't hint `destination` before `until`. `since`: hints older than this that
+    were not claimed have been dropped by the worker and must be put anew afterwards. `reason` is for the operator."""
+
+    destination: str
+    since: float
+    until: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a worker must know of a hinted delivery before it claims it. Only deliveries that are due appear."""
+
+    delivery: int
+    destination: str
+    size: int
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedRecipient:
+    """For the operator's list."""
+
+    queue_id: str
+    client: str
+    mailfrom: str
+    rcptto: str
+    destination: str
+    state: State
+    tries: int
+    accepted_at: float
+    due: float
+    last_reply: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryLine:
+    """An Event as it was written, of whichever delivery of the message."""
+
+    at: float
+    queue_id: str
+    client: str
+    kind: Kind
+    rcptto: str
+    text: str
