@@ -9,7 +9,7 @@ PACKAGES := \
 	python3-systemd python3-uvloop python3-waitress python3-yaml \
 	python3-cryptography python3-hypothesis python3-pytest python3-pytest-asyncio python3-pytest-xdist \
 	beanstalkd msmtp nsd unbound \
-	ca-certificates curl git iproute2 openssl
+	ca-certificates curl git iproute2 mount openssl
 
 PYTHON := /usr/bin/python3
 BIN := .venv/bin
