@@ -13,6 +13,7 @@ Days are dropped by unlinking their file.
 """
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterable, Sequence
 from contextlib import closing
@@ -101,13 +102,14 @@ class DayFiles:
                 at = min(max(row[0], now - (DAYS - 1) * DAY), now + DAY)
                 days.setdefault(day_of(at), []).append(((number << _SHIFT) | position, *row))
         if not self._folder.is_dir():
-            self._folder.mkdir(exist_ok=True)
+            self._folder.mkdir(mode=0o750, exist_ok=True)
             share(str(self._folder), self._spool)
         for day, rows in days.items():
             self._add_day(self._folder / f"{day}.db", rows)
 
     def _add_day(self, file: Path, rows: list[tuple[Any, ...]]) -> None:
-        with closing(_open(file, "rwc")) as db:
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640))  # who wrote to whom is not for all
+        with closing(_open(file, "rw")) as db:
             share(str(file), self._spool)
             db.execute("PRAGMA synchronous=FULL")
             db.execute("BEGIN IMMEDIATE")

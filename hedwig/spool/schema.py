@@ -67,9 +67,9 @@ CREATE TABLE leftovers (message INTEGER PRIMARY KEY, live INTEGER NOT NULL);
 """
 
 
-def connect(path: str, mode: str = "rw") -> sqlite3.Connection:
-    """A connection in autocommit mode. `mode`: "rw", or "rwc" to create the file. Raises sqlite3.Error."""
-    uri = f"file:{quote(str(Path(path).absolute()))}?mode={mode}"
+def connect(path: str) -> sqlite3.Connection:
+    """A connection in autocommit mode to a file that is there. Raises sqlite3.Error."""
+    uri = f"file:{quote(str(Path(path).absolute()))}?mode=rw"
     db = sqlite3.connect(uri, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=True)
     try:
         db.execute("PRAGMA synchronous=FULL")
@@ -144,7 +144,9 @@ def _is_ready(path: str) -> bool:
 
 def _create(path: str) -> None:
     """Make the tables; the caller has the turn. A process that waited for it finds them made."""
-    db = connect(path, "rwc")
+    # Letters are nobody else's to read, whatever the umask. SQLite gives the files beside it the same mode.
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640))
+    db = connect(path)
     try:
         if db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
             return

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import requests
+
 from hedwig import queueid
 from hedwig.queue import QueueDown
 from hedwig.queue.beanstalk import open_queue
@@ -191,3 +193,13 @@ def frame(content: bytes = LETTER, rcpttos: Iterable[str] = ("b@163.example",), 
         **fields,
     }
     return json.dumps(head).encode() + b"\n" + content
+
+
+def email(**fields: object) -> str:
+    letter = {"mailfrom": "a@nankai.example", "rcpttos": ["b@163.example"], "data": LETTER.decode()}
+    return json.dumps({**letter, **fields})
+
+
+def post(host: Host, **fields: str) -> requests.Response:
+    form = {"fqdn": FQDN, "key": KEY, "email": email(), **fields}
+    return requests.post(f"http://127.0.0.1:{host.port}/", data=form, timeout=60)
