@@ -100,6 +100,9 @@ class Lane:
                 return
             self._link.no_verdict(trouble)
             verdicts = [None] * len(batch)
+        except Exception as error:  # noqa: BLE001  a fault of ours must not end the thread: the messages are spooled
+            log.say(log.Level.ERROR, f"a batch could not be sent: {error!r}")
+            verdicts = [None] * len(batch)
         for ride, verdict in zip(batch, verdicts, strict=True):
             ride.settle(verdict)
 

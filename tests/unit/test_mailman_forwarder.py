@@ -1,0 +1,201 @@
+"""The forwarder: what a container hears, whatever the postoffice says or does not say."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from hedwig import queueid
+from hedwig.envelope import Envelope
+from hedwig.mailman import Submission, forwarder
+from hedwig.mailman.client import NoVerdict, Parcel, Verdict
+from hedwig.mailman.forwarder import Forwarder
+from hedwig.mailman.link import Link
+from hedwig.reply import Reply
+from hedwig.settings import Mailman
+from hedwig.spool.sqlite import SqliteSpool, open_spool
+
+ACCEPTED = Verdict(Reply(250, "2.0.0", "queued"))
+
+
+class Postoffice:
+    """Stands for the HTTP client: `say` gives the verdicts of a batch, or raises."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[Parcel]] = []
+        self.say: Callable[[Sequence[Parcel]], list[Verdict]] = lambda parcels: [ACCEPTED] * len(parcels)
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def send(self, parcels: Sequence[Parcel]) -> list[Verdict]:
+        self.batches.append(list(parcels))
+        self.gate.wait(20)
+        return self.say(parcels)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class Rig:
+    def __init__(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.there = Postoffice()
+        monkeypatch.setattr(forwarder, "PostofficeClient", lambda settings: self.there)
+        self.spool: SqliteSpool = open_spool(str(tmp_path / "spool.db"))
+        self.link = Link()
+        settings = Mailman(fqdn="less.nankai.edu.cn", postoffice="http://127.0.0.1:1/", key="k", spool_limit=100_000)
+        self.forwarder = Forwarder(settings, self.spool, self.link)
+
+    async def submit(self, body: bytes = b"S: x\r\n\r\nhi\r\n") -> tuple[str, Reply]:
+        queue_id = queueid.new()
+        envelope = Envelope("a@example.org", ("b@example.com",))
+        content = b"Received: by x (hedwig) id " + queue_id.encode() + b"\r\n" + body
+        reply = await self.forwarder.submit(Submission(queue_id, envelope, content, time.time(), False, "172.17.0.2"))
+        return queue_id, reply
+
+    def spooled(self) -> list[str]:
+        return [recipient.queue_id for recipient in self.spool.queued()[0]]
+
+
+@pytest.fixture
+def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
+    made = Rig(tmp_path, monkeypatch)
+    yield made
+    made.there.gate.set()
+    made.forwarder.stop()
+    made.spool.close()
+
+
+async def test_an_accepted_message_is_250_with_its_queue_id_and_is_not_spooled(rig: Rig) -> None:
+    queue_id, reply = await rig.submit()
+    assert str(reply) == f"250 2.0.0 queued as {queue_id}"
+    assert rig.spooled() == []
+
+
+@pytest.mark.parametrize(
+    "refusal", [Reply(550, "5.7.1", "not allowed to send so"), Reply(452, "4.7.1", "quota: 12:30")]
+)
+async def test_the_container_hears_what_the_postoffice_refuses(rig: Rig, refusal: Reply) -> None:
+    rig.there.say = lambda parcels: [Verdict(refusal)]
+    assert (await rig.submit())[1] == refusal
+    assert rig.spooled() == []
+
+
+@pytest.mark.parametrize(
+    "say",
+    [
+        pytest.param(NoVerdict("connection refused"), id="unreachable"),
+        pytest.param(NoVerdict("401", 401), id="wrong key"),
+        pytest.param(NoVerdict("503", 503), id="busy"),
+        pytest.param(RuntimeError("a fault of ours"), id="a fault of ours"),
+        pytest.param(Verdict(Reply(451, "4.3.1", "disk full")), id="its disk is full"),
+    ],
+)
+async def test_no_verdict_means_250_and_the_own_spool(rig: Rig, say: Exception | Verdict) -> None:
+    """I1: the 250 comes after the fsync of mailman's own spool, under the same queue ID (I3)."""
+
+    def answer(parcels: Sequence[Parcel]) -> list[Verdict]:
+        if isinstance(say, Exception):
+            raise say
+        return [say] * len(parcels)
+
+    rig.there.say = answer
+    queue_id, reply = await rig.submit()
+    assert reply.code == 250
+    assert queue_id in reply.text
+    assert rig.spooled() == [queue_id]
+
+
+async def test_while_the_postoffice_is_down_new_mail_is_spooled_without_asking(rig: Rig) -> None:
+    def down(parcels: Sequence[Parcel]) -> list[Verdict]:
+        raise NoVerdict("connection refused")
+
+    rig.there.say = down
+    for _ in range(3):
+        assert (await rig.submit())[1].code == 250
+    assert len(rig.there.batches) == 1
+    assert len(rig.spooled()) == 3
+
+
+async def test_a_slow_postoffice_costs_ten_seconds_at_the_most(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forwarder, "VERDICT_TIME", 0.05)
+    rig.there.gate.clear()
+    queue_id, reply = await rig.submit()
+    assert reply.code == 250
+    assert rig.spooled() == [queue_id]
+
+
+async def test_what_comes_while_a_request_is_in_flight_goes_in_the_next_batch_together(rig: Rig) -> None:
+    rig.there.gate.clear()
+    first = asyncio.create_task(rig.submit())
+    while not rig.there.batches:
+        await asyncio.sleep(0.001)
+    others = [asyncio.create_task(rig.submit()) for _ in range(150)]
+    await asyncio.sleep(0)
+    rig.there.gate.set()
+    await asyncio.gather(first, *others)
+    sizes = [len(batch) for batch in rig.there.batches]
+    assert sizes[0] == 1
+    assert max(sizes) == 100
+    assert sum(sizes) == 151
+    assert len(sizes) <= 4
+
+
+async def test_a_large_message_holds_back_no_small_one(rig: Rig) -> None:
+    """I9: it has a connection of its own."""
+    large_in_flight = threading.Event()
+
+    def say(parcels: Sequence[Parcel]) -> list[Verdict]:
+        if len(parcels[0].body) > 1 << 20:
+            large_in_flight.wait(20)
+        return [ACCEPTED] * len(parcels)
+
+    rig.there.say = say
+    large = asyncio.create_task(rig.submit(b"x" * (2 << 20)))
+    assert (await rig.submit())[1].code == 250
+    assert not large.done()
+    large_in_flight.set()
+    assert (await large)[1].code == 250
+
+
+async def test_a_taken_queue_id_is_replaced_in_the_trace_too(rig: Rig) -> None:
+    """I3: 409 for this ID; the message goes on under a new one, and its Received says so."""
+    rig.there.say = lambda parcels: [
+        Verdict(Reply(450, "4.5.1", "taken"), conflict=True) if len(rig.there.batches) == 1 else ACCEPTED
+    ]
+    old, reply = await rig.submit()
+    sent = rig.there.batches[1][0]
+    assert sent.queue_id != old
+    assert reply.text == f"queued as {sent.queue_id}"
+    assert sent.queue_id.encode() in sent.body
+    assert old.encode() not in sent.body
+
+
+async def test_one_message_that_spoils_a_batch_costs_only_itself(rig: Rig) -> None:
+    def say(parcels: Sequence[Parcel]) -> list[Verdict]:
+        if any(b"spoilt" in parcel.body for parcel in parcels):
+            raise NoVerdict("400: frame 1", 400)
+        return [ACCEPTED] * len(parcels)
+
+    rig.there.gate.clear()
+    rig.there.say = say
+    waiting = [asyncio.create_task(rig.submit(b"spoilt" if number == 3 else b"good")) for number in range(6)]
+    await asyncio.sleep(0.05)
+    rig.there.gate.set()
+    ids = [queue_id for queue_id, reply in await asyncio.gather(*waiting) if reply.code == 250]
+    assert len(ids) == 6
+    assert rig.spooled() == [ids[3]]
+    assert rig.link.is_up, "an answer is no outage"
+
+
+async def test_a_full_spool_is_452(rig: Rig) -> None:
+    def down(parcels: Sequence[Parcel]) -> list[Verdict]:
+        raise NoVerdict("connection refused")
+
+    rig.there.say = down
+    replies = [(await rig.submit(b"x" * 40_000))[1] for _ in range(3)]
+    assert [reply.code for reply in replies] == [250, 250, 452]
+    assert replies[2].enhanced == "4.3.1"
+    assert len(rig.spooled()) == 2
