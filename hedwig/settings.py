@@ -15,12 +15,13 @@ HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
 
-def setting(text: str, *, default: Any = None, kind: str, required: bool = False, secret: bool = False) -> Any:
+def setting(text: str, *, default: Any = None, kind: str, pasted: bool = False, secret: bool = False) -> Any:
     """One key. `kind` names the parser in config/kinds.py (there is one for each: size, duration, listen ...).
 
-    `required`: the file must have it. `secret`: it appears in no repr and no error.
+    `pasted`: no default works; it is one of the lines that `hedwig key add` prints. `secret`: it appears in no repr and
+    no error.
     """
-    metadata = {"text": text, "kind": kind, "required": required, "secret": secret}
+    metadata = {"text": text, "kind": kind, "pasted": pasted, "secret": secret}
     return field(default=default, repr=not secret, metadata=metadata)
 
 
@@ -50,11 +51,11 @@ class Mailman:
         "This host's name, as in `hedwig key add FQDN` on the postoffice host.",
         default="",
         kind="host",
-        required=True,
+        pasted=True,
     )
-    postoffice: str = setting("The postoffice's URL.", default="", kind="url", required=True)
+    postoffice: str = setting("The postoffice's URL.", default="", kind="url", pasted=True)
     key: str = setting(
-        "The key that `hedwig key add FQDN` printed.", default="", kind="secret", required=True, secret=True
+        "The key that `hedwig key add FQDN` printed.", default="", kind="secret", pasted=True, secret=True
     )
     ca_file: str = setting(
         "CA certificates (PEM) to trust for the postoffice, instead of the system's.", default="", kind="optional path"
@@ -86,6 +87,8 @@ class Mailman:
     )
     expire: int = setting("A waiting message older than this is bounced.", default=5 * DAY, kind="duration")
     debug: bool = setting("Write whole SMTP conversations to the log.", default=False, kind="flag")
+    # Not a key of the file: which of fqdn, postoffice and key neither it nor local.key has. Then all mail is spooled.
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

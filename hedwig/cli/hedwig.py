@@ -3,6 +3,7 @@
     hedwig [--config-dir DIR] queue | queue show ID
                               key add FQDN | key list | key revoke FQDN
                               config check | config sample NAME
+                              local-key
 
 Reads the files of CONFIGDIR (default /etc/hedwig) and the spools that they name; it needs no daemon to run. Exit
 status: 0; 1 when something is wrong or not found, and stderr says what; 2 for a wrong option.
@@ -15,6 +16,7 @@ import click
 from hedwig import __version__
 from hedwig.cli.config_check import config
 from hedwig.cli.keys import key
+from hedwig.cli.local_key import local_key
 from hedwig.cli.queue import queue
 
 
@@ -36,4 +38,5 @@ def main(context: click.Context, config_dir: Path) -> None:
 
 main.add_command(config)
 main.add_command(key)
+main.add_command(local_key)
 main.add_command(queue)

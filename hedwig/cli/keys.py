@@ -6,22 +6,17 @@ root and group hedwig, mode 0640. A running postoffice takes a change at once. A
 more, so that keys can be rotated without a gap. What an admin wrote into such a file stays (clientfile.py).
 """
 
-import contextlib
-import fcntl
-import grp
 import hashlib
-import os
 import secrets
 import socket
-import tempfile
 import textwrap
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from hedwig.cli import clientfile
+from hedwig.cli.files import changing, replace, trouble
 from hedwig.cli.postoffice_url import PostofficeUrl, postoffice_url
 from hedwig.cli.terminal import clean, counted, table
 from hedwig.config import ConfigError, Unfit, host_name, load_client, load_postoffice
@@ -52,6 +47,11 @@ class _Url(click.ParamType):
             self.fail(clean(str(error)), param, ctx)
 
 
+def hash_of(key: str) -> str:
+    """What is kept of a key."""
+    return "sha256:" + hashlib.sha256(key.encode()).hexdigest()
+
+
 @click.group()
 def key() -> None:
     """Which hosts may hand in mail here: add, list or revoke their keys."""
@@ -68,12 +68,12 @@ def add(config_dir: Path, fqdn: str, url: str | None) -> None:
     """
     reached = PostofficeUrl(url) if url else _url(config_dir)
     new = secrets.token_urlsafe(32)
-    hashed = "sha256:" + hashlib.sha256(new.encode()).hexdigest()
+    hashed = hash_of(new)
     file = config_dir / "clients.d" / f"{fqdn}.yml"
-    with _changing(file):
-        text = _client_text(file)
+    with changing(file.parent):
+        text = client_text(file)
         text = clientfile.with_key(file, text, hashed, time.strftime("%Y-%m-%d"))
-        _replace(file, text)
+        replace(file, text)
         count = len(clientfile.keys_in(file, text))
     click.echo(f"Put these lines into /etc/hedwig/mailman.yml on {fqdn}:\n", err=True)
     for line in textwrap.wrap(reached.remark, 100):
@@ -97,7 +97,7 @@ def list_(config_dir: Path) -> None:
     except FileNotFoundError:
         files = []
     except OSError as error:
-        raise _trouble("read", directory, error) from None
+        raise trouble("read", directory, error) from None
     rows, faults = [], []
     for file in files:
         try:
@@ -127,11 +127,11 @@ def revoke(config_dir: Path, fqdn: str, short: str | None, yes: bool) -> None:
     if not yes:
         ids = " ".join(_short(hashed) for hashed in gone)
         click.confirm(f"Revoke {counted(len(gone), 'key', 'keys')} of {fqdn} ({ids})?", abort=True)
-    with _changing(file):
-        text = clientfile.without_keys(file, _client_text(file), gone)
+    with changing(file.parent):
+        text = clientfile.without_keys(file, client_text(file), gone)
         left = len(clientfile.keys_in(file, text))
         if text:
-            _replace(file, text)
+            replace(file, text)
         else:
             file.unlink()
     rest = f"{counted(left, 'key is', 'keys are')} left." if left else "It can hand in no mail now."
@@ -174,7 +174,7 @@ def _url(config_dir: Path) -> PostofficeUrl:
     return postoffice_url(settings.listen, socket.getfqdn())
 
 
-def _client_text(file: Path) -> str:
+def client_text(file: Path) -> str:
     """The file's text, "" where there is none. One with faults is not touched."""
     if not file.exists():
         return ""
@@ -183,54 +183,3 @@ def _client_text(file: Path) -> str:
         return read_text(file)
     except ConfigError as error:
         raise click.ClickException(f"{error}\nNothing was changed.") from None
-
-
-@contextlib.contextmanager
-def _changing(file: Path) -> Iterator[None]:
-    """Around a change of a client's file: one at a time; errors become sentences."""
-    directory = file.parent
-    try:
-        if not directory.is_dir():
-            directory.mkdir(mode=0o750)
-            _give(directory, 0o750)
-        handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-    except clientfile.Misshapen as error:
-        raise click.ClickException(f"{error}\nNothing was changed.") from None
-    except OSError as error:
-        raise _trouble("write", directory, error) from None
-
-
-def _replace(file: Path, text: str) -> None:
-    """Put `text` in the file's place at one stroke: a reader sees the old or the new, a crash leaves either."""
-    target = file.resolve()
-    handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=target.parent)
-    new = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as output:
-            output.write(text)
-            output.flush()
-            _give(new, 0o640)
-            os.fsync(output.fileno())
-        new.replace(target)
-    except BaseException:
-        new.unlink(missing_ok=True)
-        raise
-
-
-def _give(path: Path, mode: int) -> None:
-    """Owner root, group hedwig, where both are possible; else whoever runs this."""
-    if os.geteuid() == 0:
-        with contextlib.suppress(KeyError):  # no such group: hedwig runs here as some other user
-            os.chown(path, 0, grp.getgrnam("hedwig").gr_gid)
-    path.chmod(mode)
-
-
-def _trouble(verb: str, path: Path, error: OSError) -> click.ClickException:
-    hint = ": run it as root" if isinstance(error, PermissionError) else ""
-    return click.ClickException(f"can't {verb} {clean(str(path))}: {error.strerror}{hint}")

@@ -20,6 +20,10 @@ _RELOAD = {
     "postoffice": "systemctl reload hedwig-postoffice",
     "worker": "systemctl reload 'hedwig-worker@*'",
 }
+_PASTED = (
+    "Where postoffice runs on this host too, these three may stay out: local.key beside this file has them then.",
+    "Else `hedwig setup` asks for them, or paste here what `hedwig key add FQDN` prints on the postoffice host.",
+)
 _EXAMPLES = {"fqdn": "less.example.com", "postoffice": "http://192.0.2.1:8025/", "key": "…"}
 
 
@@ -33,14 +37,14 @@ def sample(name: str) -> str:
         "# Sizes: 512K, 25M, 30 MiB. Durations: 30s, 6m, 1h30m, 5d. IPv6 in quotes.",
         f"# After a change: hedwig config check && {_RELOAD[name]}",
     ]
-    required = [one for one in fields(settings) if one.metadata.get("required")]
-    if required:
-        lines += ["", "# To be filled in: paste here what `hedwig key add FQDN` prints on the postoffice host."]
-        for one in required:
+    pasted = [one for one in fields(settings) if one.metadata.get("pasted")]
+    if pasted:
+        lines += ["", *(f"# {line}" for line in _PASTED)]
+        for one in pasted:
             lines += ["", *_comment(one.metadata["text"], ""), f"#{one.name}: {_EXAMPLES[one.name]}"]
         lines += ["", "# The rest works as it is."]
     for one in fields(settings):
-        if not one.metadata.get("required"):
+        if one.metadata and not one.metadata.get("pasted"):
             lines += ["", *_setting(one, "")]
     return "\n".join(lines) + "\n"
 

@@ -7,6 +7,9 @@ ConfigError, whose `problems` lists all that is wrong with the file; str(error) 
 
     mailman.yml:12: max_sise: unknown key; did you mean max_size?
 
+A mailman.yml that names neither fqdn, postoffice nor key takes them from local.key beside it (localkey.py). What is
+still missing then is no error but stands in `Mailman.missing`: mailman starts, and spools.
+
 Nothing else is raised, whatever lies in the file. What is only worth a warning is told by `warnings`. Which keys there
 are, and of which kind, stands in settings.py; kinds.py says what a value may look like; document.py reads YAML.
 """
@@ -15,12 +18,13 @@ import difflib
 import stat
 from dataclasses import Field, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
 
 from hedwig.config.document import Entry, entries, named, parse, read_text
 from hedwig.config.kinds import LISTS, NEVER_EMPTY, SCALARS, host_name, written
+from hedwig.config.localkey import LocalKey, path_beside, this_host
 from hedwig.config.problem import ConfigError, Problem, Unfit
 from hedwig.settings import Client, Mailman, Postoffice, Worker
 
@@ -30,30 +34,43 @@ __all__ = [
     "Unfit",
     "host_name",
     "load_client",
+    "load_local_key",
     "load_mailman",
     "load_postoffice",
     "load_worker",
     "warnings",
 ]
 
-S = TypeVar("S", Mailman, Postoffice, Worker)
+_PASTED = tuple(one.name for one in fields(Mailman) if one.metadata.get("pasted"))
 _FILES: dict[str, type] = {"mailman.yml": Mailman, "postoffice.yml": Postoffice, "worker.yml": Worker}
 _NULL = "tag:yaml.org,2002:null"
 
 
 def load_mailman(path: Path | str) -> Mailman:
-    """mailman.yml, or ConfigError."""
-    return _load(Path(path), Mailman)
+    """mailman.yml, with local.key where it names no postoffice; or ConfigError."""
+    path = Path(path)
+    values = _values(path, Mailman)
+    if not any(name in values for name in _PASTED):
+        local = load_local_key(path_beside(path))
+        values |= {name: value for name in _PASTED if (value := getattr(local, name))}
+    missing = tuple(name for name in _PASTED if name not in values)
+    return Mailman(**{"fqdn": this_host(), **values, "missing": missing})
+
+
+def load_local_key(path: Path | str) -> LocalKey:
+    """local.key, or ConfigError; all empty where there is none."""
+    path = Path(path)
+    return LocalKey(**_values(path, LocalKey)) if path.exists() else LocalKey()
 
 
 def load_postoffice(path: Path | str) -> Postoffice:
     """postoffice.yml, or ConfigError."""
-    return _load(Path(path), Postoffice)
+    return Postoffice(**_values(Path(path), Postoffice))
 
 
 def load_worker(path: Path | str) -> Worker:
     """worker.yml, or ConfigError."""
-    return _load(Path(path), Worker)
+    return Worker(**_values(Path(path), Worker))
 
 
 def load_client(path: Path | str) -> Client:
@@ -86,11 +103,12 @@ def warnings(path: Path | str) -> list[Problem]:
     return [Problem(str(path), 0, "key", "every user of this host can read it", f"chmod o-rwx {path}")]
 
 
-def _load(path: Path, cls: type[S]) -> S:
+def _values(path: Path, cls: type) -> dict[str, Any]:
+    """What the file gives for the keys of `cls`, or ConfigError."""
     reading = _Reading(str(path))
     values = reading.section(cls, parse(path, read_text(path)))
     reading.finish()
-    return cls(**values)
+    return values
 
 
 class _Reading:
@@ -109,17 +127,12 @@ class _Reading:
         """The values that a mapping gives for the keys of `cls`. Keys with faults are left out."""
         known: dict[str, Field[Any]] = {one.name: one for one in fields(cls) if one.metadata}
         values: dict[str, Any] = {}
-        met = set()
         if isinstance(node, yaml.MappingNode):
             for entry in entries(self.file, prefix, node, self.problems):
-                met.add(entry.key)
                 if entry.key not in known:
                     self._unknown(cls, prefix, entry)
                 else:
                     self._entry(known[entry.key], prefix, entry, values)
-        for name, one in known.items():
-            if one.metadata.get("required") and name not in met:
-                self.problems.append(Problem(self.file, 0, name, "missing", _from_key_add(name)))
         return values
 
     def _unknown(self, cls: type, prefix: str, entry: Entry) -> None:
@@ -186,13 +199,9 @@ def _listed(text: str) -> str:
     return "…" if len(text) > 40 or not text.isprintable() else ", ".join(part.strip() for part in text.split(","))
 
 
-def _from_key_add(name: str) -> str:
-    return f"`hedwig key add FQDN` on the postoffice host prints the `{name}:` line to paste here"
-
-
 def _instead(one: Field[Any]) -> str:
-    if one.metadata.get("required"):
-        return _from_key_add(one.name)
+    if one.metadata.get("pasted"):
+        return f"`hedwig key add FQDN` on the postoffice host prints the `{one.name}:` line to paste here"
     if "section" in one.metadata:
         return "write its keys below it, or leave it out"
     return f"leave the line out for the default, {written(one.metadata['kind'], one.default)}"

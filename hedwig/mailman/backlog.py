@@ -3,7 +3,8 @@
 One thread, one connection of its own, so that new mail overtakes the backlog. While the postoffice is down it probes
 with the oldest message, one at a time, further and further apart, up to 30 s. A message whose verdict is a refusal for
 good, or that is older than `expire`, becomes a bounce, which goes to the postoffice the same way; a bounce that is
-refused too is held for the operator, never dropped (I7). A wrong key (401) expires nothing.
+refused too is held for the operator, never dropped (I7). Without a postoffice configured, or
+with a wrong key (401), nothing expires.
 """
 
 import threading
@@ -96,7 +97,7 @@ class Backlog:
     def _round(self, client: PostofficeClient) -> bool:
         """One look and what comes of it. False: there is nothing to do at once."""
         now = time.time()
-        gone = [] if self._link.wrong_key else self._spool.expired(now, MOST_MESSAGES)
+        gone = [] if self._link.operators_turn else self._spool.expired(now, MOST_MESSAGES)
         self._expire(self._claim([waiting.delivery for waiting in gone], now), now)
         limit = MOST_MESSAGES if self._link.is_up else 1
         waiting = self._spool.due(POSTOFFICE, now, limit)

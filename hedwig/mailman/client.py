@@ -31,6 +31,7 @@ MOST_OCTETS = 1 << 20  # a batch; a larger message travels alone
 CONNECT_TIMEOUT = 3.0
 REQUEST_TIMEOUT = 10.0
 SLOWEST = 64 * KIB  # octets a second
+UNAUTHORISED = 401
 
 
 class NoVerdict(Exception):
@@ -41,9 +42,26 @@ class NoVerdict(Exception):
         self.status = status
 
     @property
+    def operators_turn(self) -> bool:
+        """Time won't mend it: the key is wrong (401), or there is none."""
+        return self.status == UNAUTHORISED
+
+    @property
     def whole_batch(self) -> bool:
         """The request itself was refused (400, 413): its messages may fare better one by one."""
         return self.status in (400, 413)
+
+
+class NoPostoffice(NoVerdict):
+    """No postoffice is configured; nothing was sent."""
+
+    def __init__(self, missing: Sequence[str]) -> None:
+        super().__init__(f"no postoffice is configured ({', '.join(missing)} missing): run `hedwig setup`")
+
+    @property
+    def operators_turn(self) -> bool:
+        """It is."""
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +145,7 @@ class PostofficeClient:
     """One keep-alive connection to the postoffice."""
 
     def __init__(self, settings: Mailman) -> None:
+        self._missing = settings.missing
         self._url = urljoin(settings.postoffice.rstrip("/") + "/", "v1/batch")
         self._sockets = _Sockets()
         self._kept = False  # whether a connection of an earlier request may still be open
@@ -143,6 +162,8 @@ class PostofficeClient:
 
     def send(self, parcels: Sequence[Parcel]) -> list[Verdict]:
         """Hand over a batch; one Verdict a parcel, in order, or NoVerdict."""
+        if self._missing:
+            raise NoPostoffice(self._missing)
         content = b"".join(piece for parcel in parcels for piece in _frame(parcel))
         try:
             answer = self._post(content)

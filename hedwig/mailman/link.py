@@ -1,16 +1,15 @@
 """Whether the postoffice answers: one view, shared by the lanes and the backlog of a mailman.
 
 A new mailman believes that it does. The first request without a verdict says otherwise; from then on only the backlog
-asks, one probe at a time, and its first verdict opens the link again. A wrong key (401) is told apart: it is an alert
-for the operator, and expires nothing.
+asks, one probe at a time, and its first verdict opens the link again. What only the operator can mend is told apart: a
+wrong key (401), or no postoffice configured at all. It is said loudly, and expires nothing.
 """
 
 import threading
 
 from hedwig import log
-from hedwig.mailman.client import NoVerdict
-
-UNAUTHORISED = 401
+from hedwig.mailman.client import NoPostoffice, NoVerdict
+from hedwig.settings import Mailman
 
 
 class Link:
@@ -19,16 +18,21 @@ class Link:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.is_up = True
-        self.wrong_key = False
+        self.operators_turn = False
         self.why = ""
         self.generation = 0
         self.changed = threading.Event()
+
+    def configured(self, settings: Mailman) -> None:
+        """Look at new settings before anything is sent: without a postoffice the link is down from the start."""
+        if settings.missing:
+            self._down(NoPostoffice(settings.missing))
 
     def up(self) -> None:
         """A verdict came."""
         with self._lock:
             was_down, self.is_up = not self.is_up, True
-            self.why, self.wrong_key = "", False
+            self.why, self.operators_turn = "", False
         if was_down:
             log.say(log.Level.NOTICE, "the postoffice answers again: what waits in the spool is sent on")
 
@@ -44,16 +48,17 @@ class Link:
         with self._lock:
             news = str(trouble) != self.why
             self.is_up, self.why = False, str(trouble)
-            self.wrong_key = trouble.status == UNAUTHORISED
+            self.operators_turn = trouble.operators_turn
         if news:
-            level = log.Level.ALERT if self.wrong_key else log.Level.WARNING
-            mend = "; compare fqdn and key in mailman.yml with `hedwig key list` there" if self.wrong_key else ""
+            level = log.Level.ALERT if trouble.operators_turn else log.Level.WARNING
+            mend = "; compare fqdn and key in mailman.yml with `hedwig key list` there" if trouble.status == 401 else ""
             log.say(level, f"{trouble}{mend}: new mail waits in this host's spool")
         self.changed.set()
 
-    def reloaded(self) -> None:
+    def reloaded(self, settings: Mailman) -> None:
         """URL, key or CA may be others now: ask again at once."""
         with self._lock:
             self.generation += 1
             self.is_up = True
+        self.configured(settings)
         self.changed.set()

@@ -3,6 +3,9 @@
 Start: open the own spool and lock it (a second mailman on the same spool ends with an error), free what a dead
 predecessor was sending, then listen. SIGHUP reads the settings again, all but `spool`. SIGTERM: no new mail, what is
 complete gets its reply, whatever has no verdict by then is spooled, end (I10).
+
+While no postoffice is configured all mail is spooled, and local.key is watched: `hedwig local-key`, run by whichever
+package comes second, joins mailman and postoffice without another word.
 """
 
 import asyncio
@@ -15,6 +18,7 @@ from pathlib import Path
 import uvloop
 
 from hedwig import log
+from hedwig.config.localkey import path_beside, stamp
 from hedwig.mailman.backlog import Backlog
 from hedwig.mailman.forwarder import Forwarder
 from hedwig.mailman.link import Link
@@ -69,6 +73,8 @@ class _Life:
     def __init__(self, settings: Mailman, spool: SqliteSpool, outside: Outside) -> None:
         self._outside = outside
         self._link = Link()
+        self._link.configured(settings)
+        self._local_key = stamp(path_beside(outside.config_file))
         name = owner.owner_name(NUMBER)
         freed = spool.free(name, lambda delivery, token: False, time.time(), 0.0).result()
         if freed:
@@ -89,6 +95,7 @@ class _Life:
         self._outside.notify("READY=1")
         log.say(log.Level.INFO, "mailman takes mail")
         while not stopping.is_set():
+            self._look_for_local_key()
             self._report()
             try:
                 await asyncio.wait_for(stopping.wait(), ROUND)
@@ -108,11 +115,18 @@ class _Life:
         )
         self._outside.notify("WATCHDOG=1")
 
+    def _look_for_local_key(self) -> None:
+        """While no postoffice is configured: a local key that has come, or has changed, is taken as after SIGHUP."""
+        now = stamp(path_beside(self._outside.config_file))
+        if self._forwarder.settings.missing and now != self._local_key:
+            self._local_key = now
+            self._reload()
+
     def _reload(self) -> None:
         self._outside.notify("RELOADING=1")
         settings = self._outside.reload()
         if settings is not None:
             self._forwarder.settings = self._backlog.settings = settings
-            self._link.reloaded()
+            self._link.reloaded(settings)
             self._listener.reload(settings)
         self._outside.notify("READY=1")
