@@ -9,7 +9,7 @@ with a wrong key (401), nothing expires.
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -38,6 +38,7 @@ from hedwig.spool.bounces import About, bounce
 
 POLL = 1.0  # seconds between looks into the spool
 PROBES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # seconds between probes while the postoffice is down
+LOADED = 16 << 10  # octets of a body that come with its claim; larger ones are read when their turn has come
 LATER = 300.0  # seconds until a message that was refused for now, by a quota say, is offered again
 
 
@@ -61,6 +62,7 @@ class Backlog:
         self._owner = owner
         self._stopping = threading.Event()
         self._failures = 0
+        self._unsettled = False
         self._thread = threading.Thread(target=self._run, name="backlog", daemon=True)
 
     def start(self) -> None:
@@ -80,9 +82,13 @@ class Backlog:
                 client.close()
                 client, generation = PostofficeClient(self.settings), self._link.generation
             try:
+                self._hand_back()
                 busy = self._round(client)
             except SpoolTrouble as trouble:
                 log.say(log.Level.ERROR, f"this host's spool can't be used now: {trouble}")
+                busy = False
+            except Exception as error:  # noqa: BLE001  a fault of ours must not end the thread: mail would stay here
+                log.say(log.Level.ERROR, f"the backlog could not be sent on: {error!r}")
                 busy = False
             if not busy:
                 self._pause()
@@ -102,15 +108,25 @@ class Backlog:
         limit = MOST_MESSAGES if self._link.is_up else 1
         waiting = self._spool.due(POSTOFFICE, now, limit)
         claims = self._claim([each.delivery for each in waiting], now)
-        for batch in _batches([_Passenger(claim, self._parcel(claim)) for claim in claims]):
+        for batch in _batches(_Passenger(claim, self._parcel(claim)) for claim in claims):
             if not self._offer(client, batch):
+                self._hand_back()
                 return False
+        self._unsettled = False
         return bool(claims)
+
+    def _hand_back(self) -> None:
+        """Free what the last round claimed and could not bring to an end: without a verdict, or in trouble. Sent twice
+        it does no harm: the postoffice knows its ID (I3)."""
+        if self._unsettled:
+            self._spool.free(self._owner, lambda delivery, token: False, time.time(), 0.0).result()
+            self._unsettled = False
 
     def _claim(self, deliveries: Sequence[int], now: float) -> list[Claim]:
         if not deliveries:
             return []
-        return self._spool.claim(deliveries, self._owner, now, load_up_to=MOST_OCTETS).result()
+        self._unsettled = True
+        return self._spool.claim(deliveries, self._owner, now, load_up_to=LOADED).result()
 
     def _parcel(self, claim: Claim) -> Parcel:
         body = claim.content if claim.content is not None else b"".join(self._spool.body(claim.message))
@@ -118,7 +134,7 @@ class Backlog:
         return Parcel(claim.queue_id, Envelope(claim.mailfrom, rcpttos), body, claim.accepted_at, claim.smtputf8)
 
     def _offer(self, client: PostofficeClient, batch: Sequence[_Passenger]) -> bool:
-        """Send a batch and settle it. False: no verdict, the messages are back in the spool as they were."""
+        """Send a batch and settle it. False: there is no verdict."""
         try:
             verdicts = client.send([passenger.parcel for passenger in batch])
         except NoVerdict as trouble:
@@ -126,7 +142,6 @@ class Backlog:
                 return self._one_by_one(client, batch, trouble)
             self._link.no_verdict(trouble)
             self._failures += 1
-            self._spool.settle([Settlement(each.claim.delivery, each.claim.token) for each in batch]).result()
             return False
         self._failures = 0
         self._link.up()
@@ -192,8 +207,9 @@ class Backlog:
             self._spool.settle(settlements).result()
 
 
-def _batches(passengers: Sequence[_Passenger]) -> Iterator[list[_Passenger]]:
-    """Cut by octets as the postoffice wants it; a message over the bound goes alone."""
+def _batches(passengers: Iterable[_Passenger]) -> Iterator[list[_Passenger]]:
+    """Cut by octets as the postoffice wants it; a message over the bound goes alone. Bodies are read as they are
+    needed, so that one batch at a time is in memory."""
     batch: list[_Passenger] = []
     octets = 0
     for passenger in passengers:
