@@ -12,16 +12,13 @@ from pathlib import Path
 
 import yaml
 
+from hedwig.cli.yamltext import Misshapen
 from hedwig.config import ConfigError
 from hedwig.config.document import parse
 
 HEADER = "# A host that may hand in mail; `hedwig key` adds and removes keys and leaves all else as it is.\n"
 
 _GENERATED_LINE = re.compile(r"\s*(?:key:(?:\s*\[\])?|- \"sha256:[0-9a-f]{64}\"(?:\s+# added [0-9-]{10})?)?\s*")
-
-
-class Misshapen(Exception):
-    """The file's shape isn't understood well enough to edit it; str() says where to do it by hand."""
 
 
 def with_key(path: Path, text: str, hashed: str, day: str) -> str:

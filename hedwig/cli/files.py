@@ -11,8 +11,8 @@ from pathlib import Path
 
 import click
 
-from hedwig.cli.clientfile import Misshapen
 from hedwig.cli.terminal import clean
+from hedwig.cli.yamltext import Misshapen
 
 MODE = 0o640
 
@@ -40,7 +40,7 @@ def changing(directory: Path) -> Iterator[None]:
 def replace(file: Path, text: str, *, kept: bool = False) -> None:
     """Put `text` in the file's place at one stroke: a reader sees the old or the new, a crash leaves either.
 
-    It is root's and group hedwig's, 0640; with `kept`, owner and mode stay what they were. OSError.
+    It is root's and group hedwig's, 0640; with `kept`, owner and mode stay what they were, but others get nothing.
     """
     target = file.resolve()
     handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=target.parent)
@@ -63,7 +63,7 @@ def replace(file: Path, text: str, *, kept: bool = False) -> None:
 def _as(path: Path, status: os.stat_result) -> None:
     if os.geteuid() == 0:
         os.chown(path, status.st_uid, status.st_gid)
-    path.chmod(stat.S_IMODE(status.st_mode))
+    path.chmod(stat.S_IMODE(status.st_mode) & 0o770)
 
 
 def give(path: Path, mode: int) -> None:

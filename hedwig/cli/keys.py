@@ -27,20 +27,26 @@ from hedwig.settings import Postoffice
 _SHORT = 8
 
 
-class _Fqdn(click.ParamType):
+class Fqdn(click.ParamType):
+    """A host's name on the command line."""
+
     name = "FQDN"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """In lower case, or a usage error."""
         try:
             return host_name(value)
         except Unfit as error:
             self.fail(clean(str(error)), param, ctx)
 
 
-class _Url(click.ParamType):
+class Url(click.ParamType):
+    """An http URL on the command line."""
+
     name = "URL"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """With its slash at the end, or a usage error."""
         try:
             return http_url(value)
         except Unfit as error:
@@ -58,8 +64,8 @@ def key() -> None:
 
 
 @key.command()
-@click.argument("fqdn", type=_Fqdn())
-@click.option("--url", type=_Url(), help="The postoffice's URL as the other host reaches it.")
+@click.argument("fqdn", type=Fqdn())
+@click.option("--url", type=Url(), help="The postoffice's URL as the other host reaches it.")
 @click.pass_obj
 def add(config_dir: Path, fqdn: str, url: str | None) -> None:
     """Make a key for the host FQDN, and print the lines for its mailman.yml.
@@ -116,7 +122,7 @@ def list_(config_dir: Path) -> None:
 
 
 @key.command()
-@click.argument("fqdn", type=_Fqdn())
+@click.argument("fqdn", type=Fqdn())
 @click.option("--id", "short", metavar="ID", help="Only the key with this id (see `hedwig key list`).")
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @click.pass_obj

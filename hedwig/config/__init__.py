@@ -38,6 +38,7 @@ __all__ = [
     "load_mailman",
     "load_postoffice",
     "load_worker",
+    "pasted_lines",
     "warnings",
 ]
 
@@ -55,6 +56,14 @@ def load_mailman(path: Path | str) -> Mailman:
         values |= {name: value for name in _PASTED if (value := getattr(local, name))}
     missing = tuple(name for name in _PASTED if name not in values)
     return Mailman(**{"fqdn": this_host(), **values, "missing": missing})
+
+
+def pasted_lines(text: str, where: str) -> dict[str, str]:
+    """Those of fqdn, postoffice, key and ca_file that `text` has, as `hedwig key add` printed it; or ConfigError."""
+    reading = _Reading(where)
+    values = reading.section(Mailman, parse(Path(where), text))
+    reading.finish()
+    return {name: values[name] for name in (*_PASTED, "ca_file") if name in values}
 
 
 def load_local_key(path: Path | str) -> LocalKey:

@@ -1,0 +1,127 @@
+"""`hedwig setup`: tell mailman its postoffice, by questions or by options.
+
+Three lines of mailman.yml are set: fqdn, postoffice, key (and ca_file where one is given). All else in the file stays
+to the letter (yamltext.py). Nothing is asked that an option or `--from` answers; so Ansible runs it without a terminal,
+and sees from "already so" that nothing had to be done. At the end the postoffice is asked whether it takes this name
+and key. When it doesn't the lines stay all the same: mailman spools until it does.
+"""
+
+from dataclasses import replace as with_changes
+from pathlib import Path
+from typing import TextIO
+
+import click
+
+from hedwig.cli import yamltext
+from hedwig.cli.files import changing, replace
+from hedwig.cli.keys import Fqdn, Url
+from hedwig.cli.terminal import clean
+from hedwig.config import ConfigError, Unfit, load_mailman, pasted_lines
+from hedwig.config.document import read_text
+from hedwig.config.kinds import SCALARS, written
+from hedwig.config.localkey import this_host
+from hedwig.mailman.client import NoVerdict, PostofficeClient
+from hedwig.settings import Mailman
+
+_KINDS = {"fqdn": "host", "postoffice": "url", "key": "secret", "ca_file": "optional path"}
+
+
+class _Key(click.ParamType):
+    name = "KEY"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return str(SCALARS["secret"](value))
+        except Unfit as error:
+            self.fail(clean(str(error)), param, ctx)
+
+
+@click.command()
+@click.option("--postoffice", metavar="URL", type=Url(), help="The postoffice's URL.")
+@click.option("--fqdn", metavar="FQDN", type=Fqdn(), help="This host's name, as in `hedwig key add FQDN` there.")
+@click.option("--key-file", metavar="FILE", type=click.File(), help="A file with the key alone; - is standard input.")
+@click.option("--from", "lines", metavar="FILE", type=click.File(), help="What `hedwig key add` printed; - is stdin.")
+@click.option("--ca-file", metavar="FILE", help="CA certificates (PEM) to trust for the postoffice.")
+@click.option("--check/--no-check", default=True, help="Ask the postoffice whether it takes name and key.")
+@click.pass_obj
+def setup(config_dir: Path, check: bool, **given: str | TextIO | None) -> None:
+    """Tell mailman its postoffice: URL, name and key, as `hedwig key add` printed them there.
+
+    Asks for what no option gives. Writes mailman.yml and leaves everything else in it as it is.
+    """
+    values = _asked(_given(given))
+    file = config_dir / "mailman.yml"
+    with changing(config_dir):
+        try:
+            old = read_text(file) if file.exists() else ""
+            new = _edited(file, old, values)
+            if new != old:
+                replace(file, new, kept=True)
+        except ConfigError as error:
+            raise click.ClickException(f"{error}\nNothing was changed.") from None
+    click.echo(f"{clean(str(file))}: {'written' if new != old else 'already so'}")
+    if check:
+        _check(file)
+    click.echo("Then: systemctl reload hedwig-mailman")
+
+
+def _given(given: dict[str, str | TextIO | None]) -> dict[str, str]:
+    """What the options say."""
+    values: dict[str, str] = {}
+    lines, key_file = given.pop("lines"), given.pop("key_file")
+    if lines is not None and not isinstance(lines, str):
+        try:
+            values |= pasted_lines(lines.read(), "--from")
+        except ConfigError as error:
+            raise click.ClickException(str(error)) from None
+    if key_file is not None and not isinstance(key_file, str):
+        values["key"] = _Key().convert(key_file.read().strip(), None, None)
+    values |= {name: str(value) for name, value in given.items() if value is not None}
+    if "ca_file" in values:
+        try:
+            values["ca_file"] = str(SCALARS["optional path"](values["ca_file"]))
+        except Unfit as error:
+            raise click.BadParameter(clean(str(error)), param_hint="--ca-file") from None
+    return values
+
+
+def _asked(values: dict[str, str]) -> dict[str, str]:
+    """With what is still missing, asked for."""
+    questions = (
+        ("postoffice", "The postoffice's URL, like https://robot.genee.cn/", Url(), None),
+        ("fqdn", "This host's name, as in `hedwig key add FQDN`", Fqdn(), this_host()),
+        ("key", "The key that it printed", _Key(), None),
+    )
+    for name, text, kind, default in questions:
+        if name not in values:
+            values[name] = click.prompt(text, type=kind, default=default, hide_input=name == "key", err=True)
+    return values
+
+
+def _edited(file: Path, text: str, values: dict[str, str]) -> str:
+    if text:
+        load_mailman(file)  # a file with faults is not touched
+    for name in _KINDS:
+        if name in values and _now(file, text, name) != values[name]:
+            # A key of digits alone, or one that begins with a dash, is only a text in quotes.
+            line = f'"{values[name]}"' if name == "key" else written(_KINDS[name], values[name])
+            text = yamltext.with_value(file, text, name, line)
+    return text
+
+
+def _now(file: Path, text: str, name: str) -> str | None:
+    return next(iter(yamltext.items(file, text, name)), None)
+
+
+def _check(file: Path) -> None:
+    """A batch without messages: the postoffice says no more to it than whether it knows us."""
+    settings: Mailman = load_mailman(file)
+    client = PostofficeClient(with_changes(settings, missing=()))
+    try:
+        client.send([])
+    except NoVerdict as trouble:
+        click.echo(f"warning: {clean(str(trouble))}; mailman will spool until this is mended", err=True)
+    else:
+        click.echo(f"{clean(settings.postoffice)} takes mail from {settings.fqdn}")
+    finally:
+        client.close()
