@@ -19,7 +19,7 @@ tree=$PWD
 output=$(realpath -m "${1:-dist}")
 suffix=${2:-}
 build=$(realpath -m "${BUILD:-build}")
-sdists=$build/sdist
+sdists=$(realpath -m "${SDISTS:-$build/sdist}")
 mkdir -p "$output" "$build"
 
 # A network namespace with nothing in it. A user makes it in a user namespace, and stays who they are there.
