@@ -11,10 +11,16 @@ PACKAGES := \
 	beanstalkd msmtp nsd unbound \
 	ca-certificates curl git iproute2 mount openssl
 
+# What builds and signs packages.
+PACKAGING := \
+	apt-utils debhelper dh-python dpkg-dev gnupg pybuild-plugin-pyproject python3-setuptools xz-utils \
+	bash-completion git python3 python3-pip python3-wheel util-linux
+
 PYTHON := /usr/bin/python3
 BIN := .venv/bin
 TOOLS := .venv-tools/bin
 JOBS := $(shell nproc)
+REPO := dist/repo
 # mypy looks for stubs where the libraries are: in .venv. They are types alone, and shadow nothing.
 STUBS := $(shell grep '^types-' requirements-tools.txt)
 
@@ -30,7 +36,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help run test check check-venv format deps venv tools clean
+.PHONY: help run test check check-venv format deps venv tools debs repo package-test clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +75,17 @@ tools: .venv-tools/made ## .venv-tools: ruff, mypy and import-linter, in the ver
 	$(PYTHON) -m venv --clear .venv-tools
 	$(TOOLS)/python -m pip install --quiet --no-deps -r requirements-tools.txt
 	@touch $@
+
+debs: ## build the Debian packages into dist (needs no root, once what it needs is installed)
+	@.ci/deps $(PACKAGING)
+	debian/tools/build-debs.sh dist
+
+repo: debs ## put them into a signed apt repository: URL=where hosts find it [REPO=folder] [KEY=key to sign with]
+	@debian/tools/make-repo.sh dist "$(REPO)" "$(URL)" "$(KEY)"
+
+package-test: venv ## two builds of the packages give the same bytes, lintian is content, edits of config files survive
+	@.ci/deps $(PACKAGING) lintian ucf
+	$(BIN)/python -m pytest tests/packages
 
 clean: ## remove all that was made here
 	rm -rf .venv .venv-tools run build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
