@@ -5,7 +5,6 @@ called `beanstalkd`, `postoffice`, `mailman`, `worker-1`, `worker-2` ...
 """
 
 import fcntl
-import shutil
 import signal
 import socket
 import subprocess
@@ -43,7 +42,8 @@ class Host:
         self.config = directory / "etc"
         self.config.mkdir(parents=True)
         # The path of a unix socket has 107 octets at most: it lies outside pytest's long directories.
-        self.run = Path(tempfile.mkdtemp(prefix="hedwig-"))
+        self._short = tempfile.TemporaryDirectory(prefix="hedwig-")
+        self.run = Path(self._short.name)
         self.processes: dict[str, Process] = {}
         self.spool = directory / "postoffice" / "spool.db"
         shared = {"spool": str(self.spool), "queue": f"beanstalk://{self.run}/queue.sock"}
@@ -166,7 +166,7 @@ class Host:
         """Kill what still runs, the last started first."""
         for process in reversed(self.processes.values()):
             process.kill()
-        shutil.rmtree(self.run)
+        self._short.cleanup()
 
 
 def _connects(family: int, address: str | tuple[str, int], *, greeting: bool = False) -> bool:
