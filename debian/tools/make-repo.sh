@@ -51,8 +51,8 @@ mkdir -p "$repository"
 cp "$debs"/*.deb "$debs"/*.dsc "$debs"/*.tar.* "$repository/"
 cd "$repository"
 gpg --batch --armor --export "$signer" >hedwig.asc
-apt-ftparchive packages . >Packages
-apt-ftparchive sources . >Sources
+apt-ftparchive -qq packages . >Packages
+apt-ftparchive -qq sources . >Sources
 gzip --keep --force --no-name -9 Packages Sources
 rm -f Release Release.gpg InRelease
 apt-ftparchive -o APT::FTPArchive::Release::Origin=hedwig -o APT::FTPArchive::Release::Label=hedwig \
