@@ -23,6 +23,7 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 
 from hedwig import log
+from hedwig.postoffice.pausing import SEEN_FOR, Pausing
 from hedwig.postoffice.timetable import Clocks, Timetable
 from hedwig.postoffice.window import Windows, one_lane
 from hedwig.queue import Hint, Queue, QueueDown
@@ -61,7 +62,7 @@ class Feeder:
         self._stopping = False
         self._backlog: dict[str, None] = {}  # destinations to be topped up, in turn (an ordered set)
         self._full: set[str] = set()  # destinations with a full window and perhaps more that is due
-        self._paused: set[str] = set()
+        self._pausing = Pausing()
         self._instance = ""
         self._times = Timetable(self._clocks, "instance", "all", "due", "pauses", "expired", "ask")
         self._asked_at = self._clocks.monotonic()
@@ -172,21 +173,20 @@ class Feeder:
     def _watch_pauses(self) -> None:
         if not self._times.is_due("pauses", POLL):
             return
-        paused = {pause.destination for pause in self._look.pauses(self._clocks.unix())}
-        for destination in paused ^ self._paused:
+        unix = self._clocks.unix()
+        for destination in self._pausing.changed(self._look.pauses(unix - SEEN_FOR), unix):
             self._windows.forget(destination)
             self._full.discard(destination)
             self._backlog.pop(destination, None)
-            if destination not in paused:
+            if destination not in self._pausing.paused:
                 self._backlog[destination] = None
-        self._paused = paused
 
     def _put_fresh(self, fresh: Sequence[Waiting]) -> None:
         to_put: list[Waiting] = []
         rooms: dict[str, int] = {}
         for waiting in fresh:
             destination = waiting.destination
-            if destination in self._paused or destination in self._backlog or destination in self._full:
+            if destination in self._pausing.paused or destination in self._backlog or destination in self._full:
                 continue  # it has its turn with the others there
             if destination not in rooms:
                 rooms[destination] = self._windows.room(destination) if self._windows.fresh_room(destination) else 0
@@ -212,7 +212,7 @@ class Feeder:
             self._put([one for one in expired if one.delivery not in self._windows.out(one.destination)])
 
     def _more(self, destinations: set[str]) -> None:
-        self._backlog.update(dict.fromkeys(destinations - self._full - self._paused))
+        self._backlog.update(dict.fromkeys(destinations - self._full - self._pausing.paused))
 
     def _put(self, waiting: Sequence[Waiting]) -> None:
         by_priority: dict[int, list[Waiting]] = {}

@@ -129,10 +129,13 @@ class Look(Protocol):
         """Deliveries past their expiry that nobody has claimed, but held ones; they are hinted whatever is paused."""
 
     def pauses(self, now: float) -> list[Pause]:
-        """What workers have published and has not run out."""
+        """Pauses that end after `now`, for which a time up to a minute ago is allowed."""
 
     def still_waiting(self, deliveries: Sequence[int], now: float) -> set[int]:
         """Those of `deliveries` that are nobody's and due, or expired: by this the feeder knows which hints worked."""
+
+    def depth(self) -> int:
+        """How many deliveries wait or are under way; what is held is not counted."""
 
     def queued(self, queue_id: str = "", limit: int = 1000, after: int = 0) -> tuple[list[QueuedRecipient], int]:
         """Recipients without outcome, oldest message first, and the value for the next page's `after` (0: no more)."""

@@ -2,7 +2,7 @@
 
 - sweep bodies that nobody needs (bodies.py), a chunk a step;
 - forget acceptances after 30 days (I3), a thousand a step;
-- drop pauses that have run out;
+- drop pauses that ran out a minute ago;
 - give pages back to the file system when a quarter of the file and more than 64 MiB lie empty, 1 MiB a step.
 
 Each process does them; what one has done, the next finds done.
@@ -14,6 +14,7 @@ from hedwig.spool.bodies import sweep
 
 REMEMBER = 30 * 86400.0
 STEP = 1000  # rows
+PAUSE_KEPT = 60.0  # seconds after its end: the feeder must learn of the shortest too
 _EMPTY_PAGES = 16384
 _VACUUM_PAGES = 256
 
@@ -21,7 +22,7 @@ _VACUUM_PAGES = 256
 def step(db: sqlite3.Connection, path: str, now: float) -> bool:
     """One step of each; whether there is more to do at once."""
     more = [sweep(db, path), _forget_seen(db, now - REMEMBER), _shrink(db)]
-    db.execute("DELETE FROM pauses WHERE until <= ?", (now,))
+    db.execute("DELETE FROM pauses WHERE until <= ?", (now - PAUSE_KEPT,))
     return any(more)
 
 

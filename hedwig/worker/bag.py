@@ -48,9 +48,10 @@ class SiteState:
         """How many connections may be open: one that probes after failures, else the limit."""
         return 1 if self.failures else CONNECTIONS
 
-    def failed(self, now: float, reason: str) -> float:
-        """No host of the site gave a session. Returns how long the site cools, in seconds."""
-        wait = min(COOLING_FIRST * 2.0**self.failures, COOLING_MOST)
+    def failed(self, now: float, reason: str, first: float = COOLING_FIRST) -> float:
+        """No host of the site gave a session. Returns how long the site cools, in seconds; `first`: the schedule's first
+        wait, lest the site still cools when the message is due again."""
+        wait = min(min(first, COOLING_FIRST) * 2.0**self.failures, COOLING_MOST)
         self.failures += 1
         self.not_before = now + wait
         self.reason = reason

@@ -220,8 +220,12 @@ class Courier:
         if decided.outcome is Outcome.FAILED or decided.scope not in (Scope.SESSION, Scope.DESTINATION):
             return
         words = str(attempt.said.reply) if attempt.said.reply is not None else attempt.said.detail
-        wait = self._state.failed(time.time(), f"{attempt.host or self._route.destination}: {words}")
-        log.say(log.Level.NOTICE, f"{self._state.site.key}: no host answers; next try in {wait:.0f} s: {words}")
+        first = self._tools.rules.retry.schedule[0]
+        wait = self._state.failed(time.time(), f"{attempt.host or self._route.destination}: {words}", first)
+        log.say(
+            log.Level.NOTICE,
+            f"{self._state.site.key}: no host answers; nothing more goes there for {wait:.0f} s: {words}",
+        )
         while self._state.waiting:
             other = self._state.waiting.popleft()
             self._tools.settler.add(handed_back(other, self._after(other, None)))

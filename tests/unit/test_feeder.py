@@ -104,6 +104,19 @@ def test_a_paused_destination_is_left_alone_and_then_hinted_anew(play: Play) -> 
     assert sorted(play.take(claim=False)) == [1, 2, 3, 4, 5, 7]
 
 
+def test_a_pause_shorter_than_the_time_between_two_looks(play: Play) -> None:
+    """The worker dropped the hints, and the pause is over before the feeder looks: they are put anew at once."""
+    play.look.add("slow", 50)
+    play.go(0.1)
+    dropped = play.take(claim=False)
+    assert len(dropped) == 50
+    play.look.paused = [Pause("slow", play.unix, play.unix + 0.05, "busy")]
+    play.go(0.5)
+    assert sorted(play.take(claim=False)) == sorted(dropped)
+    play.go(1.0)
+    assert play.hints() == 0, "and once only"
+
+
 def test_a_pause_that_is_lifted_early(play: Play) -> None:
     play.look.paused = [Pause("a.example", play.unix, play.unix + 1000, "busy")]
     play.look.add("a.example", 5)
