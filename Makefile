@@ -8,8 +8,8 @@ PACKAGES := \
 	python3-aiosmtpd python3-bottle python3-click python3-dnspython python3-idna python3-requests \
 	python3-systemd python3-uvloop python3-waitress python3-yaml \
 	python3-cryptography python3-hypothesis python3-pytest python3-pytest-asyncio python3-pytest-xdist \
-	beanstalkd msmtp nsd unbound \
-	ca-certificates curl git iproute2 mount openssl
+	beanstalkd msmtp nginx nsd unbound \
+	ca-certificates curl git groff-base iproute2 mandoc mount openssl
 
 # What builds and signs packages.
 PACKAGING := \

@@ -18,6 +18,7 @@ setup(
         "aiosmtpd>=1.4.3",
         "bottle>=0.12",
         "click>=8.1",
+        "cryptography>=38",
         "dnspython>=2.3",
         "greenstalk>=2.0.2,<2.1",
         "idna>=3.3",

@@ -37,10 +37,11 @@ def changing(directory: Path) -> Iterator[None]:
         raise trouble("write", directory, error) from None
 
 
-def replace(file: Path, text: str, *, kept: bool = False) -> None:
+def replace(file: Path, text: str, *, kept: bool = False, secret: bool = False) -> None:
     """Put `text` in the file's place at one stroke: a reader sees the old or the new, a crash leaves either.
 
-    It is root's and group hedwig's, 0640; with `kept`, owner and mode stay what they were, but others get nothing.
+    It is root's and group hedwig's, 0640; with `kept`, owner and mode stay what they were, but others get nothing;
+    a `secret` is root's alone, 0600. OSError.
     """
     target = file.resolve()
     handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=target.parent)
@@ -51,7 +52,7 @@ def replace(file: Path, text: str, *, kept: bool = False) -> None:
             output.flush()
             if kept and target.exists():
                 _as(new, target.stat())
-            else:
+            elif not secret:  # mkstemp makes a file 0600, and ours
                 give(new, MODE)
             os.fsync(output.fileno())
         new.replace(target)

@@ -3,7 +3,7 @@
     hedwig [--config-dir DIR] queue | queue show ID
                               key add FQDN | key list | key revoke FQDN
                               config check | config sample NAME
-                              setup | local-key | detect-docker0
+                              setup | open [NETWORK...] | local-key | detect-docker0
 
 Reads the files of CONFIGDIR (default /etc/hedwig) and the spools that they name; it needs no daemon to run. Exit
 status: 0; 1 when something is wrong or not found, and stderr says what; 2 for a wrong option.
@@ -18,6 +18,7 @@ from hedwig.cli.config_check import config
 from hedwig.cli.docker0 import detect_docker0
 from hedwig.cli.keys import key
 from hedwig.cli.local_key import local_key
+from hedwig.cli.open import open_
 from hedwig.cli.queue import queue
 from hedwig.cli.setup import setup
 
@@ -42,5 +43,6 @@ main.add_command(config)
 main.add_command(detect_docker0)
 main.add_command(key)
 main.add_command(local_key)
+main.add_command(open_)
 main.add_command(queue)
 main.add_command(setup)

@@ -20,7 +20,6 @@ from hedwig.config import ConfigError, Unfit, load_mailman, pasted_lines
 from hedwig.config.document import read_text
 from hedwig.config.kinds import SCALARS, written
 from hedwig.config.localkey import this_host
-from hedwig.mailman.client import NoVerdict, PostofficeClient
 from hedwig.settings import Mailman
 
 _KINDS = {"fqdn": "host", "postoffice": "url", "key": "secret", "ca_file": "optional path"}
@@ -115,6 +114,8 @@ def _now(file: Path, text: str, name: str) -> str | None:
 
 def _check(file: Path) -> None:
     """A batch without messages: the postoffice says no more to it than whether it knows us."""
+    from hedwig.mailman.client import NoVerdict, PostofficeClient  # python3-requests comes with hedwig-mailman alone
+
     settings: Mailman = load_mailman(file)
     client = PostofficeClient(with_changes(settings, missing=()))
     try:

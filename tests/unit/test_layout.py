@@ -23,8 +23,21 @@ EVADED = re.compile(r"pytest\.(?:ski" r"p|xfa" r"il|importor" r"skip)|mark\.(?:s
 ELSEWHERE = re.compile(r"(?<![\w.])/(?:wo" r"rk|ro" r"ot|ho" r"me)/\w")
 VENV = {"greenstalk", "hedwig", "pip", "setuptools", "wheel"}
 STUBS = {"types-pyyaml", "types-requests", "types-urllib3"}
-DEBIANS = ("aiosmtpd", "bottle", "click", "dns", "idna", "requests", "systemd", "urllib3", "uvloop", "waitress", "yaml")
-DEBIANS_FOR_TESTS = ("cryptography", "hypothesis", "pytest", "pytest_asyncio", "xdist")
+DEBIANS = (
+    "aiosmtpd",
+    "bottle",
+    "click",
+    "cryptography",
+    "dns",
+    "idna",
+    "requests",
+    "systemd",
+    "urllib3",
+    "uvloop",
+    "waitress",
+    "yaml",
+)
+DEBIANS_FOR_TESTS = ("hypothesis", "pytest", "pytest_asyncio", "xdist")
 
 
 def tracked(*more: str) -> list[Path]:

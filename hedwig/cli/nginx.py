@@ -1,0 +1,143 @@
+"""The nginx site in front of postoffice's unix socket: its text, and how it comes into force.
+
+`site` is pure. `Nginx` works on a configuration directory laid out as Debian's (sites-available, sites-enabled): the
+new site is tested by `nginx -t` before anything is reloaded, and where the test fails the old state comes back.
+"""
+
+import ipaddress
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hedwig.cli.files import replace
+from hedwig.settings import MIB
+
+CONF = Path("/etc/nginx")
+_SITE = "hedwig"
+_SYSTEMD = Path("/run/systemd/system")
+_IF_INET6 = Path("/proc/net/if_inet6")
+_BODY_TIME = 60  # seconds without an octet of a body from a client
+_ANSWER_TIME = 300  # seconds for postoffice's answer: two raw forms are decoded at a time, the others wait
+
+
+class NginxTrouble(Exception):
+    """nginx is missing, or doesn't take the site; str() holds its own words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A certificate (with its chain, PEM) and its key."""
+
+    certificate: Path
+    key: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What the site says. `networks`: who may connect, empty for all; `max_size`: of a message, in octets."""
+
+    name: str
+    port: int
+    pair: Pair
+    socket: str
+    networks: Sequence[str]
+    max_size: int
+
+
+def raw_form(max_size: int) -> int:
+    """Octets of the largest original form (DESIGN §5): escapes may take six octets for one."""
+    return 6 * max_size + MIB
+
+
+def site(about: Site, *, ipv6: bool) -> str:
+    """The site's text."""
+    listen = [f"listen {about.port} ssl;"] + [f"listen [::]:{about.port} ssl;"] * ipv6
+    allow = [f"allow {network};" for network in about.networks] + ["deny all;"] * bool(about.networks)
+    name = f"[{about.name}]" if ":" in about.name else about.name
+    lines = [
+        *listen,
+        f"server_name {name};",
+        f"ssl_certificate {_quoted(about.pair.certificate)};",
+        f"ssl_certificate_key {_quoted(about.pair.key)};",
+        "ssl_protocols TLSv1.2 TLSv1.3;",
+        *allow,
+        "# The original form of the largest message (max_size in postoffice.yml) may be six times as large, and 1 MiB.",
+        f"client_max_body_size {-(-raw_form(about.max_size) // MIB)}m;",
+        f"client_body_timeout {_BODY_TIME}s;",
+        "location / {",
+        f"    proxy_pass http://unix:{about.socket}:;",
+        "    proxy_http_version 1.1;",
+        '    proxy_set_header Connection "";',
+        "    proxy_set_header Host $host;",
+        "    proxy_set_header X-Forwarded-For $remote_addr;",
+        f"    proxy_read_timeout {_ANSWER_TIME}s;",
+        f"    proxy_send_timeout {_BODY_TIME}s;",
+        "}",
+    ]
+    head = "# Made by `hedwig open`, which writes it anew: TLS in front of hedwig's postoffice.\n"
+    return head + "server {\n" + "".join(f"    {line}\n" for line in lines) + "}\n"
+
+
+def _quoted(path: Path) -> str:
+    """A path as nginx's own text. ValueError for characters that mean something there (I11)."""
+    text = str(path)
+    if not text.isprintable() or set(text) & set('"\\$;{}'):
+        raise ValueError(f"{path}: nginx can't have such a path; give the file a plainer name")
+    return f'"{text}"'
+
+
+class Nginx:
+    """An nginx with its configuration in `conf`."""
+
+    def __init__(self, conf: Path) -> None:
+        self._conf = conf
+        self.file = conf / "sites-available" / _SITE
+        self._link = conf / "sites-enabled" / _SITE
+
+    def use(self, about: Site) -> None:
+        """Write the site, test it, and have nginx take it. NginxTrouble: then all is as it was. OSError."""
+        if not self.file.parent.is_dir():
+            raise NginxTrouble(f"there is no {self.file.parent}: apt install nginx")
+        before = self.file.read_text() if self.file.exists() else None
+        was_linked = self._link.is_symlink()
+        replace(self.file, site(about, ipv6=_IF_INET6.exists()))
+        if not was_linked:
+            self._link.symlink_to(self.file)
+        try:
+            self._run("nginx", "-t", "-q", "-c", str(self._conf / "nginx.conf"))
+        except NginxTrouble:
+            if not was_linked:
+                self._link.unlink()
+            if before is None:
+                self.file.unlink()
+            else:
+                replace(self.file, before)
+            raise
+        if self._conf == CONF and _SYSTEMD.is_dir():
+            self._run("systemctl", "reload-or-restart", "nginx")
+        else:
+            self._run("nginx", "-s", "reload", "-c", str(self._conf / "nginx.conf"))
+
+    def _run(self, *command: str) -> None:
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=90, check=False)
+        except FileNotFoundError:
+            raise NginxTrouble(f"{command[0]} is missing: apt install nginx") from None
+        except subprocess.TimeoutExpired:
+            raise NginxTrouble(f"`{' '.join(command)}` hangs") from None
+        if done.returncode:
+            raise NginxTrouble(f"`{' '.join(command)}` says:\n{(done.stderr or done.stdout).strip()}")
+
+
+def firewall(networks: Sequence[str], port: int, *, ufw: bool) -> list[str]:
+    """Commands that let those networks in: ufw's where it is installed, else nftables'."""
+    lines = []
+    for network in networks or [""]:
+        if ufw:
+            lines.append(f"ufw allow proto tcp from {network or 'any'} to any port {port}")
+            continue
+        family = "ip6" if network and ipaddress.ip_network(network).version == 6 else "ip"
+        source = f"{family} saddr {network} " if network else ""
+        lines.append(f"nft add rule inet filter input {source}tcp dport {port} accept")
+    return lines
