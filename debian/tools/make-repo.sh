@@ -43,7 +43,7 @@ else
     fi
     signer=
 fi
-fingerprint=$(gpg --batch --with-colons --list-secret-keys ${signer:+"$signer"} | awk -F: '$1 == "fpr" { print $10; exit }')
+fingerprint=$({ gpg --batch --with-colons --list-secret-keys ${signer:+"$signer"} || true; } | awk -F: '$1 == "fpr" { print $10; exit }')
 [ -n "$fingerprint" ] || { echo "make repo: KEY=$key holds no secret key" >&2; exit 2; }
 signer=$fingerprint
 

@@ -1,0 +1,1 @@
+"""Tests of the packages as files: built, compared, looked through. `make package-test` runs them."""
