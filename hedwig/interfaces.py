@@ -1,8 +1,8 @@
 """This host's network interfaces and their addresses: docker0, br-*, podman* and the rest.
 
 IPv4 comes from the ioctls SIOCGIFCONF and SIOCGIFNETMASK (netdevice(7)) on an ordinary socket, IPv6 from
-/proc/net/if_inet6. Netlink is not used: the unit's RestrictAddressFamilies= leaves it out. An interface that is down or
-has no carrier (docker0 without containers) still has its address and is listed. A call takes some 20 µs.
+/proc/self/net/if_inet6. Netlink is not used: the unit's RestrictAddressFamilies= leaves it out. An interface that is
+down or has no carrier (docker0 without containers) still has its address and is listed. A call takes some 20 µs.
 
 Fails softly: an interface that vanishes between two ioctls is left out; where /proc is closed, IPv6 is left out.
 """
@@ -17,7 +17,7 @@ from pathlib import Path
 
 _SIOCGIFCONF = 0x8912
 _SIOCGIFNETMASK = 0x891B
-_IF_INET6 = Path("/proc/net/if_inet6")
+_IF_INET6 = Path("/proc/self/net/if_inet6")  # /proc/net is hidden by ProcSubset=pid
 _IFREQ = struct.calcsize("16s24s")  # 40 octets on 64-bit Linux
 _GLOBAL_SCOPE = "00"
 

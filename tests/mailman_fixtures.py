@@ -11,12 +11,14 @@ import pytest
 import uvloop
 
 from hedwig import log
+from hedwig.bind import bound
+from hedwig.doors import Doors
 from hedwig.interfaces import InterfaceAddress
 from hedwig.mailman import Submission
-from hedwig.mailman.doors import bound
-from hedwig.mailman.listener import Listener
+from hedwig.mailman.listener import KIND, Listener
 from hedwig.reply import Reply
 from hedwig.settings import Listen, Mailman
+from hedwig.supervisor import HandedOn, Supervisor
 
 SETTINGS = Mailman(fqdn="host.example", spool="/nonexistent/spool.db")
 PATIENCE = 20.0  # seconds after which a test fails instead of waiting on
@@ -122,18 +124,23 @@ class Host:
             writer.close()
 
 
+def as_kept(listening: socket.socket) -> HandedOn:
+    """As systemd hands on what a predecessor had it keep."""
+    host, port = listening.getsockname()
+    return HandedOn(f"smtp-{host}-{port}", listening)
+
+
 @contextlib.asynccontextmanager
 async def mailman(
     interfaces: Callable[[], Sequence[InterfaceAddress]] = tuple, **changes: object
 ) -> AsyncIterator[Host]:
     """A listener with these settings on a free port of loopback; it is stopped at the end."""
     forwarder = Forwarder()
-    inherited = [] if "listen" in changes else [bound(("127.0.0.1", 0))]
-    changes.setdefault("listen", tuple(Listen(*one.getsockname()) for one in inherited))
-    listener = Listener(
-        dataclasses.replace(SETTINGS, **changes), forwarder, config_path="/etc/x.yml", interfaces=interfaces
-    )
-    await listener.start(inherited)
+    handed_on = [] if "listen" in changes else [as_kept(bound(("127.0.0.1", 0)))]
+    changes.setdefault("listen", tuple(Listen(*one.socket.getsockname()) for one in handed_on))
+    doors = Doors(KIND, Supervisor(handed_on=handed_on), interfaces)
+    listener = Listener(dataclasses.replace(SETTINGS, **changes), forwarder, config_path="/etc/x.yml", doors=doors)
+    await listener.start()
     try:
         yield Host(listener, forwarder)
     finally:

@@ -6,7 +6,7 @@ Each runs in the foreground, as any user, on the files that its configuration na
 a wrong option; 78 (EX_CONFIG of sysexits.h) when the configuration can't be used, after every fault of it was logged;
 else what the room's `run` returns.
 
-All modules are imported before anything runs: during an upgrade the files change underneath.
+All modules are imported before anything runs (preload.py): during an upgrade the files change underneath.
 """
 
 import argparse
@@ -16,17 +16,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from systemd import daemon
-
 from hedwig import __version__, log
+from hedwig.cli.preload import preload
 from hedwig.config import ConfigError, warnings
 from hedwig.settings import Mailman, Postoffice, Worker
+from hedwig.supervisor import Supervisor
 
 EX_CONFIG = 78
 MAX_WORKERS = 999
 
 S = TypeVar("S", Mailman, Postoffice, Worker)
-Notify = Callable[..., object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +33,13 @@ class Start(Generic[S]):
     """What a room's `run` is given.
 
     `reload()` reads `config_file` again: new settings, or None where it is broken, which has been logged then, and the
-    old settings stay. `notify` is sd_notify(3): notify("READY=1"); without systemd it does nothing. `number` is N.
+    old settings stay. `supervisor` is systemd; without it, it does nothing. `number` is N.
     """
 
     settings: S
     config_file: Path
     reload: Callable[[], S | None]
-    notify: Notify
+    supervisor: Supervisor
     number: int = 1
 
 
@@ -59,12 +58,14 @@ def main_for(
     # SIGHUP ends a process that has no handler for it yet: until `run` has set its own, it is ignored.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     log.start(identifier)
+    supervisor = Supervisor.of_this_process()
+    preload(name)
     try:
         settings = load(file)
     except ConfigError as error:
         _report(error)
         count = len(error.problems)
-        daemon.notify(f"STATUS={file}: {count} {'fault' if count == 1 else 'faults'}, see `hedwig config check`")
+        supervisor.status(f"{file}: {count} {'fault' if count == 1 else 'faults'}, see `hedwig config check`")
         return EX_CONFIG
     log.start(identifier, settings.debug)
     _warn(file)
@@ -81,7 +82,7 @@ def main_for(
         log.say(log.Level.NOTICE, f"{file} was read again")
         return new
 
-    return run(Start(settings, file, reload, daemon.notify, options.number))
+    return run(Start(settings, file, reload, supervisor, options.number))
 
 
 def _options(name: str, numbered: bool) -> argparse.ArgumentParser:

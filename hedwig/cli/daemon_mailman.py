@@ -7,7 +7,7 @@ from hedwig.settings import Mailman
 
 
 def _run(start: Start[Mailman]) -> int:
-    return loop.run(start.settings, start.config_file, start.reload, start.notify)
+    return loop.run(start.settings, start.config_file, start.reload, start.supervisor)
 
 
 def main() -> int:

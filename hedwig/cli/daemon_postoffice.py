@@ -7,7 +7,7 @@ from hedwig.settings import Postoffice
 
 
 def _run(start: Start[Postoffice]) -> int:
-    return loop.run(start.settings, start.config_file, start.reload, start.notify)
+    return loop.run(start.settings, start.config_file, start.reload, start.supervisor)
 
 
 def main() -> int:

@@ -7,7 +7,7 @@ from hedwig.worker import loop
 
 
 def _run(start: Start[Worker]) -> int:
-    return loop.run(start.settings, start.number, start.config_file, start.reload, start.notify)
+    return loop.run(start.settings, start.number, start.config_file, start.reload, start.supervisor)
 
 
 def main() -> int:

@@ -15,9 +15,10 @@ from typing import Protocol
 
 from hedwig import dsn, log
 from hedwig.envelope import Envelope
-from hedwig.mailman.client import MOST_MESSAGES, MOST_OCTETS, NoVerdict, Parcel, PostofficeClient, Verdict
+from hedwig.mailman.client import MOST_MESSAGES, MOST_OCTETS, NoVerdict, Parcel, PostofficeClient, Verdict, patience
 from hedwig.mailman.forwarder import as_message, is_postoffices_fault, renamed
 from hedwig.mailman.link import Link
+from hedwig.pulse import Pulse
 from hedwig.reply import Reply, Stage
 from hedwig.settings import Mailman
 from hedwig.spool import (
@@ -64,6 +65,7 @@ class Backlog:
         self._failures = 0
         self._unsettled = False
         self._thread = threading.Thread(target=self._run, name="backlog", daemon=True)
+        self.pulse = Pulse("the thread that sends the backlog on").of(self._thread)
 
     def start(self) -> None:
         """Begin."""
@@ -81,6 +83,7 @@ class Backlog:
             if generation != self._link.generation:
                 client.close()
                 client, generation = PostofficeClient(self.settings), self._link.generation
+            self.pulse.busy()
             try:
                 self._hand_back()
                 busy = self._round(client)
@@ -91,7 +94,9 @@ class Backlog:
                 log.say(log.Level.ERROR, f"the backlog could not be sent on: {error!r}")
                 busy = False
             if not busy:
+                self.pulse.idle()
                 self._pause()
+        self.pulse.end()
         client.close()
 
     def _pause(self) -> None:
@@ -135,6 +140,7 @@ class Backlog:
 
     def _offer(self, client: PostofficeClient, batch: Sequence[_Passenger]) -> bool:
         """Send a batch and settle it. False: there is no verdict."""
+        self.pulse.busy(patience(sum(len(passenger.parcel.body) for passenger in batch)))
         try:
             verdicts = client.send([passenger.parcel for passenger in batch])
         except NoVerdict as trouble:

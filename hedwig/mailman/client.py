@@ -23,6 +23,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.poolmanager import PoolManager
 
 from hedwig.envelope import Envelope
+from hedwig.pulse import STUCK
 from hedwig.reply import Reply, one_line
 from hedwig.settings import KIB, Mailman
 
@@ -206,6 +207,11 @@ class PostofficeClient:
 class _Answer:
     status: int
     content: bytes
+
+
+def patience(octets: int) -> float:
+    """Seconds after which a `send` of so many octets that has not returned never will: two tries, and a wide margin."""
+    return STUCK + 2 * (REQUEST_TIMEOUT + octets / SLOWEST)
 
 
 def _why(error: BaseException) -> str:

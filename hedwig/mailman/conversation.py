@@ -5,7 +5,7 @@ rules, with these changes:
 
 - PIPELINING (RFC 2920): replies to commands that came together leave together.
 - A line ends with CRLF and nothing else (RFC 5321 §2.3.8), and is bounded.
-- One timer a connection, moved lazily. A peer that reads no replies is cut off too, not only one that writes nothing.
+- One timer a connection, moved lazily; a peer that reads no replies is cut off like one that writes nothing.
 - The end of input, or a lost connection, does not cancel what is being done: a complete message is handed on even if
   its client has left meanwhile.
 - A fault in a command is 451 4.3.0, logged, and the connection lives (I8). Within DATA the place in the conversation
@@ -27,14 +27,15 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from hedwig import log
 from hedwig.mailman.access import plain
 from hedwig.mailman.service import Service
+from hedwig.mailman.wire import wire
 from hedwig.reply import Reply
 
 MAX_COMMAND = 2048  # octets; RFC 5321 §4.5.3.1.4 wants 512 and what extensions add
 _READ = 256 * 1024
 _READ_AHEAD = 64 * 1024  # the stream pauses its transport at twice this
-_REPLY_LINE = 450  # RFC 5321 §4.5.3.1.5: 512 octets with code, status and CRLF
 _BREATH = 50  # commands in one chunk after which others get their turn (I9)
 _FAREWELL = 5.0  # seconds for a last reply to leave before the connection is cut
+_MOMENT = 2.0  # seconds of silence that a client with a message still to hand in has, while mailman stops
 
 
 class Gone(Exception):
@@ -45,15 +46,6 @@ def template(service: Service, loop: asyncio.AbstractEventLoop) -> Mapping[str, 
     """What aiosmtpd's constructor finds out about itself, for all connections of a service."""
     found: Mapping[str, Any] = vars(SMTP(None, hostname=service.settings.fqdn, enable_SMTPUTF8=True, loop=loop))
     return found
-
-
-def wire(reply: Reply, utf8: bool) -> bytes:
-    """A reply as it is sent: its enhanced status on each line (RFC 2034 §4); ASCII, unless the client wants UTF-8."""
-    status = reply.status.encode()
-    text = reply.text.encode("utf-8" if utf8 else "ascii", "replace")
-    lines = [text[start : start + _REPLY_LINE] for start in range(0, len(text), _REPLY_LINE)] or [b""]
-    middle = [b"%d-%s %s\r\n" % (reply.code, status, line) for line in lines[:-1]]
-    return b"".join(middle) + b"%d %s %s\r\n" % (reply.code, status, lines[-1])
 
 
 class Conversation(SMTP):
@@ -80,6 +72,7 @@ class Conversation(SMTP):
         self._leaving = False
         self._idle = False  # waiting for a command
         self._in_data = False  # what comes in is a message
+        self._served = False  # a message was handed in here
         self._patient = False  # what takes time is ours: the client is not cut off
         self._input = bytearray()
         self._replies: list[bytes] = []
@@ -132,19 +125,26 @@ class Conversation(SMTP):
         self.transport = None
 
     def wind_down(self) -> None:
-        """Leave now if no transaction is open, else after it (I10)."""
+        """Leave now if served, else after one message, or a moment of silence: who has just come is heard (I10)."""
         if self._idle and self.envelope.mail_from is None:
-            self.leave()
+            if self._served:
+                self.leave()
+            elif self._timeout_handle:
+                self._timeout_handle.cancel()
+                self._timeout_handle = None
+                self._reset_timeout()
 
     def leave(self) -> None:
-        """Say 421 and close, whatever is under way."""
+        """Say 421 and close."""
         self._cut_off(Reply(421, "4.3.2", "mailman is stopping, try again in a moment"))
 
     # --- time
 
     def _reset_timeout(self, duration: float | None = None) -> None:
-        """The client has so many seconds from now; without `duration` the idle time-out."""
-        self._deadline = self.loop.time() + (duration or self.service.settings.idle_timeout)
+        """The client has so many seconds from now; without `duration` the idle time-out, or a moment."""
+        stopping = self.service.stopping and self.envelope.mail_from is None
+        usual = _MOMENT if stopping else self.service.settings.idle_timeout
+        self._deadline = self.loop.time() + (duration or usual)
         if self._timeout_handle is None:
             self._timeout_handle = self.loop.call_at(self._deadline, self._timeout_cb)
 
@@ -157,6 +157,8 @@ class Conversation(SMTP):
             self._reset_timeout()
         elif self._deadline > self.loop.time():
             self._timeout_handle = self.loop.call_at(self._deadline, self._timeout_cb)
+        elif self.service.stopping:
+            self.leave()
         else:
             log.event("refused", f"{self.peer} was too slow and is cut off", client=self.peer)
             self._cut_off(Reply(421, "4.4.2", "you were silent or too slow for too long"))
@@ -190,7 +192,7 @@ class Conversation(SMTP):
                     await self.flush()
                     await asyncio.sleep(0)
                 await self._obey_safely(line)
-                if self.service.stopping and self.envelope.mail_from is None and not self._leaving:
+                if self.service.stopping and self._served and self.envelope.mail_from is None and not self._leaving:
                     self.say(Reply(421, "4.3.2", "mailman is stopping, try again in a moment"))
                     break
             await self.flush()

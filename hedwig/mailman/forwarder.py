@@ -19,8 +19,9 @@ from dataclasses import dataclass, replace
 from hedwig import log, queueid
 from hedwig.envelope import digest
 from hedwig.mailman import Submission
-from hedwig.mailman.client import MOST_MESSAGES, MOST_OCTETS, NoVerdict, Parcel, PostofficeClient, Verdict
+from hedwig.mailman.client import MOST_MESSAGES, MOST_OCTETS, NoVerdict, Parcel, PostofficeClient, Verdict, patience
 from hedwig.mailman.link import Link
+from hedwig.pulse import Pulse
 from hedwig.reply import Reply
 from hedwig.settings import Mailman
 from hedwig.spool import POSTOFFICE, Bytes, Intake, NewMessage, SpoolTrouble
@@ -48,6 +49,7 @@ class Lane:
         self._wake = threading.Condition()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name=f"forward-{name}", daemon=True)
+        self.pulse = Pulse(f"the thread that forwards {name} messages").of(self._thread)
         self._thread.start()
 
     def add(self, parcel: Parcel, settle: Settle) -> None:
@@ -70,12 +72,14 @@ class Lane:
                 client.close()
                 client, generation = self._client(), self._link.generation
             self._send(client, batch)
+        self.pulse.end()
         client.close()
         for ride in self._waiting:
             ride.settle(None)
 
     def _next_batch(self) -> list[_Ride]:
         with self._wake:
+            self.pulse.idle()
             while not self._waiting and not self._stopping:
                 self._wake.wait()
             if self._stopping:
@@ -90,6 +94,7 @@ class Lane:
             return batch
 
     def _send(self, client: PostofficeClient, batch: list[_Ride]) -> None:
+        self.pulse.busy(patience(sum(len(ride.parcel.body) for ride in batch)))
         try:
             verdicts: Sequence[Verdict | None] = client.send([ride.parcel for ride in batch])
             self._link.up()
@@ -119,6 +124,11 @@ class Forwarder:
         self.forwarded = 0
         self.spooled = 0
         self.refused = 0
+
+    @property
+    def pulses(self) -> list[Pulse]:
+        """Of its threads."""
+        return [self._small.pulse, self._large.pulse]
 
     def _new_client(self) -> PostofficeClient:
         return PostofficeClient(self.settings)

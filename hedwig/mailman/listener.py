@@ -2,30 +2,36 @@
 
 It opens the doors, lets sessions in, and looks at this host's interfaces every few seconds, so that the addresses it
 listens on and the networks that may send follow Docker. `reload` takes new settings without a connection lost. `stop`
-ends in order (I10): no new connection or MAIL (421), idle clients are sent away, and messages on their way get their
-reply, until the grace is over.
+ends in order (I10): no new connection; who has been served is sent away (421), who has just come may still hand in one
+message, and messages on their way get their reply, until the grace is over.
 """
 
 import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
-from hedwig import interfaces, log, settings
+from hedwig import log, settings
+from hedwig.doors import Doors, Kind
+from hedwig.holder import holder
 from hedwig.mailman import Submit
-from hedwig.mailman.access import Access, Interfaces
+from hedwig.mailman.access import Access
 from hedwig.mailman.conversation import template
-from hedwig.mailman.doors import Doors
 from hedwig.mailman.service import Counters, Service
 from hedwig.mailman.session import Session
+from hedwig.supervisor import Supervisor
 
 LOOK_AROUND = 3.0  # seconds between two looks at the interfaces
+_ARRIVALS = 4  # turns of the event loop in which a connection that was accepted becomes a session
+KIND = Kind("smtp", receive_buffer=256 * 1024, holder=partial(holder, greets=True))  # the kernel would give 6 MiB
 
 
 class Listener:
-    """mailman's SMTP side. `clock` gives Unix time; `config_path` is named to whoever is refused."""
+    """mailman's SMTP side. `clock` gives Unix time; `config_path` is named to whoever is refused; `doors` are made by
+    KIND."""
 
     def __init__(
         self,
@@ -34,19 +40,24 @@ class Listener:
         *,
         clock: Callable[[], float] = time.time,
         config_path: str = "/etc/hedwig/mailman.yml",
-        interfaces: Interfaces = interfaces.addresses,
+        doors: Doors | None = None,
     ) -> None:
-        self._interfaces = interfaces
         self._service = Service(settings, submit, Access(settings.allow), config_path, clock)
-        self._doors = Doors(self._session)
+        self._doors = doors or Doors(KIND, Supervisor())
+        self._servers: dict[socket.socket, asyncio.Server] = {}
         self._common: Mapping[str, Any] = {}
         self._wake = asyncio.Event()
         self._watch: asyncio.Task[None] | None = None
 
     @property
     def sockets(self) -> list[socket.socket]:
-        """The sockets that listen now: what systemd's fd store may keep over a restart."""
+        """The sockets that listen now."""
         return self._doors.sockets
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with the places to listen on; "" while all is well."""
+        return self._doors.trouble
 
     @property
     def counters(self) -> Counters:
@@ -58,10 +69,10 @@ class Listener:
         """Connections that stand now."""
         return len(self._service.guests)
 
-    async def start(self, inherited: Sequence[socket.socket] = ()) -> None:
+    async def start(self) -> None:
         """Listen. An address that can't be bound is no error here: it is logged and tried again."""
         self._common = template(self._service, asyncio.get_running_loop())
-        await self.look_around(inherited)
+        await self.look_around()
         self._watch = asyncio.create_task(self._keep_looking())
 
     def reload(self, settings: settings.Mailman) -> None:
@@ -69,7 +80,7 @@ class Listener:
 
         ValueError: a word in `allow` is no network; then the old settings stay.
         """
-        self._service.access = Access(settings.allow, self._interfaces())
+        self._service.access = Access(settings.allow, self._doors.look())
         self._service.settings = settings
         self._common = template(self._service, asyncio.get_running_loop())
         self._wake.set()
@@ -82,7 +93,10 @@ class Listener:
                 await self._watch
         service = self._service
         service.stopping = True
-        self._doors.close()
+        for listening in self._doors.leave():
+            self._serve_no_longer(listening)
+        for _ in range(_ARRIVALS):
+            await asyncio.sleep(0)
         for guest in list(service.guests):
             guest.wind_down()
         if service.guests or service.handing_on:
@@ -95,11 +109,24 @@ class Listener:
         for guest in list(service.guests):
             guest.leave()
 
-    async def look_around(self, inherited: Sequence[socket.socket] = ()) -> None:
+    async def look_around(self) -> None:
         """Follow this host's interfaces: who may send, and where to listen."""
-        found = self._interfaces()
-        self._service.access.refresh(found)
-        await self._doors.tend(self._service.settings.listen, found, inherited)
+        loop = asyncio.get_running_loop()
+        doors = self._doors
+        self._service.access.refresh(doors.look())
+        listen = self._service.settings.listen
+        for listening in doors.shut(listen):
+            self._serve_no_longer(listening)
+        # In a thread: finding out who holds a port takes a second.
+        for listening in await loop.run_in_executor(None, doors.open, listen):
+            self._servers[listening] = await loop.create_server(self._session, sock=listening, backlog=KIND.backlog)
+
+    def _serve_no_longer(self, listening: socket.socket) -> None:
+        server = self._servers.pop(listening, None)
+        if server is None:
+            listening.close()
+        else:
+            server.close()  # and the socket with it
 
     async def _keep_looking(self) -> None:
         while True:

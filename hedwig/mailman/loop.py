@@ -2,7 +2,8 @@
 
 Start: open the own spool and lock it (a second mailman on the same spool ends with an error), free what a dead
 predecessor was sending, then listen. SIGHUP reads the settings again, all but `spool`. SIGTERM: no new mail, what is
-complete gets its reply, whatever has no verdict by then is spooled, end (I10).
+complete gets its reply, whatever has no verdict by then is spooled, end (I10). Throughout, systemd's watchdog is petted
+from the event loop, while the forwarding threads and the spool's writer move.
 
 While no postoffice is configured all mail is spooled, and local.key is watched: `hedwig local-key`, run by whichever
 package comes second, joins mailman and postoffice without another word.
@@ -19,52 +20,60 @@ import uvloop
 
 from hedwig import log
 from hedwig.config.localkey import path_beside, stamp
+from hedwig.doors import Doors
 from hedwig.mailman.backlog import Backlog
+from hedwig.mailman.clear import Caution
 from hedwig.mailman.forwarder import Forwarder
 from hedwig.mailman.link import Link
-from hedwig.mailman.listener import Listener
+from hedwig.mailman.listener import KIND, Listener
 from hedwig.settings import Mailman
 from hedwig.spool import SpoolTrouble, owner
 from hedwig.spool.sqlite import SqliteSpool, open_spool
+from hedwig.supervisor import Supervisor
 
 STOP_TIME = 20.0  # seconds for messages whose data is complete
+STOP_REST = 60.0  # and for requests on their way after that
 ROUND = 5.0  # seconds between status lines
 NUMBER = "0"
+_BROKEN = "mailman.yml is broken, the old settings stay: see `hedwig config check`"
 
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """What the daemon's main passes in. `reload` gives new settings, or None where the file is broken; `notify` takes
-    systemd's state lines."""
+    """What the daemon's main passes in. `reload` gives new settings, or None where the file is broken."""
 
     config_file: Path
     reload: Callable[[], Mailman | None]
-    notify: Callable[[str], object]
+    supervisor: Supervisor
 
 
 def run(
     settings: Mailman,
     config_file: Path,
     reload: Callable[[], Mailman | None],
-    notify: Callable[[str], object],
+    supervisor: Supervisor,
 ) -> int:
     """Run until SIGTERM or SIGINT; returns the exit status."""
     lock = owner.Lock(Path(settings.spool + ".owner"))
     try:
         if not lock.take():
-            log.say(log.Level.ERROR, f"another mailman uses {settings.spool}: it holds {lock.path}")
-            return 1
+            return _no_start(supervisor, f"another mailman uses {settings.spool}: it holds {lock.path}")
         spool = open_spool(settings.spool)
     except (OSError, SpoolTrouble) as error:
-        log.say(log.Level.ERROR, f"the spool {settings.spool} can't be used: {error}")
-        return 1
+        return _no_start(supervisor, f"the spool {settings.spool} can't be used: {error}")
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_Life(settings, spool, Outside(config_file, reload, notify)).live())
+            runner.run(_Life(settings, spool, Outside(config_file, reload, supervisor)).live())
     finally:
         spool.close()
         lock.give_back()
     return 0
+
+
+def _no_start(supervisor: Supervisor, why: str) -> int:
+    log.say(log.Level.ERROR, why)
+    supervisor.status(why)
+    return 1
 
 
 class _Life:
@@ -72,8 +81,12 @@ class _Life:
 
     def __init__(self, settings: Mailman, spool: SqliteSpool, outside: Outside) -> None:
         self._outside = outside
+        self._supervisor = outside.supervisor
+        self._spool = spool
+        self._broken = False  # mailman.yml is, since the last reload
         self._link = Link()
         self._link.configured(settings)
+        self._caution = Caution()
         self._local_key = stamp(path_beside(outside.config_file))
         name = owner.owner_name(NUMBER)
         freed = spool.free(name, lambda delivery, token: False, time.time(), 0.0).result()
@@ -81,7 +94,12 @@ class _Life:
             log.say(log.Level.NOTICE, f"{len(freed)} messages that were on their way are offered again")
         self._forwarder = Forwarder(settings, spool, self._link)
         self._backlog = Backlog(settings, spool, self._link, name)
-        self._listener = Listener(settings, self._forwarder.submit, config_path=str(outside.config_file))
+        self._listener = Listener(
+            settings,
+            self._forwarder.submit,
+            config_path=str(outside.config_file),
+            doors=Doors(KIND, outside.supervisor),
+        )
 
     async def live(self) -> None:
         """Until SIGTERM or SIGINT, then the orderly end."""
@@ -90,30 +108,46 @@ class _Life:
         for ending in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(ending, stopping.set)
         loop.add_signal_handler(signal.SIGHUP, self._reload)
+        petting = asyncio.create_task(self._pet())
+        self._caution.look(self._forwarder.settings)
         await self._listener.start()
         self._backlog.start()
-        self._outside.notify("READY=1")
+        self._supervisor.ready(await self._status())
         log.say(log.Level.INFO, "mailman takes mail")
         while not stopping.is_set():
-            self._look_for_local_key()
-            self._report()
             try:
                 await asyncio.wait_for(stopping.wait(), ROUND)
             except TimeoutError:
-                continue
-        self._outside.notify("STOPPING=1")
+                self._look_for_local_key()
+                self._supervisor.status(await self._status())
+        self._supervisor.stopping("finishing the messages that are coming in", STOP_TIME + STOP_REST)
         await self._listener.stop(STOP_TIME)
         await loop.run_in_executor(None, self._forwarder.stop)
         await loop.run_in_executor(None, self._backlog.stop)
+        petting.cancel()
         log.say(log.Level.INFO, "mailman has ended")
 
-    def _report(self) -> None:
+    async def _pet(self) -> None:
+        while True:
+            self._supervisor.pet([*self._forwarder.pulses, self._backlog.pulse, *self._spool.pulses])
+            await asyncio.sleep(1)
+
+    async def _status(self) -> str:
+        """What `systemctl status` shows: what was done, what waits here, what is wrong."""
         forwarder = self._forwarder
-        state = "" if self._link.is_up else f"; {self._link.why}"
-        self._outside.notify(
-            f"STATUS={forwarder.forwarded} forwarded, {forwarder.spooled} spooled, {forwarder.refused} refused{state}"
+        done = (
+            f"{forwarder.forwarded + forwarder.spooled} accepted ({forwarder.forwarded} forwarded at once, "
+            f"{forwarder.spooled} spooled), {forwarder.refused} refused"
         )
-        self._outside.notify("WATCHDOG=1")
+        try:
+            waiting = await asyncio.get_running_loop().run_in_executor(None, self._spool.depth)
+            wait = f"{waiting} wait here"
+        except SpoolTrouble as trouble:
+            wait = f"the spool can't be read: {trouble}"
+        link = "" if self._link.is_up else self._link.why
+        broken = _BROKEN if self._broken else ""
+        parts = (broken, done, wait, link, self._listener.trouble, self._caution.why)
+        return "; ".join(part for part in parts if part)
 
     def _look_for_local_key(self) -> None:
         """While no postoffice is configured: a local key that has come, or has changed, is taken as after SIGHUP."""
@@ -123,10 +157,12 @@ class _Life:
             self._reload()
 
     def _reload(self) -> None:
-        self._outside.notify("RELOADING=1")
+        self._supervisor.reloading()
         settings = self._outside.reload()
+        self._broken = settings is None
         if settings is not None:
             self._forwarder.settings = self._backlog.settings = settings
             self._link.reloaded(settings)
+            self._caution.look(settings)
             self._listener.reload(settings)
-        self._outside.notify("READY=1")
+        self._supervisor.ready(_BROKEN if self._broken else "takes mail")

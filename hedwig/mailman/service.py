@@ -1,7 +1,7 @@
 """What all SMTP sessions of a mailman share: settings, who is connected, how much is held, and what was counted.
 
 A connection is let in or refused here, before any of its octets is read: by address (554 5.7.1), by number in all and
-per peer (421 4.7.0), and while mailman stops (421 4.3.2). Large letters wait here for memory, first come first served:
+per peer (421 4.7.0). Large letters wait here for memory, first come first served:
 what does not fit waits on disk, so hostile senders exhaust neither and small letters pass by (I9).
 """
 
@@ -79,7 +79,7 @@ class Guest(Protocol):
     peer: str
 
     def wind_down(self) -> None:
-        """Leave now if no transaction is open, else after it."""
+        """Leave soon: now if served already, else after a message or a moment."""
 
     def leave(self) -> None:
         """Leave now, whatever is on its way."""
@@ -142,8 +142,6 @@ class Service:
         if not self.access.permits(peer):
             line = ", ".join((*self.settings.allow, peer))
             return Reply(554, "5.7.1", f"{peer} may not send here; to allow it: {self.config_path}, allow: [{line}]")
-        if self.stopping:
-            return Reply(421, "4.3.2", "mailman is stopping, try again in a moment")
         if len(self.guests) >= self.settings.connections:
             return Reply(421, "4.7.0", f"too many connections: {self.settings.connections} are open")
         if self._per_peer[peer] >= self.settings.connections_per_peer:

@@ -111,7 +111,7 @@ class Session(Conversation):
 
     async def smtp_MAIL(self, argument: bytes) -> None:  # noqa: N802
         """Begin a transaction."""
-        if self.service.stopping:
+        if self.service.stopping and self._served:
             self._part(Reply(421, "4.3.2", "mailman is stopping, try again in a moment"))
             return
         if not self.session.host_name:
@@ -205,6 +205,7 @@ class Session(Conversation):
         finally:
             reception.close()
         self._patience = Patience() if reply.positive else self._patience
+        self._served = True
         self.say(reply)
         self._set_rset_state()
 

@@ -76,6 +76,8 @@ class Acceptance:
         gate: Gate,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        self.accepted = 0  # messages, since the start
+        self._counting = threading.Lock()
         self._trouble = ("", 0.0)  # what the spool said last, and when; "" after a success
         self._intake = intake
         self._notice = notice
@@ -103,6 +105,8 @@ class Acceptance:
         waiting = [delivery for answer in answers for delivery in answer.deliveries]
         if waiting:
             self._notice(waiting)
+        with self._counting:
+            self.accepted += sum(answer.outcome is Outcome.ACCEPTED for answer in answers)
         return [self._verdict(message, answer) for message, answer in zip(messages, answers, strict=True)]
 
     def trouble(self) -> str:

@@ -4,17 +4,15 @@ What it learns, and from where:
 
 - Fresh deliveries: told by acceptance in this process; hinted at once where the destination's window has room.
 - Deferred ones that became due: asked of the spool every POLL seconds, with an overlap.
-- Everything that is due: all destinations at the start, after the queue began anew, after the clock jumped, and every
-  minute (more often where that is cheap).
+- All that is due: every destination at the start, after the queue began anew or the clock jumped, and every minute.
 - How fast hints are taken: by asking which of them still wait; as soon as a window may run low where one is full.
 - Pauses that workers publish: nothing is hinted for such a destination until they end, and what was out is forgotten,
   because workers have dropped it. Expired deliveries are hinted all the same: they are bounced, not sent.
 - A hint that was put over LOST seconds ago and whose delivery still waits is put again, unless the queue still has it.
 
 How it fails: the queue may be away, hang or be emptied at any time; `down` says so, acceptance goes on, and hints are
-put when it is back. It keeps no list of what waits: a million waiting deliveries cost it their destinations' names.
-
-One thread runs `run`; `step` is one round and does not wait, for tests. `notice` may be called from any thread.
+put when it is back. It keeps no list of what waits: a million waiting deliveries cost it their destinations' names. One
+thread runs `run`; `step` is one round and does not wait, for tests. `notice` may be called from any thread.
 """
 
 import threading
@@ -26,6 +24,7 @@ from hedwig import log
 from hedwig.postoffice.pausing import SEEN_FOR, Pausing
 from hedwig.postoffice.timetable import Clocks, Timetable
 from hedwig.postoffice.window import Windows, one_lane
+from hedwig.pulse import Pulse
 from hedwig.queue import Hint, Queue, QueueDown
 from hedwig.spool import Look, SpoolTrouble, Waiting
 
@@ -51,6 +50,7 @@ class Feeder:
     def __init__(
         self, look: Look, queue: Queue, clocks: Clocks | None = None, lane_of: Callable[[str], str] = one_lane
     ) -> None:
+        self.pulse = Pulse("the feeder")
         self.down = ""  # why the queue can't be reached; "" while it can
         self._look = look
         self._queue = queue
@@ -83,9 +83,10 @@ class Feeder:
         """Feed until `stop`."""
         while not self._stopping:
             self._wake.clear()
+            self.pulse.busy()
             wait = self.step()
-            if wait > 0:
-                self._wake.wait(wait)
+            self._wake.wait(max(wait, 0.0))
+        self.pulse.end()
         self._queue.close()
 
     def stop(self) -> None:

@@ -1,13 +1,16 @@
 """The postoffice's life: start, SIGHUP, SIGTERM.
 
-Start: open the spool, bind the sockets, start the feeder, then say READY. The order matters: nobody can connect before
-a message could be kept (I1), and who connects before READY waits in the backlog and is served.
+Start: lock the spool (a second postoffice on it ends with an error), open it, bind the sockets, start the feeder, then
+say READY. The order matters: nobody can connect before a message could be kept (I1), and who connects before READY
+waits in the backlog and is served.
 
 SIGTERM or SIGINT: accept nothing more, finish the requests that are coming in or are being served, end the feeder,
 close the spool (I10). SIGHUP: read the settings again; a broken file leaves the old ones. What takes another start
-(spool, queue, threads) is said in the log.
+(spool, queue, threads) is said in the log. Throughout, systemd's watchdog is petted from the server's loop, while the
+feeder and the spool's writer move.
 
-`run` returns 0 after a stop, 1 where it could not start (the log says why).
+`run` returns 0 after a stop, 1 where it could not start (the log says why). A place that can't be listened on is no
+such reason: it is tried again every few seconds.
 """
 
 import ctypes
@@ -23,35 +26,39 @@ from types import FrameType
 
 from hedwig import log
 from hedwig.config import load_client
+from hedwig.doors import Doors
 from hedwig.postoffice.accept import Acceptance, Gate
 from hedwig.postoffice.app import Room, application
 from hedwig.postoffice.clients import Clients
 from hedwig.postoffice.feeder import Feeder
-from hedwig.postoffice.server import Server
+from hedwig.postoffice.reporter import Reporter
+from hedwig.postoffice.server import KIND, Server
 from hedwig.queue.beanstalk import open_queue
 from hedwig.settings import KIB, Postoffice
-from hedwig.spool import SpoolTrouble
+from hedwig.spool import SpoolTrouble, owner
 from hedwig.spool.sqlite import SqliteSpool, open_spool
+from hedwig.supervisor import Supervisor
 
 FINISH_WITHIN = 40.0  # seconds for requests in flight when stopping
+CLOSE_WITHIN = 40.0  # and for the spool and the queue after that
 THREADS_LEFT = 4  # of the application's threads: that many never wait for a slow spool
 _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # malloc.h
 _FIXED = ("spool", "queue", "threads")
 
 Reload = Callable[[], Postoffice | None]
-Notify = Callable[..., object]
 
 
-def run(settings: Postoffice, config_file: Path | str, reload: Reload, notify: Notify) -> int:
-    """Serve until SIGTERM. `notify` is sd_notify: "READY=1", "STATUS=..."."""
+def run(settings: Postoffice, config_file: Path | str, reload: Reload, supervisor: Supervisor) -> int:
+    """Serve until SIGTERM."""
     _raise_open_files()
     _bound_arenas()
+    lock = owner.Lock(Path(settings.spool + ".owner"))
     try:
-        daemon = Daemon(settings, Path(config_file), reload, notify)
+        if not lock.take():
+            return _no_start(supervisor, f"another postoffice uses {settings.spool}: it holds {lock.path}")
+        daemon = Daemon(settings, Path(config_file), reload, supervisor)
     except (OSError, SpoolTrouble, ValueError) as error:
-        log.say(log.Level.ERROR, f"postoffice can't start: {error}")
-        notify(f"STATUS=can't start: {error}")
-        return 1
+        return _no_start(supervisor, f"postoffice can't start: {error}")
 
     def on_stop(_number: int, _frame: FrameType | None) -> None:
         daemon.stop()
@@ -63,25 +70,34 @@ def run(settings: Postoffice, config_file: Path | str, reload: Reload, notify: N
     signal.signal(signal.SIGINT, on_stop)
     signal.signal(signal.SIGHUP, on_reload)
     daemon.serve()
+    lock.give_back()
     return 0
+
+
+def _no_start(supervisor: Supervisor, why: str) -> int:
+    log.say(log.Level.ERROR, why)
+    supervisor.status(why)
+    return 1
 
 
 class Daemon:
     """A postoffice; its sockets are bound and its spool is open once it is made. OSError, SpoolTrouble, ValueError."""
 
-    def __init__(self, settings: Postoffice, config_file: Path, reload: Reload, notify: Notify) -> None:
+    def __init__(self, settings: Postoffice, config_file: Path, reload: Reload, supervisor: Supervisor) -> None:
         self._settings = settings
         self._reload = reload
-        self._notify = notify
+        self._supervisor = supervisor
         self._stopping = False
         self._reloading = False
+        self._broken = False  # postoffice.yml is, since the last reload
         self.feeder: Feeder
         self._spool = open_spool(settings.spool)
         try:
             self.feeder = Feeder(self._spool, open_queue(settings.queue))
             room = self._room(config_file.parent / "clients.d", self._spool)
-            self.server = Server(application(room), settings)
-            self.server.listen(settings.listen)
+            self._acceptance = room.acceptance
+            self.server = Server(application(room), settings, Doors(KIND, supervisor))
+            self.server.look_around()
         except BaseException:
             self._spool.close()
             raise
@@ -101,17 +117,21 @@ class Daemon:
     def serve(self) -> None:
         """Serve until `stop`."""
         feeding = threading.Thread(target=self.feeder.run, name="feeder")
+        self.feeder.pulse.of(feeding)
         feeding.start()
-        places = ", ".join(str(place) for place in self._settings.listen)
-        log.say(log.Level.NOTICE, f"postoffice listens on {places}")
-        self._notify(f"READY=1\nSTATUS=listening on {places}")
+        reporter = Reporter(self._supervisor, self._spool, self._done, self._troubles)
+        self._supervisor.ready(reporter.words())
+        log.say(log.Level.INFO, "postoffice takes mail")
+        reporter.start()
         while not self._stopping:
             if self._reloading:
                 self._reloading = False
                 self._take_new_settings()
+            self._pet()
             self.server.turn(1.0)
-        self._notify("STOPPING=1\nSTATUS=finishing the requests in flight")
-        self.server.stop(FINISH_WITHIN)
+        reporter.stop()
+        self._supervisor.stopping("finishing the requests in flight", FINISH_WITHIN + CLOSE_WITHIN)
+        self.server.stop(FINISH_WITHIN, self._pet)
         self.feeder.stop()
         feeding.join()
         self._spool.close()
@@ -127,19 +147,31 @@ class Daemon:
         self._reloading = True
         self.server.wake()
 
+    def _pet(self) -> None:
+        self._supervisor.pet([self.feeder.pulse, *self._spool.pulses])
+
+    def _done(self) -> str:
+        return f"{self._acceptance.accepted} accepted, {self.server.connections} connections"
+
+    def _troubles(self) -> list[str]:
+        broken = "postoffice.yml is broken, the old settings stay: see `hedwig config check`" if self._broken else ""
+        queue = f"the queue can't be reached: {self.feeder.down}" if self.feeder.down else ""
+        return [broken, queue, self._acceptance.trouble(), self.server.trouble]
+
     def _take_new_settings(self) -> None:
+        self._supervisor.reloading()
         new = self._reload()
-        if new is None:
-            return
+        self._broken = new is None
+        if new is not None:
+            self._use(new)
+        self._supervisor.ready("; ".join(part for part in (self._done(), *self._troubles()) if part))
+
+    def _use(self, new: Postoffice) -> None:
         for name in _FIXED:
             if getattr(new, name) != getattr(self._settings, name):
                 log.say(log.Level.WARNING, f"{name} has changed in the file; it takes effect at the next start")
-        try:
-            self.server.listen(new.listen)
-        except OSError as error:
-            log.say(log.Level.ERROR, f"{error}: listening where it did before")
-        self.server.change(new)
         self._settings = new
+        self.server.change(new)
 
     def _spool_trouble(self) -> str:
         """Why the spool's folder can't be written, or ""."""

@@ -2,7 +2,10 @@
 
 One thread moves bytes for all sockets (waitress's loop over one map); `threads` others run the application, and two
 more answer /healthz and requests that waitress refuses, so that they have an answer when all others wait for the spool.
-Each listening socket has a waitress server of its own, on that one map and those threads.
+Each listening socket (doors.py) has a waitress server of its own, on that one map and those threads.
+
+`stop` loses nobody (I10): requests that are coming in or being served get their answers, who has just connected may
+still send one, and no connection is closed while something of it is unread.
 
 What is bounded: connections; request heads (16 KiB); bodies (the original form may be six times the largest message
 and 1 MiB); the memory for bodies (up to BODY_IN_MEMORY each while connections are few, LITTLE when they are many; the
@@ -13,13 +16,15 @@ X-Forwarded-For is believed on unix sockets only, where our own nginx is: its la
 waitress's own errors (malformed HTTP, too large) are told as JSON like all others.
 """
 
+import fcntl
 import ipaddress
 import logging
 import socket
+import struct
+import termios
 import time
 import traceback
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable
 from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
@@ -27,12 +32,13 @@ from waitress import wasyncore
 from waitress.channel import HTTPChannel
 from waitress.server import create_server
 from waitress.task import ErrorTask, ThreadedTaskDispatcher
+from waitress.trigger import trigger
 
 from hedwig import log
+from hedwig.doors import Doors, Kind
 from hedwig.postoffice.app import Application
 from hedwig.postoffice.refusal import Refusal
-from hedwig.postoffice.sockets import BACKLOG, bind
-from hedwig.settings import KIB, MIB, Listen, Postoffice
+from hedwig.settings import KIB, MIB, Postoffice
 
 QUICK_THREADS = 2
 BODY_IN_MEMORY = MIB + 256 * KIB
@@ -41,6 +47,9 @@ FEW = 40  # connections
 MAX_HEAD = 16 * KIB
 SLOWEST = 8 * KIB
 HOUSEKEEPING = 1.0
+LOOK_AROUND = 3.0  # seconds between two looks at the interfaces
+MOMENT = 2.0  # seconds that a connection without a request has while we stop
+KIND = Kind("http", backlog=1024, unix=True)
 
 
 class Dispatcher:
@@ -67,45 +76,55 @@ class Dispatcher:
 class Server:
     """Serves `app` on sockets. All methods are for one thread, but `wake`."""
 
-    def __init__(self, app: Application, settings: Postoffice, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, app: Application, settings: Postoffice, doors: Doors, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         _send_waitress_to_our_log()
         self._app = app
         self._settings = settings
+        self._doors = doors
         self._clock = clock
         self._map: dict[int, Any] = {}
+        self._trigger = trigger(self._map)
         self._dispatcher = Dispatcher(settings.threads)
-        self._servers: dict[Listen, Any] = {}
-        self._retired: list[Any] = []  # no longer listening, but with channels
+        self._servers: dict[socket.socket, Any] = {}
         self._coming: dict[Any, tuple[Any, float]] = {}  # channel: the request that is coming in, and since when
         self._next_look = 0.0
+        self._next_look_around = 0.0
 
-    def listen(self, places: Sequence[Listen]) -> None:
-        """Listen on these, and no longer on others. OSError where one can't be bound; then nothing has changed."""
-        bound: dict[Listen, socket.socket] = {}
+    def look_around(self) -> None:
+        """Follow the settings and this host's interfaces: where to listen. Raises OSError."""
+        self._next_look_around = self._clock() + LOOK_AROUND
+        self._doors.look()
+        for listening in self._doors.shut(self._settings.listen):
+            self._retire(listening)
+        for listening in self._doors.open(self._settings.listen):
+            self._servers[listening] = self._server(listening)
+
+    def _follow(self) -> None:
         try:
-            for place in places:
-                if place not in self._servers and place not in bound:
-                    bound[place] = bind(place)
-        except OSError:
-            for opened in bound.values():
-                opened.close()
-            raise
-        for place in [place for place in self._servers if place not in places]:
-            self._retire(self._servers.pop(place))
-        for place, opened in bound.items():
-            self._servers[place] = self._server(opened)
+            self.look_around()
+        except OSError as error:  # no descriptor left for the ioctls: what is open stays open
+            log.say(log.Level.ERROR, f"can't look at this host's interfaces: {error}")
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with the places to listen on; "" while all is well."""
+        return self._doors.trouble
+
+    @property
+    def connections(self) -> int:
+        """Connections that stand now."""
+        return len(self._channels())
 
     def change(self, settings: Postoffice) -> None:
-        """Use other limits from now on."""
+        """Use other limits from now on, and listen where these say."""
         self._settings = settings
+        self._follow()
         for server in self._servers.values():
             server.adj.max_request_body_size = _max_body(settings)
             server.adj.connection_limit = settings.connections
             server.adj.channel_timeout = settings.idle_timeout
-
-    def addresses(self) -> list[Any]:
-        """Where it listens: for tests, which bind port 0."""
-        return [server.socket.getsockname() for server in self._servers.values()]
 
     def turn(self, timeout: float) -> None:
         """Move bytes, for up to `timeout` seconds or until something happened."""
@@ -115,27 +134,24 @@ class Server:
         if now >= self._next_look:
             self._next_look = now + HOUSEKEEPING
             self._close_drippers(now)
+        if now >= self._next_look_around:
+            self._follow()
         wasyncore.poll2(timeout, self._map)
 
     def wake(self) -> None:
         """Make `turn` return; from a signal handler too."""
-        for server in self._servers.values():
-            server.pull_trigger()
-            return
+        self._trigger.pull_trigger()
 
-    def stop(self, within: float) -> None:
-        """Accept nothing more, finish the requests that have come or are coming, close."""
-        until = self._clock() + within
-        for server in self._servers.values():
-            self._retire(server)
-        while self._clock() < until and self._close_idle():
+    def stop(self, within: float, tick: Callable[[], None]) -> None:
+        """Accept nothing more, finish the requests that have come or are coming, close. `tick` is called meanwhile."""
+        for listening in self._doors.leave():
+            self._retire(listening)
+        began = self._clock()
+        while (spent := self._clock() - began) < within and self._close_idle(spent < MOMENT):
+            tick()
             wasyncore.poll2(0.1, self._map)
         self._dispatcher.shutdown()
         wasyncore.close_all(self._map)
-        for server in self._servers.values():
-            if isinstance(name := server.sockinfo[3], str):
-                Path(name).unlink(missing_ok=True)
-        self._servers.clear()
 
     def _server(self, opened: socket.socket) -> Any:
         unix = opened.family == socket.AF_UNIX
@@ -144,7 +160,7 @@ class Server:
             map=self._map,
             _dispatcher=self._dispatcher,
             sockets=[opened],
-            backlog=BACKLOG,
+            backlog=KIND.backlog,
             ident="hedwig",
             recv_bytes=64 * KIB,
             connection_limit=self._settings.connections,
@@ -157,16 +173,18 @@ class Server:
             clear_untrusted_proxy_headers=False,  # behind_proxy does it
         )
         server.channel_class = _channel
+        server.trigger.close()  # one for all is enough, and must outlive any of them
+        server.trigger = self._trigger
         return server
 
-    def _retire(self, server: Any) -> None:
+    def _retire(self, listening: socket.socket) -> None:
+        server = self._servers.pop(listening)
         server.accepting = False
         server.del_channel()
         server.socket.close()
-        self._retired.append(server)
 
     def _channels(self) -> list[Any]:
-        return [one for one in self._map.values() if isinstance(one, HTTPChannel)]
+        return [one for one in list(self._map.values()) if isinstance(one, HTTPChannel)]
 
     def _close_drippers(self, now: float) -> None:
         coming: dict[Any, tuple[Any, float]] = {}
@@ -180,15 +198,27 @@ class Server:
                 channel.will_close = True
         self._coming = coming
 
-    def _close_idle(self) -> int:
+    def _close_idle(self, wait_for_new: bool) -> int:
         """Close connections on which nothing is going on; how many others there are."""
         busy = 0
         for channel in self._channels():
-            if channel.requests or channel.request is not None or channel.total_outbufs_len:
+            new = channel.last_activity == channel.creation_time
+            if (
+                channel.requests
+                or channel.request is not None
+                or channel.total_outbufs_len
+                or (new and wait_for_new)
+                or _unread(channel.socket)
+            ):
                 busy += 1
             else:
                 channel.will_close = True
         return busy
+
+
+def _unread(connection: socket.socket) -> int:
+    """Octets that have come and that nobody has read (tcp(7), SIOCINQ): closing now would be answered by a reset."""
+    return int(struct.unpack("i", fcntl.ioctl(connection, termios.FIONREAD, bytes(4)))[0])
 
 
 def behind_proxy(app: Application) -> Application:

@@ -17,6 +17,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from hedwig.pulse import Pulse
 from hedwig.spool import (
     Claim,
     HistoryLine,
@@ -82,6 +83,11 @@ class SqliteSpool:
             self._writer.close()
         while self._idle:
             self._idle.pop().close()
+
+    @property
+    def pulses(self) -> list[Pulse]:
+        """Of its threads, as far as they run."""
+        return [self._writer.pulse] if self._writer is not None else []
 
     # Intake
 
@@ -171,6 +177,10 @@ class SqliteSpool:
     def still_waiting(self, deliveries: Sequence[int], now: float) -> set[int]:
         """See Look."""
         return self._read(look.still_waiting, deliveries, now)
+
+    def depth(self) -> int:
+        """See Look."""
+        return self._read(look.depth)
 
     def queued(self, queue_id: str = "", limit: int = 1000, after: int = 0) -> tuple[list[QueuedRecipient], int]:
         """See Look."""

@@ -19,6 +19,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
+from hedwig.pulse import Pulse
 from hedwig.spool import SpoolTrouble
 from hedwig.spool.checkpoint import Checkpointer
 from hedwig.spool.schema import connect_writer
@@ -66,6 +67,7 @@ class Writer:
         self._turn = Turn(path)
         self._checkpointer = Checkpointer(path)
         self._thread = threading.Thread(target=self._run, name="spool-writer", daemon=True)
+        self.pulse = Pulse("the thread that writes the spool").of(self._thread)
         self._thread.start()
 
     def put(self, job: Job) -> "Future[Any]":
@@ -85,12 +87,14 @@ class Writer:
 
     def _run(self) -> None:
         while (job := self._next()) is not None:
+            self.pulse.busy()
             batch = [job] if job.future.set_running_or_notify_cancel() else []
             try:
                 self._turn.take()
             except OSError as error:
                 for job in batch:
                     fail(job.future, error, self._path)
+                self.pulse.idle()
                 continue
             try:
                 self._gather(batch)
@@ -102,6 +106,8 @@ class Writer:
                 self._turn.give()
             self._count(done)
             self._finish(done)
+            self.pulse.idle()
+        self.pulse.end()
         while not self._jobs.empty():  # put by a thread that raced with close()
             if (late := self._jobs.get()) is not None:
                 late.future.set_exception(SpoolTrouble("the spool is closed"))

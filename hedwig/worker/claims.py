@@ -56,13 +56,18 @@ class Claimer:
         self._eyes = ThreadPoolExecutor(1, thread_name_prefix="preview")
         self._aside: dict[str, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._trouble = ""
+        self.trouble = ""  # why nothing new is taken
         self.beat = time.monotonic()
 
     def stop(self) -> None:
         """Take no more hints; deliveries that wait for DNS are left in the spool. A claim under way is not broken off:
         nobody would know of it."""
         self._stop.set()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stop.is_set()
 
     async def run(self, may_claim: Callable[[], bool]) -> None:
         """Until `stop`. While `may_claim` says no (outcomes can't be written) nothing new is taken."""
@@ -93,12 +98,12 @@ class Claimer:
         return self._queue.reserve([DEFAULT_LANE], limit, RESERVE_TIME)
 
     def _tell_trouble(self, trouble: str) -> None:
-        if trouble != self._trouble:
+        if trouble != self.trouble:
             if trouble:
                 log.say(log.Level.WARNING, f"no new deliveries are taken: {trouble}")
             else:
                 log.say(log.Level.NOTICE, "deliveries are taken again")
-        self._trouble = trouble
+        self.trouble = trouble
 
     async def _take(self, hints: Sequence[Hint]) -> None:
         numbers = list(dict.fromkeys(hint.delivery for hint in hints))

@@ -3,7 +3,8 @@
 Start: lock the name (a second worker N ends with an error), free what a dead predecessor held, with its dot marks (I5),
 open the spool (waiting for the postoffice to make it), and take hints. SIGHUP reads the settings again; what a running
 worker can change is `ehlo`, `refuse`, `retry` and `debug`. SIGTERM: take nothing more, hand back what no dot has gone
-out for, wait up to `stop_time` for the replies to the rest, settle, end (I10).
+out for, wait up to `stop_time` for the replies to the rest, settle, end (I10). Throughout, systemd's watchdog is petted
+from the event loop, while hints are taken and the spool's writer moves.
 """
 
 import asyncio
@@ -18,10 +19,12 @@ import uvloop
 
 from hedwig import log
 from hedwig.mx.dns import DnsResolver
+from hedwig.pulse import STUCK
 from hedwig.queue.beanstalk import open_queue
 from hedwig.settings import Worker
 from hedwig.spool import Kind, SpoolTrouble, owner
 from hedwig.spool.sqlite import SqliteSpool, open_spool
+from hedwig.supervisor import Supervisor
 from hedwig.worker import myself
 from hedwig.worker.bag import Bag
 from hedwig.worker.claims import Claimer
@@ -38,15 +41,15 @@ LOCK_PATIENCE = 5.0  # seconds: another worker may hold our lock for a moment, t
 ROUND = 5.0  # seconds between the rounds of upkeep
 DEAD_EVERY = 3  # rounds between looks for dead workers
 SPOOL_WAIT = 1.0
+SETTLE_TIME = 30.0  # seconds for the outcomes, once the replies are here
 
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """What the daemon's main passes in. `reload` gives new settings, or None where the file is broken; `notify` takes
-    systemd's state lines."""
+    """What the daemon's main passes in. `reload` gives new settings, or None where the file is broken."""
 
     reload: Callable[[], Worker | None]
-    notify: Callable[[str], object]
+    supervisor: Supervisor
 
 
 def run(
@@ -54,7 +57,7 @@ def run(
     number: int,
     config_file: Path,
     reload: Callable[[], Worker | None],
-    notify: Callable[[str], object],
+    supervisor: Supervisor,
 ) -> int:
     """Run worker `number` until SIGTERM or SIGINT; returns the exit status."""
     del config_file
@@ -63,16 +66,20 @@ def run(
     try:
         while not lock.take():
             if time.monotonic() > deadline:
-                log.say(log.Level.ERROR, f"another worker {number} runs on this host: it holds {lock.path}")
-                return 1
+                return _no_start(supervisor, f"another worker {number} runs on this host: it holds {lock.path}")
             time.sleep(0.1)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop, debug=False) as runner:
-            return runner.run(_main(settings, str(number), Outside(reload, notify)))
+            return runner.run(_main(settings, str(number), Outside(reload, supervisor)))
     except OSError as error:
-        log.say(log.Level.ERROR, f"worker {number} can't use its folders (run_dir, state_dir): {error}")
-        return 1
+        return _no_start(supervisor, f"worker {number} can't use its folders (run_dir, state_dir): {error}")
     finally:
         lock.give_back()
+
+
+def _no_start(supervisor: Supervisor, why: str) -> int:
+    log.say(log.Level.ERROR, why)
+    supervisor.status(why)
+    return 1
 
 
 async def _main(settings: Worker, number: str, outside: Outside) -> int:
@@ -80,7 +87,7 @@ async def _main(settings: Worker, number: str, outside: Outside) -> int:
     loop = asyncio.get_running_loop()
     for ending in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(ending, stopping.set)
-    spool = await _spool(settings, stopping)
+    spool = await _spool(settings, stopping, outside.supervisor)
     if spool is None:
         return 0
     try:
@@ -92,8 +99,11 @@ async def _main(settings: Worker, number: str, outside: Outside) -> int:
     return 0
 
 
-async def _spool(settings: Worker, stopping: asyncio.Event) -> SqliteSpool | None:
-    """The spool, as soon as the postoffice has made it; None if the worker is stopped before."""
+async def _spool(settings: Worker, stopping: asyncio.Event, supervisor: Supervisor) -> SqliteSpool | None:
+    """The spool, as soon as the postoffice has made it; None if the worker is stopped before.
+
+    A worker that waits counts as started: whoever installs it before the postoffice shall not wait with it.
+    """
     said = ""
     while not stopping.is_set():
         try:
@@ -102,6 +112,8 @@ async def _spool(settings: Worker, stopping: asyncio.Event) -> SqliteSpool | Non
             if str(trouble) != said:
                 said = str(trouble)
                 log.say(log.Level.WARNING, f"waiting for the spool: {said}")
+                supervisor.ready(f"waiting for the spool: {said}")
+        supervisor.pet()
         try:
             await asyncio.wait_for(stopping.wait(), SPOOL_WAIT)
         except TimeoutError:
@@ -114,6 +126,8 @@ class _Life:
 
     def __init__(self, settings: Worker, number: str, spool: SqliteSpool, outside: Outside) -> None:
         self._settings = settings
+        self._supervisor = outside.supervisor
+        self._broken = False  # worker.yml is, since the last reload
         self._number = number
         self._outside = outside
         self._spool = spool
@@ -143,34 +157,51 @@ class _Life:
         settler = asyncio.create_task(self._settler.run())
         claimer = asyncio.create_task(self._claimer.run(lambda: not self._settler.trouble))
         upkeep = asyncio.create_task(self._upkeep())
-        self._outside.notify("READY=1")
+        petting = asyncio.create_task(self._pet())
+        self._supervisor.ready(self._status())
         parts = {settler, claimer, upkeep}
         ended = asyncio.create_task(stopping.wait())
         await asyncio.wait({ended, *parts}, return_when=asyncio.FIRST_COMPLETED)
         broken = [part for part in parts if part.done()]
-        self._outside.notify("STOPPING=1")
+        self._supervisor.stopping("waiting for the replies to what is sent", self._settings.stop_time + SETTLE_TIME)
         self._claimer.stop()
         upkeep.cancel()
         await asyncio.gather(claimer, upkeep, return_exceptions=True)
         await self._dispatch.stop(self._settings.stop_time)
         self._settler.stop()
         await asyncio.gather(settler, return_exceptions=bool(broken))
+        petting.cancel()
         self._hinter.close()
         self._tools.dots.close()
         for part in broken:
             part.result()
 
+    def _status(self) -> str:
+        """What `systemctl status` shows: what was done, what is under way, what is wrong."""
+        counts = self._settler.counts
+        done = ", ".join(f"{counts[kind]} {kind}" for kind in (Kind.DELIVERED, Kind.DEFERRED, Kind.FAILED))
+        broken = "worker.yml is broken, the old settings stay: see `hedwig config check`" if self._broken else ""
+        words = (
+            broken,
+            f"{done}, {self._dispatch.connections} connections",
+            f"EHLO {self._router.myself.ehlo}",
+            f"no new deliveries are taken: {self._claimer.trouble}" if self._claimer.trouble else "",
+            f"outcomes can't be written: {self._settler.trouble}" if self._settler.trouble else "",
+        )
+        return "; ".join(word for word in words if word)
+
+    async def _pet(self) -> None:
+        """The claimer's loop stands still once it is stopped, rightly; before that its beat is its pulse."""
+        while True:
+            if self._claimer.stopped or time.monotonic() - self._claimer.beat < STUCK:
+                self._supervisor.pet(self._spool.pulses)
+            await asyncio.sleep(1)
+
     async def _upkeep(self) -> None:
-        """Every few seconds: the status for systemd, the watchdog, and claims of workers that died."""
+        """Every few seconds: the status for systemd, and claims of workers that died."""
         rounds = 0
         while True:
-            counts = self._settler.counts
-            told = ", ".join(f"{counts[kind]} {kind}" for kind in (Kind.DELIVERED, Kind.DEFERRED, Kind.FAILED))
-            self._outside.notify(
-                f"STATUS={told}, {self._dispatch.connections} connections; EHLO {self._router.myself.ehlo}"
-            )
-            if time.monotonic() - self._claimer.beat < 2 * ROUND:
-                self._outside.notify("WATCHDOG=1")
+            self._supervisor.status(self._status())
             self._tools.bag.forget_idle(time.time())
             if rounds % DEAD_EVERY == 0:
                 await self._free_dead_owners()
@@ -185,11 +216,12 @@ class _Life:
 
     def reload(self) -> None:
         """SIGHUP."""
-        self._outside.notify("RELOADING=1")
+        self._supervisor.reloading()
         settings = self._outside.reload()
+        self._broken = settings is None
         if settings is not None:
             self._settings = settings
             self._router.myself = myself.find(settings)
             self._tools.rules = Rules(settings.retry, self._router.myself.ehlo, random.random)
             self._tools.debug = settings.debug
-        self._outside.notify("READY=1")
+        self._supervisor.ready(self._status())

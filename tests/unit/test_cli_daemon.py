@@ -38,7 +38,7 @@ def file(tmp_path):
     return path
 
 
-def test_run_gets_settings_number_file_and_notify(file, said):
+def test_run_gets_settings_number_and_file(file, said):
     starts = []
 
     def run(start):
@@ -48,7 +48,7 @@ def test_run_gets_settings_number_file_and_notify(file, said):
     assert main_for("worker", load_worker, run, numbered=True, argv=["--config", str(file), "12"]) == 7
     (start,) = starts
     assert (start.settings, start.number, start.config_file) == (Worker(smtp_port=2525), 12, file)
-    assert start.notify("READY=1") is False  # no systemd here
+    assert not start.supervisor.is_there  # no systemd here
     assert said == []
     assert main_for("worker", load_worker, run, numbered=True, argv=["--config", str(file)]) == 7
     assert starts[1].number == 1

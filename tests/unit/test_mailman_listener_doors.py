@@ -3,20 +3,23 @@
 import asyncio
 import dataclasses
 import ipaddress
+import os
 import shutil
 import socket
 import time
 
 import pytest
-from mailman_fixtures import SETTINGS, Forwarder, event_loop, journal, mailman  # noqa: F401
+from mailman_fixtures import SETTINGS, Forwarder, as_kept, event_loop, journal, mailman  # noqa: F401
 
+from hedwig.bind import bound
+from hedwig.doors import Doors
 from hedwig.interfaces import InterfaceAddress
 from hedwig.mailman import access
 from hedwig.mailman.access import Access
-from hedwig.mailman.doors import bound
-from hedwig.mailman.listener import Listener
+from hedwig.mailman.listener import KIND, Listener
 from hedwig.reply import Reply
 from hedwig.settings import Listen
+from hedwig.supervisor import Supervisor
 
 
 def interface(name: str, address: str) -> InterfaceAddress:
@@ -124,7 +127,9 @@ async def test_a_port_that_is_taken_stops_nothing_else_and_is_taken_over_when_fr
         assert [one.getsockname() for one in host.listener.sockets] == [("127.0.0.2", other)]
         await host.listener.look_around()
         (trouble,) = [message for level, message, _ in journal if level == 3]
-        assert f"can't listen on 127.0.0.1:{port}" in trouble
+        assert f"can't listen on 127.0.0.1:{port}: " in trouble
+        assert f"(pid {os.getpid()}) has this port" in trouble
+        assert host.listener.trouble in trouble
         assert f"ss -ltnp 'sport = :{port}'" in trouble
         taken.close()
         await host.listener.look_around()
@@ -181,10 +186,10 @@ async def test_inherited_sockets_are_used_and_others_closed():
     wanted, unwanted = bound(("127.0.0.1", 0)), bound(("127.0.0.1", 0))
     port = wanted.getsockname()[1]
     with socket.create_connection(("127.0.0.1", port)) as early:
-        listener = Listener(
-            dataclasses.replace(SETTINGS, listen=(Listen("127.0.0.1", port),)), Forwarder(), interfaces=tuple
-        )
-        await listener.start([unwanted, wanted])
+        doors = Doors(KIND, Supervisor(handed_on=[as_kept(unwanted), as_kept(wanted)]), tuple)
+        settings = dataclasses.replace(SETTINGS, listen=(Listen("127.0.0.1", port),))
+        listener = Listener(settings, Forwarder(), doors=doors)
+        await listener.start()
         assert listener.sockets == [wanted]
         assert unwanted.fileno() == -1
         loop = asyncio.get_running_loop()

@@ -132,7 +132,7 @@ def test_sighup_takes_new_limits_and_addresses(own: Host) -> None:
     more = free_port()
     own.configure(max_size=1024, listen=[f"127.0.0.1:{own.port}", f"127.0.0.1:{more}"])
     own.process.send_signal(signal.SIGHUP)
-    wait_for(lambda: "was read again" in own.logged())
+    wait_for(lambda: f"listening on 127.0.0.1:{more}" in own.logged())
     assert requests.get(f"http://127.0.0.1:{more}/healthz", timeout=10).status_code == 200
     assert own.batch(frame(b"x" * 1025))[1]["verdicts"][0]["code"] == 552
     (own.directory / "postoffice.yml").write_text("listen: [")
@@ -144,19 +144,29 @@ def test_sighup_takes_new_limits_and_addresses(own: Host) -> None:
     assert own.batch(frame(), "new.example", "n")[0] == 200
 
 
-def test_a_place_that_is_taken_is_an_error_that_names_it(own: Host) -> None:
+def test_a_second_postoffice_on_the_same_spool_ends_with_an_error(own: Host) -> None:
     own.start()
     assert own.process
     log = own.directory / "second"
     with log.open("wb") as stderr:
-        done = subprocess.run(
-            [*own.process.args],
-            stderr=stderr,
-            timeout=30,
-            check=False,
-        )
+        done = subprocess.run([*own.process.args], stderr=stderr, timeout=30, check=False)
     assert done.returncode == 1
-    assert f"can't listen on 127.0.0.1:{own.port}: Address already in use" in log.read_text()
+    assert f"another postoffice uses {own.directory}/spool.db" in log.read_text()
+
+
+def test_a_place_that_is_taken_is_named_and_taken_over_when_it_is_free(own: Host) -> None:
+    """The daemon stays up and serves at its other places; the log says once who is in the way and what to do."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        own.configure(listen=[f"127.0.0.1:{own.port}", f"127.0.0.1:{port}"])
+        own.start()
+        (told,) = [line for line in own.logged().splitlines() if "can't listen" in line]
+        assert f"can't listen on 127.0.0.1:{port}: " in told
+        assert f"(pid {os.getpid()}) has this port (`ss -ltnp 'sport = :{port}'` shows it); stop it" in told
+    wait_for(lambda: f"127.0.0.1:{port}: all is well now" in own.logged())
+    assert requests.get(f"http://127.0.0.1:{port}/healthz", timeout=10).status_code == 200
 
 
 @pytest.mark.parametrize("interface", ["batch", "form"])
