@@ -70,6 +70,8 @@ class Supervisor:
     def of_this_process(cls) -> "Supervisor":
         """As the environment says. Call it once: the variables are taken out, for no child of ours shall see them."""
         named = daemon.listen_fds_with_names(unset_environment=True)
+        for variable in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"):
+            os.environ.pop(variable, None)
         handed_on = [HandedOn(name, opened) for fd, name in named.items() if (opened := _listening(fd)) is not None]
         return cls(_word if os.environ.get("NOTIFY_SOCKET") else _nobody, handed_on)
 
@@ -137,7 +139,7 @@ class Supervisor:
 
 def _word(status: str, *, fds: Sequence[int] | None = None) -> bool:
     try:
-        return bool(daemon.notify(status, fds=list(fds) if fds else None))
+        return bool(daemon.notify(status, fds=list(fds)) if fds else daemon.notify(status))
     except OSError as error:  # its socket is full or gone for a moment: mail goes on
         log.say(log.Level.DEBUG, f"systemd could not be told {status.split(maxsplit=1)[0]}: {error.strerror}")
         return False
