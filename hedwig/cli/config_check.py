@@ -1,4 +1,6 @@
-"""`hedwig config check`: every fault of every file, at once; and `hedwig config sample`: a file with all defaults."""
+"""`hedwig config check`: every fault of every file, at once. `config sample` and `config man` print what comes from
+settings.py: a file with all defaults, and its manual page.
+"""
 
 import json
 from collections.abc import Callable, Mapping
@@ -7,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from hedwig.cli.manual import manual
 from hedwig.cli.sample import FILES, sample
 from hedwig.cli.terminal import clean
 from hedwig.config import ConfigError, Problem, load_client, load_mailman, load_postoffice, load_worker, warnings
@@ -31,6 +34,13 @@ def config() -> None:
 def print_sample(name: str) -> None:
     """Print a NAME.yml with every key, its meaning and its default."""
     click.echo(sample(name), nl=False)
+
+
+@config.command("man")
+@click.argument("name", type=click.Choice(list(FILES)))
+def print_manual(name: str) -> None:
+    """Print the manual page NAME.yml(5), as man(1) reads it."""
+    click.echo(manual(name), nl=False)
 
 
 @config.command()

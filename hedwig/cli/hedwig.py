@@ -2,7 +2,7 @@
 
     hedwig [--config-dir DIR] queue | queue show ID
                               key add FQDN | key list | key revoke FQDN
-                              config check | config sample NAME
+                              config check | config sample NAME | config man NAME
                               setup | open [NETWORK...] | local-key | detect-docker0
 
 Reads the files of CONFIGDIR (default /etc/hedwig) and the spools that they name; it needs no daemon to run. Exit

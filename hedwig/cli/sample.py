@@ -15,7 +15,7 @@ from hedwig.settings import Mailman, Postoffice, Worker
 FILES: dict[str, type] = {"mailman": Mailman, "postoffice": Postoffice, "worker": Worker}
 
 _WIDTH = 100
-_RELOAD = {
+RELOAD = {
     "mailman": "systemctl reload hedwig-mailman",
     "postoffice": "systemctl reload hedwig-postoffice",
     "worker": "systemctl reload 'hedwig-worker@*'",
@@ -35,7 +35,7 @@ def sample(name: str) -> str:
         "#",
         "# A line that begins with `#` and a key shows that key's default.",
         "# Sizes: 512K, 25M, 30 MiB. Durations: 30s, 6m, 1h30m, 5d. IPv6 in quotes.",
-        f"# After a change: hedwig config check && {_RELOAD[name]}",
+        f"# After a change: hedwig config check && {RELOAD[name]}",
     ]
     pasted = [one for one in fields(settings) if one.metadata.get("pasted")]
     if pasted:

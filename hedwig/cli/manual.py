@@ -1,0 +1,120 @@
+"""The manual pages of the configuration files, made from settings.py: mailman.yml(5), postoffice.yml(5), worker.yml(5).
+
+`manual("mailman")` is docs/man/mailman.yml.5 to the letter (a test compares them), so the pages can't drift from the
+code. The text is roff with the man(7) macros. Pure.
+"""
+
+import re
+import textwrap
+from collections.abc import Iterator
+from dataclasses import Field, fields
+from typing import Any
+
+from hedwig.cli.sample import FILES, RELOAD
+from hedwig.config.kinds import written
+
+_DATE = "2026-11-24"
+_INTRO = {
+    "mailman": "read by `hedwig-mailman` on each host whose containers send mail. Three settings say where letters go: "
+    "`fqdn`, `postoffice` and `key`. `hedwig setup` asks for them and writes them; `hedwig key add` prints them on the "
+    "postoffice host. Where none of the three is set, they are taken from `local.key` beside this file, which joins "
+    "mailman to a postoffice on the same host. Until all three are known, mailman takes mail and keeps it in its "
+    "spool, where nothing expires.",
+    "postoffice": "read by `hedwig-postoffice` on the host that delivers. All settings may be left out.",
+    "worker": "read by each `hedwig-worker` on the host that delivers. All settings may be left out.",
+}
+_FORMS = (
+    ("sizes", "512K, 25M, 30 MiB, 2 GiB"),
+    ("durations", "30s, 6m, 1h30m, 5d"),
+    ("lists", "[one, two], or a line `- one` for each"),
+    ("addresses", '172.17.0.1:25, docker0:25, "[2001:db8::1]:25", "unix:/run/hedwig/http.sock"; IPv6 in quotes'),
+)
+_UNIT = {"mailman": "hedwig-mailman", "postoffice": "hedwig-postoffice", "worker": "hedwig-worker"}
+
+
+def manual(name: str) -> str:
+    """The page of NAME.yml. `name` is one of sample.FILES."""
+    settings = FILES[name]
+    title = (settings.__doc__ or "").splitlines()[0].rstrip(".")
+    known = [one for one in fields(settings) if one.metadata]
+    what = title.partition(": ")[2]
+    lines = [
+        '.\\" Made by `hedwig config man` from hedwig/settings.py. Do not edit.',
+        f'.TH {name.upper()}.YML 5 {_DATE} hedwig "Configuration files"',
+        ".SH NAME",
+        *_wrapped(f"{name}.yml {_DASH} settings of hedwig's {name}: {_plain(what)}"),
+        ".SH SYNOPSIS",
+        f".I /etc/hedwig/{name}.yml",
+        ".SH DESCRIPTION",
+        _text(f"This file is {_INTRO[name]}"),
+        ".PP",
+        _text(
+            "It is YAML: a line `key: value` for each setting. A key that does not exist is an error, and so is a "
+            "value of the wrong kind: `hedwig config check` names line, key and what would be right."
+        ),
+        _text(f"After a change: `{RELOAD[name]}`. A file with faults leaves the old settings in force."),
+        ".PP",
+        "Values are written like this:",
+        *(line for label, form in _FORMS for line in (".TP", f".I {label}", _text(form))),
+        ".SH SETTINGS",
+        *(line for one in sorted(known, key=_is_section) for line in _setting(one, "")),
+        ".SH FILES",
+        ".TP",
+        f".I /etc/hedwig/{name}.yml",
+        "The file itself, readable for root and group hedwig.",
+        *_more_files(name),
+        ".SH SEE ALSO",
+        f".BR hedwig (1),\n.BR {_UNIT[name]} (8)",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+_DASH = r"\-"
+
+
+def _is_section(one: Field[Any]) -> bool:
+    """Sections come last, or what follows them would look like theirs."""
+    return "section" in one.metadata
+
+
+def _setting(one: Field[Any], prefix: str) -> Iterator[str]:
+    name = f"{prefix}{one.name}"
+    inner = one.metadata.get("section")
+    if inner:
+        yield from (f".SS {_plain(name)}", _text(one.metadata["text"]), _text("Its keys stand below it, indented."))
+        for nested in fields(inner):
+            yield from _setting(nested, f"{name}.")
+        return
+    yield from (".TP", f".B {_plain(name)}", _text(one.metadata["text"]))
+    if one.metadata.get("pasted"):
+        yield "No default."
+    elif one.default in ("", ()):
+        yield "Default: empty."
+    else:
+        yield _text(f"Default: {written(one.metadata['kind'], one.default)}.")
+
+
+def _more_files(name: str) -> list[str]:
+    if name != "mailman":
+        return []
+    return [
+        ".TP",
+        ".I /etc/hedwig/local.key",
+        _text("Made by `hedwig local-key`: fqdn, postoffice and key of this host."),
+    ]
+
+
+def _plain(text: str) -> str:
+    """Text as roff takes it literally, but for a dot at a line's start."""
+    return text.replace("\\", r"\e").replace("-", r"\-").replace("^", r"\(ha").replace("~", r"\(ti")
+
+
+def _text(text: str) -> str:
+    """A sentence in lines of roff, with what stands in backticks in bold."""
+    return "\n".join(_wrapped(re.sub(r"`([^`]+)`", r"\\fB\1\\fR", _plain(text))))
+
+
+def _wrapped(text: str) -> list[str]:
+    """Lines of 80 columns at most; none begins with a character that would make it a request."""
+    lines = textwrap.wrap(text, 79, break_long_words=False, break_on_hyphens=False)
+    return [rf"\&{line}" if line[0] in ".'" else line for line in lines]
