@@ -16,11 +16,16 @@ PACKAGING := \
 	apt-utils debhelper dh-python dpkg-dev gnupg pybuild-plugin-pyproject python3-setuptools xz-utils \
 	bash-completion git python3 python3-pip python3-wheel util-linux
 
+# What boots them in a Debian of their own.
+SYSTEM_TEST := debian-archive-keyring iproute2 mmdebstrap msmtp nsd piuparts sqlite3 systemd-container unbound util-linux
+
 PYTHON := /usr/bin/python3
 BIN := .venv/bin
 TOOLS := .venv-tools/bin
 JOBS := $(shell nproc)
 REPO := dist/repo
+TESTS := tests/system
+SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 # mypy looks for stubs where the libraries are: in .venv. They are types alone, and shadow nothing.
 STUBS := $(shell grep '^types-' requirements-tools.txt)
 
@@ -36,7 +41,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help run test check check-venv format deps venv tools debs repo package-test clean
+.PHONY: help run test check check-venv format deps venv tools debs repo package-test system-test clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -86,6 +91,12 @@ repo: debs ## put them into a signed apt repository: URL=where hosts find it [RE
 package-test: venv ## two builds of the packages give the same bytes, lintian is content, edits of config files survive
 	@.ci/deps $(PACKAGING) lintian ucf
 	$(BIN)/python -m pytest tests/packages
+
+system-test: venv debs ## the packages in booted Debians, from `apt install` to the letter (as root, or with sudo) [TESTS=files]
+	@.ci/deps $(SYSTEM_TEST)
+	debian/tools/build-debs.sh build/newer +newer >/dev/null
+	$(SUDO) $(PYTHON) tests/system/prepare.py dist build/newer build/system
+	$(SUDO) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --durations 15 $(TESTS)
 
 clean: ## remove all that was made here
 	rm -rf .venv .venv-tools run build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

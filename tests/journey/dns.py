@@ -65,14 +65,15 @@ ns.root. IN A 127.0.0.54
 
 
 class Dns:
-    """`records` are lines of a zone file with full names, such as `163.com. MX 10 mx.163.com.`"""
+    """`records` are lines of a zone file with full names, such as `163.com. MX 10 mx.163.com.`; they are to be asked at
+    `resolver`."""
 
-    def __init__(self, directory: Path, records: str) -> None:
+    def __init__(self, directory: Path, records: str, resolver: str = RESOLVER) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
         self._serial = 0
         (directory / "nsd.conf").write_text(_NSD.format(directory=directory, address=_AUTHORITY))
-        unbound = _UNBOUND.format(directory=directory, address=RESOLVER, authority=_AUTHORITY)
+        unbound = _UNBOUND.format(directory=directory, address=resolver, authority=_AUTHORITY)
         (directory / "unbound.conf").write_text(unbound)
         self._write(records)
         nsd, unbound_command = tool("nsd"), tool("unbound")
@@ -80,7 +81,7 @@ class Dns:
         command = [unbound_command, "-d", "-c", f"{directory}/unbound.conf"]
         self._unbound = Process("unbound", command, directory / "unbound.out")
         self._nsd.start(lambda: _answers(_AUTHORITY))
-        self._unbound.start(lambda: _answers(RESOLVER))
+        self._unbound.start(lambda: _answers(resolver))
 
     def change(self, records: str) -> None:
         """Serve these records from now on; caches forget the old ones within a second or two."""

@@ -1,0 +1,1 @@
+"""The real packages in booted Debians: `make system-test`."""
