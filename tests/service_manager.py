@@ -1,4 +1,4 @@
-"""What systemd is to a Type=notify service, over a real NOTIFY_SOCKET: words, the fd store, LISTEN_FDS at the next start.
+"""What systemd is to a Type=notify service, over a real NOTIFY_SOCKET: words, the fd store, LISTEN_FDS at each start.
 
 systemd's own rules are kept: a socket under a name lives until FDSTOREREMOVE, and outlives the process (sd_notify(3)).
 """
@@ -19,11 +19,12 @@ PATIENCE = 20.0
 _STARTER = """
 import os, sys
 numbers = [int(number) for number in sys.argv[1].split(",") if number]
-spare = [os.dup(number) for number in numbers]
-for place, number in enumerate(spare):
-    high = os.dup2(number, 100 + place, inheritable=True)
-for place in range(len(spare)):
-    os.dup2(100 + place, 3 + place, inheritable=True)
+for place, number in enumerate(numbers):
+    os.dup2(number, 100 + place)
+for number in numbers:
+    os.close(number)
+for place in range(len(numbers)):
+    os.dup2(100 + place, 3 + place)
     os.close(100 + place)
 os.environ["LISTEN_PID"] = str(os.getpid())
 os.execv(sys.argv[2], sys.argv[2:])
@@ -106,7 +107,7 @@ class ServiceManager:
     def log(self) -> str:
         return self._log.read_text()
 
-    def signal(self, number: int) -> None:
+    def send(self, number: int) -> None:
         assert self.process
         self.process.send_signal(number)
 
@@ -120,11 +121,7 @@ class ServiceManager:
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as last:
-            last.connect(str(self._path))
-            last.send(b"")
+        self._socket.shutdown(socket.SHUT_RDWR)
         self._thread.join(PATIENCE)
         self._socket.close()
         for kept in self.store.values():

@@ -35,7 +35,7 @@ _READ = 256 * 1024
 _READ_AHEAD = 64 * 1024  # the stream pauses its transport at twice this
 _BREATH = 50  # commands in one chunk after which others get their turn (I9)
 _FAREWELL = 5.0  # seconds for a last reply to leave before the connection is cut
-_MOMENT = 2.0  # seconds of silence that a client with a message still to hand in has, while mailman stops
+_MOMENT = 2.0  # seconds of silence between messages that a client has while mailman stops
 
 
 class Gone(Exception):
@@ -125,14 +125,12 @@ class Conversation(SMTP):
         self.transport = None
 
     def wind_down(self) -> None:
-        """Leave now if served, else after one message, or a moment of silence: who has just come is heard (I10)."""
-        if self._idle and self.envelope.mail_from is None:
-            if self._served:
-                self.leave()
-            elif self._timeout_handle:
-                self._timeout_handle.cancel()
-                self._timeout_handle = None
-                self._reset_timeout()
+        """Leave after a moment of silence. Until then who has just come may hand in one message, and who was served may
+        say QUIT: neither is refused (I10), and a client that hears 421 to its QUIT would send the message again."""
+        if self._idle and self.envelope.mail_from is None and self._timeout_handle:
+            self._timeout_handle.cancel()
+            self._timeout_handle = None
+            self._reset_timeout()
 
     def leave(self) -> None:
         """Say 421 and close."""
@@ -192,9 +190,6 @@ class Conversation(SMTP):
                     await self.flush()
                     await asyncio.sleep(0)
                 await self._obey_safely(line)
-                if self.service.stopping and self._served and self.envelope.mail_from is None and not self._leaving:
-                    self.say(Reply(421, "4.3.2", "mailman is stopping, try again in a moment"))
-                    break
             await self.flush()
         except Gone as gone:
             self.debug("!", f"connection lost: {gone.__cause__ or 'closed'}")

@@ -2,8 +2,8 @@
 
 It opens the doors, lets sessions in, and looks at this host's interfaces every few seconds, so that the addresses it
 listens on and the networks that may send follow Docker. `reload` takes new settings without a connection lost. `stop`
-ends in order (I10): no new connection; who has been served is sent away (421), who has just come may still hand in one
-message, and messages on their way get their reply, until the grace is over.
+ends in order (I10): no new connection; who has just come may still hand in a message, messages on their way get their
+reply, and who is silent is sent away after a moment, or all when the grace is over.
 """
 
 import asyncio

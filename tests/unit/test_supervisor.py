@@ -32,7 +32,7 @@ def test_words(systemd):
     supervisor.reloading()
     reloading, usec, status = systemd.recv(999).decode().split("\n")
     assert (reloading, status) == ("RELOADING=1", "STATUS=4 accepted READY=1 [31m")
-    assert 0 < int(usec.removeprefix("MONOTONIC_USEC="))
+    assert int(usec.removeprefix("MONOTONIC_USEC=")) > 0
     supervisor.stopping("bye", 1.5)
     assert systemd.recv(999) == b"STOPPING=1\nEXTEND_TIMEOUT_USEC=1500000\nSTATUS=bye"
 
