@@ -109,6 +109,11 @@ class _Report:
             return None
         if file.name == "mailman.yml":
             self.cautions += [str(one) for one in warnings(file)]
+        if isinstance(settings, Mailman) and settings.missing:
+            missing = ", ".join(settings.missing)
+            self.cautions.append(
+                f"{file}: no postoffice ({missing} missing): mailman keeps all mail; `hedwig setup` asks for it"
+            )
         self.sound.append(str(file))
         return settings
 

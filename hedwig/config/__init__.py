@@ -98,18 +98,21 @@ def load_client(path: Path | str) -> Client:
 
 
 def warnings(path: Path | str) -> list[Problem]:
-    """What is dangerous about a file but no error: a mailman.yml, which holds a key, that everybody can read."""
+    """What is dangerous but no error: a mailman.yml with a key, or a local.key beside it, that everybody can read."""
     path = Path(path)
+    return [
+        Problem(str(file), 0, "key", "every user of this host can read it", f"chmod o-rwx {file}")
+        for file in (path, path_beside(path))
+        if _shows_a_key(file)
+    ]
+
+
+def _shows_a_key(path: Path) -> bool:
     try:
-        mode = path.stat().st_mode
-        holds_key = mode & stat.S_IROTH and any(
-            line.lstrip().startswith("key:") for line in read_text(path).split("\n")
-        )
+        open_to_all = path.stat().st_mode & stat.S_IROTH
+        return bool(open_to_all) and any(line.lstrip().startswith("key:") for line in read_text(path).split("\n"))
     except (OSError, ConfigError):
-        return []  # whoever loads the file is told why it can't be read
-    if not holds_key:
-        return []
-    return [Problem(str(path), 0, "key", "every user of this host can read it", f"chmod o-rwx {path}")]
+        return False  # whoever loads the file is told why it can't be read
 
 
 def _values(path: Path, cls: type) -> dict[str, Any]:

@@ -56,6 +56,8 @@ class Caution:
 
     def look(self, settings: Mailman) -> None:
         """Look at new settings, in a thread, as DNS may be slow. In the event loop."""
+        if self._looking:
+            self._looking.cancel()  # a slow look at older settings has nothing more to say
         self._looking = asyncio.create_task(self._look(settings.postoffice))
 
     async def _look(self, url: str) -> None:

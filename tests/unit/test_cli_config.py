@@ -111,6 +111,15 @@ def test_check_takes_files_by_name(check, tmp_path):
     ]
 
 
+def test_check_says_that_mailman_has_no_postoffice_and_that_all_can_read_its_key(check, tmp_path):
+    (tmp_path / "mailman.yml").write_text("")
+    (tmp_path / "local.key").write_text("fqdn: a.example\nkey: 4cd9zNwSXvksxw_mLdg9e\n")
+    (tmp_path / "local.key").chmod(0o644)
+    readable, missing = check().stderr.splitlines()
+    assert readable.endswith(f"chmod o-rwx {tmp_path}/local.key")
+    assert "(postoffice missing)" in missing and "`hedwig setup`" in missing
+
+
 def test_an_empty_directory_is_a_fault(check, tmp_path):
     assert "no configuration file in this directory" in check(status=1).stderr
     (tmp_path / "clients.d").write_text("a file")

@@ -205,10 +205,10 @@ def test_a_file_that_is_no_spool_is_explained(hedwig, tmp_path):
 
 def test_one_broken_file_hides_no_other_spool(hedwig, tmp_path):
     queue_id = fill(tmp_path / "postoffice" / "spool.db", "a@163.com")
-    (tmp_path / "mailman.yml").write_text("# not filled in yet\n")
+    (tmp_path / "mailman.yml").write_text("fqdn: a b\n")
     result = hedwig(status=1)
     assert queue_id in result.stdout
-    assert "mailman.yml: fqdn: missing" in result.stderr
+    assert "mailman.yml:1: fqdn: 'a b' is not a host name" in result.stderr
 
 
 def test_no_configuration_is_said(tmp_path):
