@@ -3,8 +3,8 @@
 An upgrade replaces files under a running daemon. What it would load from them later is of another release, or gone; so
 it is loaded before the daemon says that it is ready. `import` lines at the top of our modules do most of it. This page
 has the rest: codecs (a charset named in a letter, idna in a lookup), dnspython's record types, what `email`, `requests`
-and `concurrent.futures` put off. What is missing here is found by tests/unit/test_preload.py, which sends real letters
-and watches for imports.
+and `concurrent.futures` put off. What is missing here is found by tests/journey/test_upgrade_underneath.py, which sends
+letters and watches for imports.
 
 Costs about 0.1 s and 5 MB in each daemon.
 """
