@@ -117,7 +117,13 @@ def _is_good(pair: Pair, name: str, signer: _Signer, now: datetime.datetime) -> 
     certificate = x509.load_pem_x509_certificate(pair.certificate.read_bytes())
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     ours = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value == _issuer(signer)
-    return ours and _subject(name) in names and certificate.not_valid_after - _RENEW_DAYS * _DAY > now
+    return ours and _subject(name) in names and _end(certificate) - _RENEW_DAYS * _DAY > now
+
+
+def _end(certificate: x509.Certificate) -> datetime.datetime:
+    """When it ends, in UTC. From cryptography 42 on there is a property that says so, and the other one complains."""
+    aware: datetime.datetime | None = getattr(certificate, "not_valid_after_utc", None)
+    return aware or certificate.not_valid_after.replace(tzinfo=datetime.UTC)
 
 
 def _write(pair: Pair, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> None:

@@ -136,7 +136,7 @@ def _private(config_dir: Path, name: str) -> Pair:
 
     directory = config_dir / "tls"
     with changing(directory):
-        return pair_for(name, directory, datetime.datetime.utcnow())
+        return pair_for(name, directory, datetime.datetime.now(datetime.UTC))
 
 
 def _plain(config_dir: Path, place: Listen, networks: tuple[str, ...]) -> None:

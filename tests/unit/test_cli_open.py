@@ -183,7 +183,7 @@ def test_a_site_that_nginx_refuses_leaves_all_as_it_was(place, tmp_path):
 
 
 def test_ones_own_certificate_needs_no_ca_file(place, tmp_path):
-    pair = pair_for("po.example", tmp_path, datetime.datetime.utcnow())
+    pair = pair_for("po.example", tmp_path, datetime.datetime.now(datetime.UTC))
     place.nginx()
     said = place.open("--name", "po.example", "--cert", str(pair.certificate), "--key", str(pair.key)).stdout
     assert "ca_file" not in said
@@ -230,7 +230,7 @@ def test_the_unix_socket_joins_the_default_list(place):
 
 def test_the_private_authority_stands_a_strict_check(tmp_path):
     """The pair is kept, made anew near its end or for another name; keys are for root alone."""
-    now = datetime.datetime.utcnow()
+    now = datetime.datetime.now(datetime.UTC)
     pair = pair_for("po.example", tmp_path, now)
     first = pair.certificate.read_bytes()
     assert pair_for("po.example", tmp_path, now + datetime.timedelta(days=3000)).certificate.read_bytes() == first
