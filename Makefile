@@ -14,7 +14,7 @@ PACKAGES := \
 # What builds and signs packages.
 PACKAGING := \
 	apt-utils debhelper dh-python dpkg-dev gnupg pybuild-plugin-pyproject python3-setuptools xz-utils \
-	bash-completion git python3 python3-pip python3-wheel util-linux
+	git python3 python3-pip python3-wheel util-linux
 
 # What boots them in a Debian of their own.
 SYSTEM_TEST := debian-archive-keyring iproute2 mmdebstrap msmtp nsd piuparts sqlite3 systemd-container unbound util-linux

@@ -43,7 +43,12 @@ package() {
         SOURCE_DATE_EPOCH=$(field . Timestamp)
         "${offline[@]}" dpkg-buildpackage --build=full --no-sign >"$1.log" 2>&1 || { cat "$1.log" >&2; exit 1; }
     )
-    find "$1/.." -maxdepth 1 -type f ! -name '*.log' -exec cp -t "$output" {} +
+    local made
+    for made in "$1"/../*_*; do
+        made=$(basename "$made")
+        rm -f "$output/${made%%_*}"_*  # of another version
+    done
+    cp "$1"/../*_* "$output/"
 }
 
 fresh() { rm -rf "$1" && mkdir -p "$1"; }
@@ -66,9 +71,9 @@ build_greenstalk() {
     local version
     version=$(dpkg-parsechangelog -l debian/greenstalk/changelog -S Version)
     local sdist=$sdists/greenstalk-${version%-*}.tar.gz
-    # pip has checked the sum of a file that is here already: it came this way.
     [ -e "$sdist" ] || /usr/bin/python3 -m pip download --quiet --no-deps --no-binary :all: --no-build-isolation \
         --require-hashes --requirement debian/greenstalk/sdist.txt --dest "$sdists"
+    sed -n "s|^greenstalk==.*--hash=sha256:\([0-9a-f]*\)$|\1  $sdist|p" debian/greenstalk/sdist.txt | sha256sum --check --quiet
     fresh "$build/greenstalk"
     cp "$sdist" "$build/greenstalk/python-greenstalk_${version%-*}.orig.tar.gz"
     local copy=$build/greenstalk/python-greenstalk

@@ -21,11 +21,12 @@ FILE = "/etc/hedwig/mailman.yml"
 _HOST = """
 set -eu
 mount -t tmpfs none "$1"
-for folder in /etc /usr/share /var/lib; do
+for folder in /etc /usr/share; do
     place=$1/$(basename "$folder")
     mkdir "$place" "$place/upper" "$place/work"
     mount -t overlay -o "lowerdir=$folder,upperdir=$place/upper,workdir=$place/work" overlay "$folder"
 done
+for folder in /var/lib/ucf /var/cache/debconf; do mount -t tmpfs none "$folder"; done
 sed -i /^hedwig:/d /etc/group
 echo hedwig:x:0: >>/etc/group
 rm -rf /etc/hedwig /usr/share/hedwig
