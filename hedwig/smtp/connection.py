@@ -18,6 +18,7 @@ Not for two tasks at a time. Runs on asyncio's own loop and on uvloop.
 
 import asyncio
 import dataclasses
+import errno
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -33,7 +34,7 @@ from hedwig.smtp.tls import described, opportunistic, server_name
 
 Dial = Callable[[Target], Awaitable[socket.socket]]
 
-IN_MEMORY = 1 << 20  # a body of at most so many octets is gathered and checked first
+IN_MEMORY = 256 << 10  # a body of at most so many octets is gathered and checked first
 INLINE = 64 * 1024  # and one of at most so many goes out in one write, its dot with it
 
 
@@ -66,7 +67,8 @@ async def connect(  # noqa: PLR0913  two of the six are seams (dial, trace) that
         await asyncio.get_running_loop().create_connection(lambda: channel, sock=sock)
     except OSError as error:  # TimeoutError, ours and the kernel's, is one
         detail = f"no connection within {deadlines.connect:g} s" if limit.expired() else lost_because(error)
-        raise ConnectFailed(target, Said(Stage.CONNECT, None, detail)) from error
+        ours = error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)  # says nothing of the host (I8)
+        raise ConnectFailed(target, Said(Stage.LOCAL if ours else Stage.CONNECT, None, detail)) from error
     try:
         said = await _open(channel, target, deadlines)
     except BaseException:

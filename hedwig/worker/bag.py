@@ -2,7 +2,8 @@
 
 It decides how much may be claimed for a site (I9): what its free connections can take at once, and beyond that about
 one second of what its connections manage at the pace of its last messages. A tarpit so holds a score of messages, a
-quick receiver thousands. The bag as a whole is bounded in messages and octets.
+quick receiver thousands. The bag as a whole is bounded in messages, and a claim holds a body of LOADED octets at the
+most: what is larger is read when its turn has come, so that a slow receiver of large letters holds back no other.
 
 A site whose hosts all failed to answer is *cooling*: nothing is claimed for it until `not_before`, then one connection
 tries alone; a success opens it again.
@@ -21,9 +22,10 @@ NEW_FOR = 1.0  # seconds
 AHEAD_TIME = 1.0  # seconds of a site's pace
 SMOOTHING = 0.2  # share of the last message in the pace
 MOST_MESSAGES = 5000
-MOST_OCTETS = 64 << 20
+LOADED = 16 << 10  # octets
 BUSY_LEAST = 0.05  # seconds
 BUSY_MOST = 1.0
+STEP_BACK = 2.0  # seconds
 COOLING_FIRST = 60.0  # seconds; doubles with each failure in a row
 COOLING_MOST = 900.0
 FAILURE_MEMORY = 3600.0  # seconds after its cooling for which a site's failures in a row are remembered
@@ -49,13 +51,18 @@ class SiteState:
         return 1 if self.failures else CONNECTIONS
 
     def failed(self, now: float, reason: str, first: float = COOLING_FIRST) -> float:
-        """No host of the site gave a session. Returns how long the site cools, in seconds; `first`: the schedule's first
-        wait, lest the site still cools when the message is due again."""
+        """No host of the site gave a session. Returns how long the site cools, in seconds; `first`: the schedule's
+        first wait, lest the site still cools when the message is due again."""
         wait = min(min(first, COOLING_FIRST) * 2.0**self.failures, COOLING_MOST)
         self.failures += 1
         self.not_before = now + wait
         self.reason = reason
         return wait
+
+    def step_back(self, now: float, reason: str) -> None:
+        """We can't open a connection there just now, for a reason of ours."""
+        self.not_before = now + STEP_BACK
+        self.reason = reason
 
     def answered(self) -> None:
         """A host of the site gave a session."""
@@ -83,8 +90,8 @@ class Bag:
 
     def __init__(self) -> None:
         self._sites: dict[Site, SiteState] = {}
+        self.more_connections = True  # whether a site without one may have a connection
         self.messages = 0
-        self.octets = 0
 
     def of(self, site: Site, now: float = 0.0) -> SiteState:
         """The state of a site; a new one for a site not met before."""
@@ -99,11 +106,13 @@ class Bag:
 
     def room(self) -> int:
         """How many messages more the bag may hold."""
-        return 0 if self.octets >= MOST_OCTETS else max(0, MOST_MESSAGES - self.messages)
+        return max(0, MOST_MESSAGES - self.messages)
 
     def capacity(self, site: Site, now: float) -> int:
         """How many messages more may be claimed for this site."""
         state = self.of(site, now)
+        if not state.couriers and not self.more_connections:
+            return 0
         if now < state.not_before:
             return 0
         if state.failures:
@@ -115,18 +124,16 @@ class Bag:
         """Take a claim in."""
         state = self.of(site)
         state.waiting.append(claim)
-        self.hold(claim)
+        self.hold()
         return state
 
-    def hold(self, claim: Claim) -> None:
+    def hold(self) -> None:
         """Count a claim that goes to no site."""
         self.messages += 1
-        self.octets += weight(claim)
 
-    def settled(self, claim: Claim) -> None:
+    def settled(self) -> None:
         """A claim has been settled, or handed back: its room is free again."""
         self.messages -= 1
-        self.octets -= weight(claim)
 
     def forget_idle(self, now: float) -> None:
         """Drop the states of sites that have nothing going on, so that a million domains don't stay in memory."""
@@ -134,8 +141,3 @@ class Bag:
             asleep = not state.waiting and not state.couriers
             if asleep and now >= state.not_before + (FAILURE_MEMORY if state.failures else 0.0):
                 del self._sites[site]
-
-
-def weight(claim: Claim) -> int:
-    """The octets of memory that a claim holds: its body where that was loaded."""
-    return len(claim.content) if claim.content is not None else 0

@@ -15,9 +15,12 @@ from typing import Any, Protocol
 
 from hedwig import log
 from hedwig.queue import DEFAULT_LANE, Hint, Queue, QueueDown
+from hedwig.reply import Stage
+from hedwig.smtp import Said
 from hedwig.spool import Claim, Pause, Preview, SpoolTrouble
-from hedwig.worker.courier import Tools
+from hedwig.worker.bag import LOADED
 from hedwig.worker.route import Route, Unroutable
+from hedwig.worker.tools import Tools
 
 MOST_HINTS = 500  # a batch
 RESERVE_TIME = 1.0  # seconds to wait for a hint
@@ -25,6 +28,7 @@ ROUTE_TIME = 0.02  # seconds that a batch waits for DNS before the slow ones go 
 MOST_ASIDE = 20  # deliveries of one destination that wait for DNS
 PROBE_PAUSE = 0.5  # seconds, while one connection finds out whether a site is back
 LOOKUP_PAUSE = 2.0
+CROWDED_PAUSE = 1.0
 TROUBLE_PAUSE = 1.0
 
 
@@ -39,6 +43,9 @@ class Carrier(Protocol):
 
     def give_up(self, claim: Claim) -> None:
         """It is past its expiry: settle it so."""
+
+    def put_off(self, claim: Claim, why: str) -> None:
+        """Something of ours went wrong with it: try again later."""
 
 
 class Claimer:
@@ -122,7 +129,7 @@ class Claimer:
         pauses: list[Pause] = []
         for destination, task in routes.items():
             if task.done():
-                known[destination] = task.result()
+                known[destination] = _route_of(destination, task)
             else:
                 pauses += self._put_aside(destination, groups.pop(destination), task)
         await self._claim(groups, known, pauses)
@@ -150,7 +157,7 @@ class Claimer:
         try:
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if not self._stop.is_set():
-                await self._claim({destination: previews}, {destination: route.result()}, [])
+                await self._claim({destination: previews}, {destination: _route_of(destination, route)}, [])
         except SpoolTrouble as trouble:
             self._tell_trouble(str(trouble))
         finally:
@@ -180,26 +187,41 @@ class Claimer:
                 pauses.append(self._pause(destination, route, now))
         if not chosen and not pauses:
             return
-        claims = await asyncio.wrap_future(self._spool.claim(chosen, self._owner, now, pauses))
+        claims = await asyncio.wrap_future(self._spool.claim(chosen, self._owner, now, pauses, LOADED))
         self._pass_on(claims, routes, now)
 
     def _pause(self, destination: str, route: Route, now: float) -> Pause:
         state = self._bag.of(route.site)
-        if state.failures:
+        if state.failures or now < state.not_before:
             return Pause(destination, now, max(state.not_before, now + PROBE_PAUSE), state.reason)
+        if not state.couriers and not self._bag.more_connections:
+            return Pause(destination, now, now + CROWDED_PAUSE, "all connections of this worker are in use")
         return Pause(destination, now, now + state.busy_for(), "all its connections are busy")
 
     def _pass_on(self, claims: Iterable[Claim], routes: dict[str, Route | Unroutable], now: float) -> None:
         for claim in claims:
             route = routes[claim.destination]
-            if claim.expires_at <= now:
-                self._carrier.give_up(claim)
-            elif isinstance(route, Route):
-                self._carrier.carry(claim, route)
-            else:
-                self._carrier.conclude(claim, route)
+            try:
+                if claim.expires_at <= now:
+                    self._carrier.give_up(claim)
+                elif isinstance(route, Route):
+                    self._carrier.carry(claim, route)
+                else:
+                    self._carrier.conclude(claim, route)
+            except Exception as error:  # noqa: BLE001  the others of the batch must not stay in nobody's hands
+                log.say(log.Level.ERROR, f"{claim.queue_id}: put off, for it could not be dealt with: {error!r}")
+                self._carrier.put_off(claim, repr(error))
 
 
 def _of_site(promised: dict[Route, int], route: Route) -> int:
     """What this batch has already promised to other destinations of the same site."""
     return sum(count for other, count in promised.items() if other.site == route.site)
+
+
+def _route_of(destination: str, task: "asyncio.Future[Route | Unroutable]") -> Route | Unroutable:
+    """What the look-up gave; where it broke, that is our fault, and a deferral (I8)."""
+    error = task.exception()
+    if error is None:
+        return task.result()
+    log.say(log.Level.ERROR, f"the route of {destination} could not be found: {error!r}")
+    return Unroutable(destination, Said(Stage.LOCAL, None, f"the route could not be found: {error!r}"))

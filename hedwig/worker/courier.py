@@ -10,50 +10,26 @@ to the spool untouched, untried and uncounted (I9).
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 
 from hedwig import log, verdict
 from hedwig.reply import Stage
-from hedwig.smtp import ConnectFailed, Deadlines, Report, Said, Target, Transaction
+from hedwig.smtp import ConnectFailed, Report, Said, Target, Transaction
 from hedwig.smtp.connection import Connection, connect, dial
-from hedwig.spool import Claim, SpoolTrouble, Work
+from hedwig.spool import Claim, SpoolTrouble
 from hedwig.verdict import Outcome, Scope
-from hedwig.worker.bag import Bag, SiteState
-from hedwig.worker.delivery import Attempt, Rules, conclude
-from hedwig.worker.dots import DotMarks
-from hedwig.worker.route import Route, Router
-from hedwig.worker.settle import Ending, Settler, handed_back
+from hedwig.worker.bag import SiteState
+from hedwig.worker.delivery import Attempt, conclude
+from hedwig.worker.route import Route
+from hedwig.worker.settle import Ending, handed_back
+from hedwig.worker.tools import Tools
 
 MESSAGES_PER_CONNECTION = 100
 IDLE = 2.0  # seconds that an open connection waits for another message
 MOST_RCPTTOS = 50  # of one transaction; the rest of a delivery goes in the next
+MOST_PER_ADDRESS = 20  # connections, whatever names lead to the address
 TLS_MEMORY = 3600.0  # seconds for which a host's broken TLS is remembered
-
-
-@dataclass(slots=True)
-class Tools:
-    """What all couriers of a worker share."""
-
-    spool: Work
-    router: Router
-    bag: Bag
-    dots: DotMarks
-    settler: Settler
-    rules: Rules
-    debug: bool = False
-    deadlines: Deadlines = field(default_factory=Deadlines)
-    broken_tls: dict[str, float] = field(default_factory=dict)
-
-    def original(self, claim: Claim) -> Callable[[], bytes]:
-        """Gives the beginning of the message, for a bounce."""
-
-        def beginning() -> bytes:
-            if claim.content is not None:
-                return claim.content
-            return next(iter(self.spool.body(claim.message)), b"")
-
-        return beginning
 
 
 class Courier:
@@ -67,6 +43,7 @@ class Courier:
         self._connection: Connection | None = None
         self._claim: Claim | None = None
         self._slot: int | None = None
+        self._address = ""
         self._more = asyncio.Event()
         self._last = False
         self._stopping = False
@@ -126,11 +103,15 @@ class Courier:
         if self._connection is not None:
             self._connection.abort()
             self._connection = None
+        self._leave_address()
 
     async def _hang_up(self) -> None:
         if self._connection is not None:
             connection, self._connection = self._connection, None
-            await connection.quit()
+            try:
+                await connection.quit()
+            finally:
+                self._leave_address()
 
     async def _carry(self, claim: Claim) -> None:
         reused = self._connection is not None
@@ -178,6 +159,7 @@ class Courier:
     async def _open(self, claim: Claim) -> bool:
         """Get a session with one of the site's hosts. False: there is none, and the claim has been dealt with."""
         heard: list[Attempt] = []
+        ours = ""
         async for target in self._tools.router.targets(self._route):
             if isinstance(target, Said):
                 heard.append(Attempt(target))
@@ -185,27 +167,65 @@ class Courier:
             try:
                 self._connection = await self._session(target)
             except ConnectFailed as failure:
+                if failure.said.stage is Stage.LOCAL:
+                    ours = str(failure)
+                    continue
                 heard.append(Attempt(failure.said, f"{target.host}[{target.address}]"))
                 continue
             self._state.answered()
             return True
-        self._no_host(claim, _decisive(heard, self._route))
+        if ours:
+            self._step_back(claim, ours)
+        else:
+            self._no_host(claim, _decisive(heard, self._route))
         return False
+
+    def _step_back(self, claim: Claim, why: str) -> None:
+        """No connection for a reason of ours, which says nothing about host or message (I8): all go back."""
+        if not self._state.reason:
+            log.say(log.Level.NOTICE, f"{self._state.site.key}: its mail waits a moment: {why}")
+        self._state.step_back(time.time(), why)
+        self._state.waiting.appendleft(claim)
+        self._hand_back_waiting()
+
+    def _hand_back_waiting(self) -> None:
+        while self._state.waiting:
+            self._tools.settler.add(handed_back(self._state.waiting.popleft(), self._tools.bag.settled))
 
     async def _session(self, target: Target) -> Connection:
         """A session with TLS where the host has a TLS that works, else in the clear (RFC 7435)."""
+        if self._tools.addresses[target.address] >= MOST_PER_ADDRESS:
+            said = Said(Stage.LOCAL, None, f"{MOST_PER_ADDRESS} connections to this address are open already")
+            raise ConnectFailed(target, said)
+        self._tools.addresses[target.address] += 1
+        self._address = target.address
+        try:
+            return await self._shake_hands(target)
+        except BaseException:
+            self._leave_address()
+            raise
+
+    def _leave_address(self) -> None:
+        if self._address:
+            self._tools.addresses[self._address] -= 1
+            self._tools.addresses += Counter()  # drops what is zero
+            self._address = ""
+
+    async def _shake_hands(self, target: Target) -> Connection:
         now = time.monotonic()
         tls = self._tools.broken_tls.get(target.address, 0.0) <= now
+        deadlines = self._tools.hurried if self._tools.pressed and not self._state.pace else self._tools.deadlines
         trace = self._trace(target) if self._tools.debug else None
         ehlo = self._tools.router.myself.ehlo
         try:
-            return await connect(dial, target, ehlo, self._tools.deadlines, tls=tls, trace=trace)
+            return await connect(dial, target, ehlo, deadlines, tls=tls, trace=trace)
         except ConnectFailed as failure:
-            if not tls or failure.said.stage is not Stage.STARTTLS:
+            if not tls or not _may_be_tls(failure.said):
                 raise
+            connection = await connect(dial, target, ehlo, deadlines, tls=False, trace=trace)
             log.say(log.Level.NOTICE, f"{failure}; it gets its mail in the clear for an hour")
             self._tools.broken_tls[target.address] = now + TLS_MEMORY
-            return await connect(dial, target, ehlo, self._tools.deadlines, tls=False, trace=trace)
+            return connection
 
     def _trace(self, target: Target) -> Callable[[str], None]:
         def trace(line: str) -> None:
@@ -226,18 +246,16 @@ class Courier:
             log.Level.NOTICE,
             f"{self._state.site.key}: no host answers; nothing more goes there for {wait:.0f} s: {words}",
         )
-        while self._state.waiting:
-            other = self._state.waiting.popleft()
-            self._tools.settler.add(handed_back(other, self._after(other, None)))
+        self._hand_back_waiting()
 
     def _end(self, claim: Claim, attempts: dict[int, Attempt]) -> None:
         conclusion = conclude(claim, attempts, self._tools.rules, time.time(), self._tools.original(claim))
         slot, self._slot = self._slot, None
-        self._tools.settler.add(Ending(claim, conclusion, self._after(claim, slot)))
+        self._tools.settler.add(Ending(claim, conclusion, self._after(slot)))
 
-    def _after(self, claim: Claim, slot: int | None) -> Callable[[], None]:
+    def _after(self, slot: int | None) -> Callable[[], None]:
         def after() -> None:
-            self._tools.bag.settled(claim)
+            self._tools.bag.settled()
             if slot is not None:
                 self._tools.dots.release(slot)
 
@@ -249,7 +267,7 @@ class Courier:
         if claim is None:
             return
         if self._slot is None and self._stopping:
-            self._tools.settler.add(handed_back(claim, self._after(claim, None)))
+            self._tools.settler.add(handed_back(claim, self._tools.bag.settled))
             return
         said = Said(Stage.LOCAL if self._slot is None else Stage.DOT, None, why)
         self._end(claim, {recipient.number: Attempt(said) for recipient in claim.recipients[:MOST_RCPTTOS]})
@@ -273,3 +291,8 @@ def _decisive(heard: list[Attempt], route: Route) -> Attempt:
     if hopeful or heard:
         return (hopeful or heard)[-1]
     return Attempt(Said(Stage.DNS, None, f"{route.destination} has no host to try"))
+
+
+def _may_be_tls(said: Said) -> bool:
+    """The handshake failed; or the connection broke in EHLO, which is where a TLS 1.3 host's refusal arrives."""
+    return said.stage is Stage.STARTTLS or (said.stage is Stage.EHLO and said.reply is None)

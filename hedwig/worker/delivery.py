@@ -7,7 +7,7 @@ results, events and bounces (I4). One bounce tells of all recipients of the clai
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from hedwig import dsn, schedule, verdict
+from hedwig import dsn, log, schedule, verdict
 from hedwig.reply import Reply, Stage
 from hedwig.settings import Retry
 from hedwig.smtp import Said
@@ -72,15 +72,22 @@ def conclude(
         if recipient.number in attempts
     ]
     bounces: list[NewMessage] = []
+
+    def tell(action: dsn.Action, whom: tuple[dsn.Undelivered, ...]) -> None:
+        try:
+            made = bounce(About(claim, original(), rules.reporting, rules.retry.expire), action, whom, now)
+        except Exception as error:  # noqa: BLE001  what was delivered must be recorded, whatever a bounce trips over
+            log.say(log.Level.ALERT, f"{claim.queue_id}: <{claim.mailfrom}> can't be told: {error!r}")
+            return
+        bounces.extend([made] if made else [])
+
     failed = tuple(each.undelivered for each in judged if each.undelivered and each.result.state is State.DONE)
     if failed and claim.mailfrom:
-        about = About(claim, original(), rules.reporting, rules.retry.expire)
-        bounces += [made for made in [bounce(about, dsn.Action.FAILED, failed, now)] if made]
+        tell(dsn.Action.FAILED, failed)
     waiting = tuple(each.undelivered for each in judged if each.undelivered and each.result.state is State.DEFERRED)
     warned = bool(waiting) and schedule.warn_due(now, claim.accepted_at, claim.warned, rules.retry)
     if warned and claim.mailfrom:
-        about = About(claim, original(), rules.reporting, rules.retry.expire)
-        bounces += [made for made in [bounce(about, dsn.Action.DELAYED, waiting, now)] if made]
+        tell(dsn.Action.DELAYED, waiting)
     settlement = Settlement(
         delivery=claim.delivery,
         token=claim.token,
@@ -99,6 +106,16 @@ def given_up(claim: Claim, rules: Rules, now: float, original: Callable[[], byte
         for recipient in claim.recipients
     }
     return conclude(claim, attempts, rules, now, original)
+
+
+def put_off(claim: Claim, why: str, due: float) -> Conclusion:
+    """The end of a claim with which something of ours went wrong (I8): all its recipients later, no try counted."""
+    results = tuple(
+        RecipientResult(recipient.number, State.DEFERRED, why, due, counted=False) for recipient in claim.recipients
+    )
+    attempt = Attempt(Said(Stage.LOCAL, None, why))
+    lines = tuple(Line(Kind.DEFERRED, recipient, attempt, due) for recipient in claim.recipients)
+    return Conclusion(Settlement(claim.delivery, claim.token, results), lines)
 
 
 def _judge(claim: Claim, recipient: Recipient, attempt: Attempt, rules: Rules, now: float) -> _Judged:

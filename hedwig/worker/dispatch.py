@@ -2,26 +2,28 @@
 
 import asyncio
 import time
-from collections.abc import Iterable
-from functools import partial
 
 from hedwig import log
 from hedwig.routing import Site
 from hedwig.spool import Claim
 from hedwig.worker.bag import SiteState
-from hedwig.worker.courier import Courier, Tools
-from hedwig.worker.delivery import Attempt, conclude, given_up
+from hedwig.worker.courier import Courier
+from hedwig.worker.delivery import Attempt, Conclusion, conclude, given_up, put_off
 from hedwig.worker.route import Route, Unroutable
 from hedwig.worker.settle import Ending, handed_back
+from hedwig.worker.tools import Tools
 
 MOST_CONNECTIONS = 1000  # of one worker, to all sites
+PRESSED = 0.75  # share of them in use from which on hosts that have never answered get less patience
 
 
 class Dispatch:
     """The Carrier of a worker. Belongs to the event loop."""
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, tools: Tools, most_connections: int = MOST_CONNECTIONS) -> None:
         self._tools = tools
+        self._most = most_connections
+        self._winding_down = False
         self._couriers: dict[Courier, asyncio.Task[None]] = {}
         self._of_site: dict[Site, set[Courier]] = {}
 
@@ -32,62 +34,85 @@ class Dispatch:
 
     def carry(self, claim: Claim, route: Route) -> None:
         """Put it into the bag, and see to it that somebody takes it."""
+        crew = self._of_site.get(route.site, set())
+        free = len(self._couriers) < self._most
+        if self._winding_down or not (crew or free):
+            self._tools.bag.hold()
+            self._hand_back(claim)
+            return
         state = self._tools.bag.put(route.site, claim)
-        crew = self._of_site.setdefault(route.site, set())
         for courier in crew:
             if courier.idle:
                 courier.wake()
                 courier.idle = False
                 return
-        if len(crew) < state.connections_allowed() and (not crew or len(self._couriers) < MOST_CONNECTIONS):
+        if free and len(crew) < state.connections_allowed():
             self._start(state, route)
 
     def conclude(self, claim: Claim, unroutable: Unroutable) -> None:
         """No host to ask: the verdict comes from DNS."""
-        self._tools.bag.hold(claim)
         attempts = {recipient.number: Attempt(unroutable.said) for recipient in claim.recipients}
-        conclusion = conclude(claim, attempts, self._tools.rules, time.time(), self._tools.original(claim))
-        self._tools.settler.add(Ending(claim, conclusion, partial(self._tools.bag.settled, claim)))
+        self._settle(claim, conclude(claim, attempts, self._tools.rules, time.time(), self._tools.original(claim)))
 
     def give_up(self, claim: Claim) -> None:
         """Past its expiry."""
-        self._tools.bag.hold(claim)
-        conclusion = given_up(claim, self._tools.rules, time.time(), self._tools.original(claim))
-        self._tools.settler.add(Ending(claim, conclusion, partial(self._tools.bag.settled, claim)))
+        self._settle(claim, given_up(claim, self._tools.rules, time.time(), self._tools.original(claim)))
+
+    def put_off(self, claim: Claim, why: str) -> None:
+        """Something of ours went wrong with it (I8): try again when the schedule is at its slowest."""
+        self._settle(claim, put_off(claim, why, time.time() + self._tools.rules.retry.schedule[-1]))
+
+    def _settle(self, claim: Claim, conclusion: Conclusion) -> None:
+        self._tools.bag.hold()
+        self._tools.settler.add(Ending(claim, conclusion, self._tools.bag.settled))
+
+    def _hand_back(self, claim: Claim) -> None:
+        self._tools.settler.add(handed_back(claim, self._tools.bag.settled))
+
+    def _count(self) -> None:
+        self._tools.bag.more_connections = len(self._couriers) < self._most
+        self._tools.pressed = len(self._couriers) > self._most * PRESSED
 
     def _start(self, state: SiteState, route: Route) -> None:
         courier = Courier(self._tools, state, route)
         state.couriers += 1
         task = asyncio.create_task(courier.run())
         self._couriers[courier] = task
-        self._of_site[route.site].add(courier)
+        self._of_site.setdefault(route.site, set()).add(courier)
+        self._count()
         task.add_done_callback(lambda ended: self._ended(courier, state, route, ended))
 
     def _ended(self, courier: Courier, state: SiteState, route: Route, task: "asyncio.Task[None]") -> None:
         state.couriers -= 1
         del self._couriers[courier]
+        self._count()
         crew = self._of_site[route.site]
         crew.discard(courier)
         if not crew:
             del self._of_site[route.site]
         if not task.cancelled() and (error := task.exception()) is not None:
             log.say(log.Level.ERROR, f"{route.site.key}: a delivery broke off: {error!r}")
-        if state.waiting and not task.cancelled() and not crew:
-            self._of_site.setdefault(route.site, set())
+        if state.waiting and not crew and not self._winding_down:
             self._start(state, route)  # something came while the last courier was on its way out
+
+    def wind_down(self) -> None:
+        """Every courier ends with the message at hand; what is claimed from now on is handed back."""
+        self._winding_down = True
+        for courier in self._couriers:
+            courier.last()
 
     async def stop(self, patience: float) -> None:
         """Hand back what no dot has gone out for; wait up to `patience` seconds for the replies to the others (I10)."""
+        self.wind_down()
         waiting: list[asyncio.Task[None]] = []
         for courier, task in list(self._couriers.items()):
             if courier.awaits_reply:
-                courier.last()
                 waiting.append(task)
             else:
                 task.cancel()
         for state in self._tools.bag.sites():
-            self._return(state.waiting)
-            state.waiting.clear()
+            while state.waiting:
+                self._hand_back(state.waiting.popleft())
         if waiting:
             log.say(log.Level.INFO, f"waiting for the replies to {len(waiting)} messages that are fully sent")
             await asyncio.wait(waiting, timeout=patience)
@@ -96,7 +121,3 @@ class Dispatch:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
-
-    def _return(self, claims: Iterable[Claim]) -> None:
-        for claim in claims:
-            self._tools.settler.add(handed_back(claim, partial(self._tools.bag.settled, claim)))

@@ -29,6 +29,16 @@ def free_claims(spool: Work, name: str, dots: Path, retry: Retry) -> list[Waitin
     return ready
 
 
+def free_predecessors(spool: Work, myself: str, dots: Path, retry: Retry) -> list[Waiting]:
+    """At a worker's start: free what its number held before, under this host's name or an earlier one.
+
+    All of them go by the same dot marks, so they are freed before a new worker begins with none.
+    """
+    number = owner.number_of(myself)
+    names = [name for name in spool.owners() if owner.number_of(name) == number]
+    return [waiting for name in names for waiting in free_claims(spool, name, dots, retry)]
+
+
 def free_dead_owners(spool: Work, myself: str, settings: Worker) -> list[Waiting]:
     """Look for claims of owners whose lock nobody holds, and free them; returns what can be tried again at once.
 
@@ -38,7 +48,7 @@ def free_dead_owners(spool: Work, myself: str, settings: Worker) -> list[Waiting
     try:
         for name in spool.owners():
             number = owner.number_of(name)
-            if name == myself or number is None:
+            if number is None or number == owner.number_of(myself):
                 continue
             lock = owner.worker_lock(settings.run_dir, number)
             if not lock.take():
@@ -47,6 +57,6 @@ def free_dead_owners(spool: Work, myself: str, settings: Worker) -> list[Waiting
                 ready += free_claims(spool, name, path_of(settings.state_dir, number), settings.retry)
             finally:
                 lock.give_back()
-    except SpoolTrouble as trouble:
+    except (SpoolTrouble, OSError) as trouble:
         log.say(log.Level.WARNING, f"claims of dead workers can't be freed now: {trouble}")
     return ready

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import uvloop
 
-from hedwig import log
+from hedwig import limits, log
 from hedwig.mx.dns import DnsResolver
 from hedwig.pulse import STUCK
 from hedwig.queue.beanstalk import open_queue
@@ -28,16 +28,17 @@ from hedwig.supervisor import Supervisor
 from hedwig.worker import myself
 from hedwig.worker.bag import Bag
 from hedwig.worker.claims import Claimer
-from hedwig.worker.courier import Tools
 from hedwig.worker.delivery import Rules
-from hedwig.worker.dispatch import Dispatch
+from hedwig.worker.dispatch import MOST_CONNECTIONS, Dispatch
 from hedwig.worker.dots import DotMarks, path_of
-from hedwig.worker.heirs import free_claims, free_dead_owners
+from hedwig.worker.heirs import free_dead_owners, free_predecessors
 from hedwig.worker.hinter import Hinter
 from hedwig.worker.route import Router
 from hedwig.worker.settle import Settler
+from hedwig.worker.tools import Tools
 
 LOCK_PATIENCE = 5.0  # seconds: another worker may hold our lock for a moment, to free our dead predecessor's claims
+OTHER_FILES = 100  # that a worker has open besides its connections, at the most
 ROUND = 5.0  # seconds between the rounds of upkeep
 DEAD_EVERY = 3  # rounds between looks for dead workers
 SPOOL_WAIT = 1.0
@@ -135,7 +136,7 @@ class _Life:
         own_dots = path_of(settings.state_dir, number)
         me = myself.find(settings)
         self._hinter = Hinter(open_queue(settings.queue))
-        self._hinter.hint(free_claims(spool, self._owner, own_dots, settings.retry))
+        self._hinter.hint(free_predecessors(spool, self._owner, own_dots, settings.retry))
         self._router = Router(DnsResolver(settings.dns.nameservers, settings.dns.port), me, settings.smtp_port)
         self._settler = Settler(spool, self._hinter.hint, time.time)
         self._tools = Tools(
@@ -147,7 +148,7 @@ class _Life:
             rules=Rules(settings.retry, me.ehlo, random.random),
             debug=settings.debug,
         )
-        self._dispatch = Dispatch(self._tools)
+        self._dispatch = Dispatch(self._tools, min(MOST_CONNECTIONS, limits.raise_open_files() - OTHER_FILES))
         queue = open_queue(settings.queue)
         self._claimer = Claimer(self._tools, queue, self._dispatch, self._owner)
 
@@ -165,6 +166,7 @@ class _Life:
         broken = [part for part in parts if part.done()]
         self._supervisor.stopping("waiting for the replies to what is sent", self._settings.stop_time + SETTLE_TIME)
         self._claimer.stop()
+        self._dispatch.wind_down()
         upkeep.cancel()
         await asyncio.gather(claimer, upkeep, return_exceptions=True)
         await self._dispatch.stop(self._settings.stop_time)
@@ -216,12 +218,20 @@ class _Life:
 
     def reload(self) -> None:
         """SIGHUP."""
+        self._reloading = asyncio.create_task(self._reload())
+
+    async def _reload(self) -> None:
         self._supervisor.reloading()
         settings = self._outside.reload()
         self._broken = settings is None
         if settings is not None:
             self._settings = settings
-            self._router.myself = myself.find(settings)
-            self._tools.rules = Rules(settings.retry, self._router.myself.ehlo, random.random)
-            self._tools.debug = settings.debug
+            await self._take(settings)
         self._supervisor.ready(self._status())
+
+    async def _take(self, settings: Worker) -> None:
+        """New settings; finding our own name may ask DNS, so not in the event loop."""
+        me = await asyncio.get_running_loop().run_in_executor(None, myself.find, settings)
+        self._router.myself = me
+        self._tools.rules = Rules(settings.retry, me.ehlo, random.random)
+        self._tools.debug = settings.debug

@@ -1,7 +1,5 @@
 """The bag: how much may be claimed for a site (I9)."""
 
-import pytest
-
 from hedwig.routing import Site
 from hedwig.spool import Claim, Recipient
 from hedwig.worker import bag as bags
@@ -73,17 +71,30 @@ def test_cooling_doubles_up_to_its_bound() -> None:
     assert waits[-1] == bags.COOLING_MOST
 
 
-@pytest.mark.parametrize(("count", "octets"), [(bags.MOST_MESSAGES, 1), (64, 1 << 20)])
-def test_the_bag_is_bounded_in_messages_and_octets(count: int, octets: int) -> None:
+def test_the_bag_is_bounded() -> None:
     bag = Bag()
-    held = [claim(number, octets) for number in range(count)]
-    for each in held:
-        bag.put(SITE, each)
+    for number in range(bags.MOST_MESSAGES):
+        bag.put(SITE, claim(number))
     assert bag.room() == 0
     assert bag.capacity(Site("other"), 0.0) == 0
-    for each in held:
-        bag.settled(each)
-    assert (bag.messages, bag.octets) == (0, 0)
+    for _ in range(bags.MOST_MESSAGES):
+        bag.settled()
+    assert bag.messages == 0
+
+
+def test_a_site_without_a_connection_gets_nothing_while_there_are_none_left() -> None:
+    bag = Bag()
+    bag.of(SITE).couriers = 1
+    bag.more_connections = False
+    assert bag.capacity(SITE, 0.0) > 0
+    assert bag.capacity(Site("other"), 0.0) == 0
+
+
+def test_a_site_rests_a_moment_when_we_have_no_connection_for_it() -> None:
+    bag = Bag()
+    bag.of(SITE).step_back(100.0, "too many open files")
+    assert bag.capacity(SITE, 100.0 + bags.STEP_BACK / 2) == 0
+    assert bag.capacity(SITE, 100.0 + bags.STEP_BACK) > 1
 
 
 def test_sites_with_nothing_going_on_are_forgotten_but_failures_are_remembered() -> None:

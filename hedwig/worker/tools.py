@@ -1,0 +1,51 @@
+"""What all couriers of a worker share: the parts they work with, and what they have learnt of hosts."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from hedwig import log
+from hedwig.smtp import Deadlines
+from hedwig.spool import Claim, SpoolTrouble, Work
+from hedwig.worker.bag import Bag
+from hedwig.worker.delivery import Rules
+from hedwig.worker.dots import DotMarks
+from hedwig.worker.route import Router
+from hedwig.worker.settle import Settler
+
+
+@dataclass(slots=True)
+class Tools:
+    """What all couriers of a worker share."""
+
+    spool: Work
+    router: Router
+    bag: Bag
+    dots: DotMarks
+    settler: Settler
+    rules: Rules
+    debug: bool = False
+    deadlines: Deadlines = field(default_factory=Deadlines)
+    broken_tls: dict[str, float] = field(default_factory=dict)
+    addresses: Counter[str] = field(default_factory=Counter)  # connections that are open or being opened
+    pressed: bool = False  # most of the connections that this worker may have are in use
+
+    @property
+    def hurried(self) -> Deadlines:
+        """What a host that has never answered gets while connections are scarce: silence must not cost the others."""
+        usual = self.deadlines
+        return replace(usual, connect=min(10.0, usual.connect), banner=min(30.0, usual.banner))
+
+    def original(self, claim: Claim) -> Callable[[], bytes]:
+        """Gives the beginning of the message, for a bounce."""
+
+        def beginning() -> bytes:
+            if claim.content is not None:
+                return claim.content
+            try:
+                return next(iter(self.spool.body(claim.message)), b"")
+            except SpoolTrouble as trouble:  # a bounce without the original's header is better than none
+                log.say(log.Level.ERROR, f"{claim.queue_id}: the message can't be read for its bounce: {trouble}")
+                return b""
+
+        return beginning
