@@ -4,7 +4,7 @@ config reads YAML into these; the comments in etc/*.yml and the man pages come f
 reload makes a new object. Sizes are octets, durations seconds (in the files: `25 MiB`, `30m`).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 KIB = 1024
@@ -28,6 +28,11 @@ def setting(text: str, *, default: Any = None, kind: str, pasted: bool = False, 
 def section(of: type, text: str) -> dict[str, Any]:
     """The metadata of a key that holds a mapping of further keys, those of the dataclass `of`."""
     return {"text": text, "section": of}
+
+
+def changed(old: Any, new: Any) -> list[str]:
+    """The names of the settings in which two objects of one kind differ."""
+    return [each.name for each in fields(old) if getattr(old, each.name) != getattr(new, each.name)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,12 +130,13 @@ def _judge(claim: Claim, recipient: Recipient, attempt: Attempt, rules: Rules, n
     if decided.outcome is Outcome.FAILED:
         result = RecipientResult(recipient.number, State.DONE, words)
         return _Judged(result, Line(Kind.FAILED, recipient, attempt, 0.0), undelivered)
-    if schedule.expired(now, claim.expires_at) and decided.outcome is not Outcome.IN_DOUBT:
+    expires_at = min(claim.expires_at, claim.accepted_at + rules.retry.expire)
+    if schedule.expired(now, expires_at) and decided.outcome is not Outcome.IN_DOUBT:
         gone = dsn.Undelivered(recipient.address, said.stage, said.reply, said.detail, attempt.host, expired=True)
         result = RecipientResult(recipient.number, State.DONE, words)
         return _Judged(result, Line(Kind.EXPIRED, recipient, attempt, 0.0), gone)
     tries = recipient.tries + (1 if decided.counted else 0)
-    due = min(schedule.next_due(tries, now, rules.retry, rules.random), max(claim.expires_at, now))
+    due = min(schedule.next_due(tries, now, rules.retry, rules.random), max(expires_at, now))
     result = RecipientResult(recipient.number, State.DEFERRED, words, due, decided.counted)
     kind = Kind.IN_DOUBT if decided.outcome is Outcome.IN_DOUBT else Kind.DEFERRED
     return _Judged(result, Line(kind, recipient, attempt, due), undelivered)

@@ -2,7 +2,7 @@
 
 Start: lock the name (a second worker N ends with an error), free what a dead predecessor held, with its dot marks (I5),
 open the spool (waiting for the postoffice to make it), and take hints. SIGHUP reads the settings again; what a running
-worker can change is `ehlo`, `refuse`, `retry` and `debug`. SIGTERM: take nothing more, hand back what no dot has gone
+worker can change is LIVE. SIGTERM: take nothing more, hand back what no dot has gone
 out for, wait up to `stop_time` for the replies to the rest, settle, end (I10). Throughout, systemd's watchdog is petted
 from the event loop, while hints are taken and the spool's writer moves.
 """
@@ -21,7 +21,7 @@ from hedwig import limits, log
 from hedwig.mx.dns import DnsResolver
 from hedwig.pulse import STUCK
 from hedwig.queue.beanstalk import open_queue
-from hedwig.settings import Worker
+from hedwig.settings import Worker, changed
 from hedwig.spool import Kind, SpoolTrouble, owner
 from hedwig.spool.sqlite import SqliteSpool, open_spool
 from hedwig.supervisor import Supervisor
@@ -39,6 +39,7 @@ from hedwig.worker.tools import Tools
 
 LOCK_PATIENCE = 5.0  # seconds: another worker may hold our lock for a moment, to free our dead predecessor's claims
 OTHER_FILES = 100  # that a worker has open besides its connections, at the most
+LIVE = frozenset({"ehlo", "refuse", "retry", "stop_time", "debug"})  # settings that a running worker takes
 ROUND = 5.0  # seconds between the rounds of upkeep
 DEAD_EVERY = 3  # rounds between looks for dead workers
 SPOOL_WAIT = 1.0
@@ -126,7 +127,7 @@ class _Life:
     """A running worker."""
 
     def __init__(self, settings: Worker, number: str, spool: SqliteSpool, outside: Outside) -> None:
-        self._settings = settings
+        self._settings = self._started_with = settings
         self._supervisor = outside.supervisor
         self._broken = False  # worker.yml is, since the last reload
         self._number = number
@@ -175,6 +176,7 @@ class _Life:
         petting.cancel()
         self._hinter.close()
         self._tools.dots.close()
+        log.say(log.Level.INFO, f"worker {self._number} has ended")
         for part in broken:
             part.result()
 
@@ -225,12 +227,15 @@ class _Life:
         settings = self._outside.reload()
         self._broken = settings is None
         if settings is not None:
-            self._settings = settings
             await self._take(settings)
         self._supervisor.ready(self._status())
 
     async def _take(self, settings: Worker) -> None:
         """New settings; finding our own name may ask DNS, so not in the event loop."""
+        for name in changed(self._started_with, settings):
+            if name not in LIVE:
+                log.say(log.Level.WARNING, f"{name} has changed in the file; it takes effect at the next start")
+        self._settings = settings
         me = await asyncio.get_running_loop().run_in_executor(None, myself.find, settings)
         self._router.myself = me
         self._tools.rules = Rules(settings.retry, me.ehlo, random.random)

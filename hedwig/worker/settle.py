@@ -7,12 +7,13 @@ claimed meanwhile (`trouble`).
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from hedwig import log
 from hedwig.spool import Claim, Kind, Settlement, SpoolTrouble, Waiting, Work
-from hedwig.worker.delivery import Conclusion, Line
+from hedwig.worker import journal
+from hedwig.worker.delivery import Conclusion
 
 MOST_AT_ONCE = 500
 TROUBLE_PAUSE = 1.0  # seconds between tries while the spool can't write
@@ -90,7 +91,7 @@ class Settler:
                         f"{ending.claim.queue_id}: the claim was no longer ours; its outcome is not recorded",
                     )
                     continue
-                self._tell(ending.claim, ending.conclusion.lines)
+                self._tell(ending)
                 due += answer.bounces
                 if len(ending.conclusion.settlement.results) < len(ending.claim.recipients):
                     due.append(Waiting(ending.claim.delivery, ending.claim.destination))
@@ -107,40 +108,10 @@ class Settler:
             log.say(log.Level.NOTICE, "outcomes can be written again")
         self.trouble = ""
 
-    def _tell(self, claim: Claim, lines: Iterable[Line]) -> None:
-        for line in lines:
+    def _tell(self, ending: Ending) -> None:
+        for line in ending.conclusion.lines:
             self.counts[line.kind] += 1
-            tell(claim, line, self._now())
-
-
-def tell(claim: Claim, line: Line, now: float) -> None:
-    """The journal's line on one recipient: what, whom, where, how long, and the far side's own words."""
-    said, attempt = line.attempt.said, line.attempt
-    words = str(said.reply) if said.reply is not None else said.detail
-    tries = line.recipient.tries + 1
-    next_try = f" next try in {max(0, line.due - now):.0f}s" if line.due else ""
-    log.event(
-        line.kind,
-        f"{line.kind}: to=<{line.recipient.address}> from=<{claim.mailfrom}> mx={attempt.host or '-'} "
-        f"delay={now - claim.accepted_at:.3f}s try={tries} tls={attempt.tls or 'no'} stage={said.stage}:{next_try} "
-        f"{words}",
-        _LEVELS.get(line.kind, log.Level.INFO),
-        queue_id=claim.queue_id,
-        client=claim.client,
-        sender=claim.mailfrom,
-        rcpt=line.recipient.address,
-        site=claim.destination,
-        mx=attempt.host,
-        reply=words,
-        status=said.reply.status if said.reply is not None else "",
-        delay=f"{now - claim.accepted_at:.3f}",
-        attempt=tries,
-        tls=attempt.tls,
-    )
-
-
-_LEVELS = {
-    Kind.FAILED: log.Level.NOTICE,
-    Kind.EXPIRED: log.Level.NOTICE,
-    Kind.IN_DOUBT: log.Level.WARNING,
-}
+            journal.tell(ending.claim, line, self._now())
+        for bounce in ending.conclusion.settlement.bounces:
+            self.counts[Kind.BOUNCED] += 1
+            journal.tell_bounce(ending.claim, bounce)

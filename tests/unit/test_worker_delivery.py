@@ -92,3 +92,12 @@ def test_the_sender_is_warned_once_after_four_hours() -> None:
 def test_a_try_is_never_put_off_past_the_expiry() -> None:
     conclusion = conclude(a_claim(expires_at=1010.0), {0: LATER}, RULES, 1000.0, lambda: ORIGINAL)
     assert conclusion.settlement.results[0].due == 1010.0
+
+
+def test_the_workers_own_limit_of_age_counts_too() -> None:
+    """`retry.expire` in worker.yml: the smaller of the two decides."""
+    rules = Rules(Retry(schedule=(60,), jitter=0.0, expire=100), "robot.genee.cn", lambda: 0.5)
+    young = conclude(a_claim(accepted_at=950.0), {0: LATER}, rules, 1000.0, lambda: ORIGINAL)
+    assert young.settlement.results[0].due == 1050.0
+    old = conclude(a_claim(accepted_at=900.0), {0: LATER}, rules, 1000.0, lambda: ORIGINAL)
+    assert old.lines[0].kind is Kind.EXPIRED

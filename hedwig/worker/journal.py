@@ -1,0 +1,64 @@
+"""What the journal says of deliveries: one line a recipient, and one for each bounce (step 8)."""
+
+from hedwig import log
+from hedwig.spool import Claim, Kind, NewMessage
+from hedwig.worker.delivery import Line
+
+_LEVELS = {
+    Kind.FAILED: log.Level.NOTICE,
+    Kind.EXPIRED: log.Level.NOTICE,
+    Kind.IN_DOUBT: log.Level.WARNING,
+}
+
+
+def tell(claim: Claim, line: Line, now: float) -> None:
+    """What became of a recipient: whom, where, how long, and the far side's own words."""
+    said, attempt = line.attempt.said, line.attempt
+    words = str(said.reply) if said.reply is not None else said.detail
+    tries = line.recipient.tries + 1
+    next_try = f" next try in {duration(line.due - now)}:" if line.due else ""
+    log.event(
+        line.kind,
+        f"{words_of(line.kind)}: to=<{line.recipient.address}> from=<{claim.mailfrom}> mx={attempt.host or '-'} "
+        f"delay={now - claim.accepted_at:.3f}s try={tries} tls={attempt.tls.replace(' ', '/') or 'no'} "
+        f"stage={said.stage}:{next_try} {words}",
+        _LEVELS.get(line.kind, log.Level.INFO),
+        queue_id=claim.queue_id,
+        client=claim.client,
+        sender=claim.mailfrom,
+        rcpt=line.recipient.address,
+        site=claim.destination,
+        mx=attempt.host,
+        reply=words,
+        status=said.reply.status if said.reply is not None else "",
+        delay=f"{now - claim.accepted_at:.3f}",
+        attempt=tries,
+        tls=attempt.tls,
+    )
+
+
+def tell_bounce(claim: Claim, bounce: NewMessage) -> None:
+    """The sender is told: under the original's ID, with the notification's own."""
+    log.event(
+        Kind.BOUNCED,
+        f"bounced: to=<{claim.mailfrom}> report={bounce.queue_id}",
+        queue_id=claim.queue_id,
+        client=claim.client,
+        sender=claim.mailfrom,
+        report=bounce.queue_id,
+    )
+
+
+def words_of(kind: Kind) -> str:
+    """A kind as people read it."""
+    return kind.replace("_", " ")
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the two largest units: "45s", "5m6s", "4h0m"."""
+    left = max(0, round(seconds))
+    if left < 60:
+        return f"{left}s"
+    if left < 3600:
+        return f"{left // 60}m{left % 60}s"
+    return f"{left // 3600}h{left % 3600 // 60}m"

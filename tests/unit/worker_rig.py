@@ -1,0 +1,149 @@
+"""A worker's delivering half over a real spool, and scripted receivers on loopback."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from hedwig import queueid
+from hedwig.envelope import Envelope, digest
+from hedwig.mx import AddressAnswer, AddressesFound, Exchanger, MxAnswer, MxFound
+from hedwig.settings import Retry
+from hedwig.smtp import Deadlines
+from hedwig.spool import Bytes, NewMessage, State, Waiting
+from hedwig.spool.sqlite import SqliteSpool, open_spool
+from hedwig.worker.bag import Bag
+from hedwig.worker.delivery import Rules
+from hedwig.worker.dispatch import Dispatch
+from hedwig.worker.dots import DotMarks
+from hedwig.worker.route import Myself, Route, Router
+from hedwig.worker.settle import Settler
+from hedwig.worker.tools import Tools
+
+OWNER = "host/1"
+
+
+class Names:
+    """A resolver: one site of the hosts given, in order of preference."""
+
+    def __init__(self, hosts: dict[str, str]) -> None:
+        self.hosts = hosts
+
+    async def exchangers(self, domain: str) -> MxAnswer:
+        return MxFound(tuple(Exchanger(number, host) for number, host in enumerate(self.hosts)))
+
+    async def addresses(self, host: str) -> AddressAnswer:
+        return AddressesFound((self.hosts[host],))
+
+
+class Receiver:
+    """An SMTP server for one test. `at_dot(number)` gives what to do with the number-th message in all: a reply, or
+    None to drop the connection. `close_after`: messages on a connection before the server closes it silently."""
+
+    def __init__(self) -> None:
+        self.messages: list[bytes] = []
+        self.connections = 0
+        self.at_dot: Callable[[int], bytes | None] = lambda number: b"250 2.0.0 ok\r\n"
+        self.close_after = 1000
+        self.wait_at_dot = asyncio.Event()
+        self.wait_at_dot.set()
+        self.wait_at_mail = asyncio.Event()
+        self.wait_at_mail.set()
+        self.at_dot_now = asyncio.Event()
+        self.server: asyncio.Server | None = None
+
+    async def start(self) -> int:
+        self.server = await asyncio.start_server(self.session, "127.0.0.1", 0, limit=1 << 22)
+        return int(self.server.sockets[0].getsockname()[1])
+
+    async def session(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        carried = 0
+        writer.write(b"220 there ESMTP\r\n")
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            while carried < self.close_after and (line := await reader.readline()):
+                verb = line[:4].upper()
+                if verb == b"EHLO":
+                    writer.write(b"250-there\r\n250-PIPELINING\r\n250 8BITMIME\r\n")
+                elif verb == b"MAIL":
+                    await self.wait_at_mail.wait()
+                    writer.write(b"250 ok\r\n")
+                elif verb == b"DATA":
+                    writer.write(b"354 go\r\n")
+                    content = await reader.readuntil(b"\r\n.\r\n")
+                    self.at_dot_now.set()
+                    await self.wait_at_dot.wait()
+                    answer = self.at_dot(len(self.messages))
+                    self.messages.append(content)
+                    if answer is None:
+                        break
+                    carried += 1
+                    writer.write(answer)
+                elif verb == b"QUIT":
+                    writer.write(b"221 bye\r\n")
+                    break
+                else:
+                    writer.write(b"250 ok\r\n")
+        writer.close()
+
+
+class Rig:
+    """A worker's delivering half: what is registered in `spool` is claimed and carried by `send`."""
+
+    def __init__(self, tmp_path: Path, hosts: dict[str, str], port: int) -> None:
+        self.spool: SqliteSpool = open_spool(str(tmp_path / "spool.db"))
+        self.hinted: list[Waiting] = []
+        self.settler = Settler(self.spool, self.hinted.extend, time.time)
+        self.router = Router(Names(hosts), Myself("robot.genee.cn", ()), port)
+        self.tools = Tools(
+            spool=self.spool,
+            router=self.router,
+            bag=Bag(),
+            dots=DotMarks(tmp_path / "1.dots"),
+            settler=self.settler,
+            rules=Rules(Retry(schedule=(60,), jitter=0.0), "robot.genee.cn", lambda: 0.5),
+            deadlines=Deadlines(connect=5, banner=5, ehlo=5, mail=5, rcpt=5, data=5, dot=5),
+        )
+        self.dispatch = Dispatch(self.tools)
+        self.running = asyncio.create_task(self.settler.run())
+
+    async def register(self, count: int, destination: str = "example.com", body: bytes = b"S: x\r\n\r\nhi\r\n") -> None:
+        now = time.time()
+        envelope = Envelope("a@example.org", (f"b@{destination}",))
+        messages = [
+            NewMessage(
+                queueid.new(),
+                "less.nankai.edu.cn",
+                envelope,
+                Bytes(body),
+                digest(envelope, [body]),
+                now,
+                now + 86400,
+                envelope.by_destination(),
+            )
+            for _ in range(count)
+        ]
+        await asyncio.wrap_future(self.spool.register(messages))
+
+    async def send(self, destination: str = "example.com") -> None:
+        now = time.time()
+        due = [waiting.delivery for waiting in self.spool.due(destination, now, 1000)]
+        route = await self.router.route(destination)
+        assert isinstance(route, Route)
+        for claim in await asyncio.wrap_future(self.spool.claim(due, OWNER, now)):
+            self.dispatch.carry(claim, route)
+
+    async def settled(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10):
+            while not condition():
+                await asyncio.sleep(0.005)
+
+    def states(self) -> list[State]:
+        return [recipient.state for recipient in self.spool.queued()[0]]
+
+    async def close(self) -> None:
+        await self.dispatch.stop(0)
+        self.settler.stop()
+        await self.running
+        self.spool.close()
