@@ -83,6 +83,12 @@ def read(db: sqlite3.Connection, message: int, position: int) -> bytes | None:
     return None if row is None else row[0]
 
 
+def octets(db: sqlite3.Connection, message: int) -> int:
+    """How much of a body is there. Reads the lengths alone."""
+    query = "SELECT coalesce(sum(length(content)), 0) FROM bodies WHERE chunk BETWEEN ? AND ?"
+    return int(db.execute(query, (chunk_number(message, 0), chunk_number(message, 1023))).fetchone()[0])
+
+
 class Live:
     """The sign of life beside a large body that is being written: a shared lock on `PATH.large`."""
 

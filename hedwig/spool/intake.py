@@ -122,7 +122,8 @@ def _known(db: sqlite3.Connection, numbered: Sequence[tuple[int, NewMessage]], n
 class LongIntake:
     """One `register` call with more than 1 MiB of bodies: steps through the writer, then `future` is done.
 
-    A thread of its own reads the bodies: one that is slow to read must never hold the turn (I9).
+    A thread of its own reads the bodies: one that is slow to read must never hold the turn (I9). Its numbers are its
+    own only once their transaction is on disk: those of one that was rolled back are given to others.
     """
 
     def __init__(self, path: str, writer: Writer, messages: Sequence[NewMessage], clock: Callable[[], float]) -> None:
@@ -132,8 +133,8 @@ class LongIntake:
         self._messages = messages
         self._clock = clock
         self._live = bodies.Live(path)
-        self._first = 0
-        self._repeats: set[int] = set()  # positions in `messages`: their bodies need not be written again
+        self._numbers = range(0)  # of the messages; empty until they are ours
+        self._repeats: frozenset[int] = frozenset()  # positions: their bodies need not be written again
 
     def start(self) -> "Future[list[Registered]]":
         """Begin; returns at once."""
@@ -143,7 +144,7 @@ class LongIntake:
 
     def _run(self) -> None:
         try:
-            self._writer.put(Job(self._begin, [None])).result()
+            [(self._numbers, self._repeats)] = self._writer.put(Job(self._begin, [None])).result()
             for lot in self._chunks():
                 octets = sum(len(content) for _, content in lot)
                 self._writer.put(Job(_write_lots, [lot], octets)).result()
@@ -151,33 +152,30 @@ class LongIntake:
             [answers] = self._writer.put(Job(self._end, [None], rows=rows)).result()
         except Exception as error:  # noqa: BLE001 (an unreadable body, a full disk: the caller must hear)
             # What was written is rubbish. If it can't even be marked so, the lost sign of life tells whoever sweeps.
-            numbers = range(self._first, self._first + len(self._messages))
-            self._writer.put(Job(_mark_rubbish, numbers))
+            self._writer.put(Job(_mark_rubbish, self._numbers))
             fail(self.future, error, self._path)
         else:
             self.future.set_result(answers)
         finally:
             self._live.end()
 
-    def _begin(self, db: sqlite3.Connection, entries: list[Any]) -> list[None]:
+    def _begin(self, db: sqlite3.Connection, _entries: list[Any]) -> list[tuple[range, frozenset[int]]]:
         self._live.show()
-        self._first, _ = take(db, len(self._messages), 0, 0)
-        numbers = [(self._first + index,) for index in range(len(self._messages))]
-        db.executemany("INSERT INTO leftovers (message, live) VALUES (?, 1)", numbers)
+        first, _ = take(db, len(self._messages), 0, 0)
+        numbers = range(first, first + len(self._messages))
+        db.executemany("INSERT INTO leftovers (message, live) VALUES (?, 1)", [(number,) for number in numbers])
         query = "SELECT 1 FROM seen WHERE client = ? AND queue_id = ?"
-        for position, message in enumerate(self._messages):
-            if db.execute(query, (message.client, message.queue_id)).fetchall():
-                self._repeats.add(position)
-        return [None] * len(entries)
+        names = enumerate((message.client, message.queue_id) for message in self._messages)
+        return [(numbers, frozenset(position for position, name in names if db.execute(query, name).fetchall()))]
 
     def _chunks(self) -> Iterator[list[tuple[int, bytes]]]:
         """Lots of chunks, each at most 1 MiB."""
         lot: list[tuple[int, bytes]] = []
         octets = 0
-        for position, message in enumerate(self._messages):
+        for position, (number, message) in enumerate(zip(self._numbers, self._messages, strict=True)):
             if position in self._repeats:
                 continue
-            for row in bodies.small(self._first + position, message.body):
+            for row in bodies.small(number, message.body):
                 if lot and octets + len(row[1]) > MAX_OCTETS:
                     yield lot
                     lot, octets = [], 0
@@ -185,19 +183,26 @@ class LongIntake:
                 octets += len(row[1])
         yield lot
 
-    def _end(self, db: sqlite3.Connection, entries: list[Any]) -> list[list[Registered]]:
+    def _end(self, db: sqlite3.Connection, _entries: list[Any]) -> list[list[Registered]]:
         """All bodies are there: write the messages. What was seen before leaves its body as rubbish."""
-        numbered = list(enumerate(self._messages, self._first))
+        numbered = list(zip(self._numbers, self._messages, strict=True))
         _, delivery = take(db, 0, sum(len(message.parts) for message in self._messages), 0)
         answers = _register(db, numbered, delivery, self._clock())
-        for position, ((number, _), answer) in enumerate(zip(numbered, answers, strict=True)):
+        for position, ((number, message), answer) in enumerate(zip(numbered, answers, strict=True)):
             if answer.outcome is Outcome.ACCEPTED:
                 if position in self._repeats:
                     raise SpoolTrouble("an earlier acceptance was forgotten just now (it is 30 days old): send again")
-                db.execute("DELETE FROM leftovers WHERE message = ?", (number,))
+                _keep(db, number, message.body.size)
             else:
                 db.execute("UPDATE leftovers SET live = 0 WHERE message = ?", (number,))
-        return [answers for _ in entries]
+        return [answers]
+
+
+def _keep(db: sqlite3.Connection, number: int, size: int) -> None:
+    """A body that was written ahead is no leftover from here on. SpoolTrouble where some of it is gone (I1)."""
+    ours = db.execute("DELETE FROM leftovers WHERE message = ? AND live = 1", (number,)).rowcount == 1
+    if not ours or bodies.octets(db, number) != size:
+        raise SpoolTrouble("a large body was swept away before its message was written: send it again")
 
 
 def _write_lots(db: sqlite3.Connection, lots: list[list[tuple[int, bytes]]]) -> list[None]:
