@@ -9,6 +9,7 @@ import pwd
 import socket
 import struct
 from pathlib import Path
+from typing import NamedTuple
 
 from hedwig.reply import one_line
 
@@ -24,16 +25,23 @@ def holder(address: str, port: int, *, greets: bool = False, proc: Path = Path("
     `greets`: its protocol is one in which the server speaks first. "another program" where nothing is known.
     """
     found = _socket(address, port, proc)
-    program = _program(found[0], proc) if found else ""
+    program = _program(found.inode, proc) if found else ""
     if program:
         return program
-    words = _owner(found[1]) if found else "another program"
-    greeting = _greeting(address, port) if greets else ""
+    words = _owner(found.uid) if found else "another program"
+    # Asked at home where it can be: an address that is not this host's (any more) leads to somebody else.
+    greeting = _greeting("127.0.0.1" if found and found.everywhere else address, port) if greets else ""
     return f"{words}, which greets with: {greeting}" if greeting else words
 
 
-def _socket(address: str, port: int, proc: Path) -> tuple[int, int] | None:
-    """Inode and owner of the socket that listens on this address, or on all of them."""
+class _Found(NamedTuple):
+    inode: int
+    uid: int
+    everywhere: bool
+
+
+def _socket(address: str, port: int, proc: Path) -> _Found | None:
+    """The socket that listens on this address, or on all of them."""
     wanted = {_hexadecimal(address), *_ANY} if _hexadecimal(address) not in _ANY else None
     for table in ("tcp", "tcp6"):
         try:
@@ -44,7 +52,7 @@ def _socket(address: str, port: int, proc: Path) -> tuple[int, int] | None:
             fields = line.split()
             place, _, number = fields[1].partition(":")
             if fields[3] == _LISTEN and int(number, 16) == port and (wanted is None or place in wanted):
-                return int(fields[9]), int(fields[7])
+                return _Found(int(fields[9]), int(fields[7]), place in _ANY)
     return None
 
 
