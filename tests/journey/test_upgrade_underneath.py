@@ -1,5 +1,6 @@
 """An upgrade replaces files under running daemons: once they are up they import nothing more (cli/preload.py)."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,7 @@ def test_nothing_is_imported_once_they_are_up(world: World, monkeypatch: pytest.
     folder = world.directory / "watch"
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(_WATCH.format(flag=str(flag), found=str(found)))
-    monkeypatch.setenv("PYTHONPATH", str(folder))
+    monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
     world.dns(
         mx("163.com", "192.0.2.1", "2001:db8::1"), mx("xn--fiqs8s.example", "192.0.2.1"), "null.example. MX 0 .\n"
     )
