@@ -112,7 +112,8 @@ class _Interface:
     def _form(self) -> Any:
         form = Form.read(_input(), bottle.request.environ.get("CONTENT_TYPE", ""))
         try:
-            client = self._client(form.short.get("fqdn", ""), form.short.get("key", ""))
+            # A key that was put into a file has a line end behind it; no name or key has white space in it.
+            client = self._client(form.short.get("fqdn", "").strip(), form.short.get("key", "").strip())
             queue_id = form.short.get("id", "") or queueid.new(self._room.clock())
             if not queueid.is_valid(queue_id):
                 raise malformed("id must be a queue ID: 26 characters of Crockford's base 32, or be left out")
@@ -166,12 +167,14 @@ class _Interface:
 
     def health(self) -> Any:
         """`GET /healthz`."""
-        trouble = self._room.health() or self._room.acceptance.trouble()
+        trouble = self._room.health() or self._room.acceptance.trouble() or self._room.clients.unread
         told = {"status": "trouble" if trouble else "ok", "spool": trouble or "ok", "queue": self._room.queue()}
         return _answer(503 if trouble else 200, told)
 
     def _client(self, fqdn: str, key: str) -> str:
         client = self._room.clients.known(fqdn, key)
+        if client is None and self._room.clients.unread:
+            raise Refusal(503, "4.3.5", f"no key can be checked just now: {self._room.clients.unread}", retry_after=30)
         if client is None:
             peer = bottle.request.environ.get("REMOTE_ADDR", "")
             log.say(log.Level.WARNING, f"401: fqdn {shown(fqdn)} from {peer}: no such client, or a wrong key")

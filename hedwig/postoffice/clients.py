@@ -39,8 +39,15 @@ class Clients:
         self._by_file: dict[str, Client] = {}
         self._by_name: dict[str, Client] = {}
         self._trouble = ""
+        self._was_read = False
         self._read_at = float("-inf")
         self._refresh(0)
+
+    @property
+    def unread(self) -> str:
+        """Why the folder could never be read, or "": then nobody's key is wrong, the fault is ours (I8). A folder that
+        is not there yet is no fault: no host has a key."""
+        return "" if self._was_read else self._trouble
 
     def known(self, fqdn: str, key: str) -> str | None:
         """The client's name in lower case where `key` is one of its keys, else None."""
@@ -77,12 +84,20 @@ class Clients:
                 }
             trouble = ""
         except OSError as error:
-            trouble = f"{self._directory}: {error.strerror}: clients stay as they were"
+            found, trouble = {}, f"{self._directory} can't be read: {error.strerror}"
+            if isinstance(error, FileNotFoundError) and not self._by_file:
+                trouble = ""
+                if not self._was_read:
+                    log.say(
+                        log.Level.NOTICE, f"no host has a key yet, {self._directory} is missing: hedwig key add FQDN"
+                    )
         if trouble != self._trouble and trouble:
-            log.say(log.Level.ERROR, trouble)
+            kept = "the keys stay as they were" if self._was_read else "no host can hand in mail"
+            log.say(log.Level.ERROR, f"{trouble}: {kept}")
         self._trouble = trouble
         if trouble:
             return
+        self._was_read = True
         marks = {name: (status.st_mtime_ns, status.st_size, status.st_ino) for name, status in found.items()}
         if marks == self._marks:
             return

@@ -133,3 +133,19 @@ def test_an_edit_in_place_is_seen(clients: Clients, clock: Clock, tmp_path: Path
     os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
     clock.now += FRESH
     assert clients.known("less.example", "two")
+
+
+def test_a_folder_that_could_never_be_read_is_a_fault_of_ours(tmp_path: Path, clock: Clock, said: list[str]) -> None:
+    """I8: nobody's key is called wrong for it."""
+    (tmp_path / "clients.d").write_text("this is no folder")
+    clients = Clients(str(tmp_path / "clients.d"), load_client, clock)
+    assert clients.known("less.example", "one") is None
+    assert "can't be read: Not a directory" in clients.unread
+    assert any("no host can hand in mail" in line for line in said)
+
+
+def test_a_folder_that_is_not_there_yet_means_no_keys(tmp_path: Path, clock: Clock, said: list[str]) -> None:
+    clients = Clients(str(tmp_path / "clients.d"), load_client, clock)
+    assert clients.known("less.example", "one") is None
+    assert clients.unread == ""
+    assert [line for line in said if "hedwig key add" in line] == said[:1]
