@@ -20,7 +20,7 @@ _ANY = {"0" * 8, "0" * 32}
 
 
 def holder(address: str, port: int, *, greets: bool = False, proc: Path = Path("/proc")) -> str:
-    """A few words: "exim4 (pid 812)", or "a program of root, which greets with: 220 a.example ESMTP Exim 4.96".
+    """A few words: "exim4 (pid 812)", or 'a program of root ("220 a.example ESMTP Exim 4.96")'.
 
     `greets`: its protocol is one in which the server speaks first. "another program" where nothing is known.
     """
@@ -31,7 +31,7 @@ def holder(address: str, port: int, *, greets: bool = False, proc: Path = Path("
     words = _owner(found.uid) if found else "another program"
     # Asked at home where it can be: an address that is not this host's (any more) leads to somebody else.
     greeting = _greeting("127.0.0.1" if found and found.everywhere else address, port) if greets else ""
-    return f"{words}, which greets with: {greeting}" if greeting else words
+    return f'{words} ("{greeting}")' if greeting else words
 
 
 class _Found(NamedTuple):

@@ -196,7 +196,7 @@ def test_a_holder_that_hides_is_known_by_its_user_and_its_greeting(tmp_path: Pat
             (tables / table).write_text(Path(f"/proc/net/{table}").read_text())
         me = pwd.getpwuid(os.getuid()).pw_name
         told = holder("127.0.0.1", port, greets=True, proc=tmp_path)
-        assert told == f"a program of {me}, which greets with: 220 a.example ESMTP Exim 4.96 [0m"
+        assert told == f'a program of {me} ("220 a.example ESMTP Exim 4.96 [0m")'
         assert holder("127.0.0.1", port, proc=tmp_path) == f"a program of {me}"
         everywhere = Path("/proc/net/tcp").read_text().replace(" 0100007F:", " 00000000:")
         (tables / "tcp").write_text(everywhere)
