@@ -8,6 +8,7 @@ Fields: MESSAGE, PRIORITY, MESSAGE_ID (a UUID per kind of event), HEDWIG_QUEUE_I
 HEDWIG_RCPT, HEDWIG_SITE, HEDWIG_MX, HEDWIG_REPLY, HEDWIG_STATUS, HEDWIG_DELAY, HEDWIG_ATTEMPT, HEDWIG_TLS.
 """
 
+import contextlib
 import enum
 import os
 import sys
@@ -38,17 +39,24 @@ def message_id(kind: str) -> str:
     return uuid.uuid5(_NAMESPACE, kind).hex
 
 
+MOST_VALUES = 100
+
 Sink = Callable[[Level, str, dict[str, str]], None]
 
 
 def _to_journal(level: Level, message: str, fields: dict[str, str]) -> None:
-    journal.send(message, PRIORITY=int(level), SYSLOG_IDENTIFIER=_identifier, **fields)
+    # sendv, not send: that would look up the caller's file and line each time. A field may occur several times.
+    lines = [f"MESSAGE={message}", f"PRIORITY={int(level)}", f"SYSLOG_IDENTIFIER={_identifier}"]
+    lines += [f"{name}={value}" for name, values in fields.items() for value in values.split("\n")]
+    with contextlib.suppress(OSError):  # journald is away: what was done is done, and must not look undone to a client
+        journal.sendv(*lines)
 
 
 def _to_stderr(level: Level, message: str, fields: dict[str, str]) -> None:
     mark = "" if level > Level.WARNING else f"{level.name.lower()}: "
     clock = time.strftime("%Y-%m-%dT%H:%M:%S")
-    print(f"{clock} {_identifier} {mark}{message}", file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):  # a full disk behind it, say: what was done must not look undone to a client
+        print(f"{clock} {_identifier} {mark}{message}", file=sys.stderr, flush=True)
 
 
 def _under_journald() -> bool:
@@ -89,13 +97,19 @@ def say(level: Level, message: str) -> None:
 def event(kind: str, message: str, level: Level = Level.INFO, **fields: object) -> None:
     """An event of a message. `fields` are lower-case names (queue_id, client, rcpt, mx ...), written as HEDWIG_NAME.
 
+    One that is a tuple occurs once for each of its first MOST_VALUES; in the sink's dict they are lines of one text.
+
     `kind` is one of the spool's Kind values or another fixed word; it chooses the MESSAGE_ID.
     """
-    named = {
-        f"HEDWIG_{name.upper()}": one_line(str(value)) for name, value in fields.items() if value not in ("", None)
-    }
+    named = {f"HEDWIG_{name.upper()}": _text(value) for name, value in fields.items() if value not in ("", None, ())}
     named["MESSAGE_ID"] = message_id(kind)
     named["HEDWIG_EVENT"] = kind
     queue_id = named.get("HEDWIG_QUEUE_ID")
     text = one_line(message)
     _sink(level, f"{queue_id}: {text}" if queue_id else text, named)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, tuple):
+        return "\n".join(one_line(str(one)) for one in value[:MOST_VALUES])
+    return one_line(str(value))

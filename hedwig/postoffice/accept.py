@@ -144,13 +144,12 @@ def _journal(message: NewMessage) -> None:
     rcpttos = message.envelope.rcpttos
     more = f" and {len(rcpttos) - _NAMED} more" if len(rcpttos) > _NAMED else ""
     whom = ", ".join(rcpttos[:_NAMED]) + more
-    sender = f"<{message.envelope.mailfrom}>"
     log.event(
         "accepted",
-        f"accepted from {message.client}: {sender} to {whom}, {message.body.size} octets",
+        f"accepted from {message.client}: <{message.envelope.mailfrom}> to {whom}, {message.body.size} octets",
         queue_id=message.queue_id,
         client=message.client,
-        sender=sender,
-        rcpt=whom,
+        sender=message.envelope.mailfrom,
+        rcpt=rcpttos,
         size=message.body.size,
     )
