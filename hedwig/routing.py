@@ -76,9 +76,10 @@ def before_us(exchangers: Sequence[Exchanger], is_us: Callable[[str], bool]) -> 
     return tuple(exchanger for exchanger in exchangers if exchanger.preference < ours)
 
 
-def loop(destination: str) -> Reply:
+def loop(destination: str, where: str = "") -> Reply:
     """What is said of recipients whose mail would come back to this host (stage LOCAL; RFC 3463 §3.5: 5.4.6)."""
-    return Reply(554, "5.4.6", one_line(f"mail for {destination} loops back to this host"))
+    reason = f"mail for {destination} would loop back to this host"
+    return Reply(554, "5.4.6", one_line(f"{reason}: {where}" if where else reason))
 
 
 def no_address(destination: str) -> Reply:

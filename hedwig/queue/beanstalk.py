@@ -210,7 +210,9 @@ class Beanstalk:
             try:
                 self._client = _client(_dial(self._target, max(0.1, deadline - self._clock())))
             except OSError as error:
-                raise QueueDown(f"{self._where()}: {error}") from error
+                raise QueueDown(
+                    f"{self._where()}: {error.strerror or error} (does it run, and is `queue:` right?)"
+                ) from error
         return self._client
 
     def _down(self, error: Exception) -> QueueDown:
@@ -219,7 +221,8 @@ class Beanstalk:
         return QueueDown(f"{self._where()}: {error or type(error).__name__}")
 
     def _where(self) -> str:
-        return self._target if isinstance(self._target, str) else f"{self._target[0]}:{self._target[1]}"
+        target = self._target if isinstance(self._target, str) else f"{self._target[0]}:{self._target[1]}"
+        return f"beanstalkd at {target}"
 
 
 def _tube(lane: str) -> bytes:

@@ -95,5 +95,6 @@ class Router:
 
     def _allowed(self, route: Route, host: str, address: str) -> Target | Said:
         if routing.refused(address, self.myself.refused):
-            return Said(Stage.LOCAL, routing.loop(route.destination), f"{host} is [{address}], which `refuse` excludes")
+            where = f"its MX {host} is [{address}], to which `refuse` in worker.yml lets no mail go"
+            return Said(Stage.LOCAL, routing.loop(route.destination, where))
         return Target(host, address, self._port)
