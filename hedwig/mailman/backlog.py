@@ -2,9 +2,9 @@
 
 One thread, one connection of its own, so that new mail overtakes the backlog. While the postoffice is down it probes
 with the oldest message, one at a time, further and further apart, up to 30 s. A message whose verdict is a refusal for
-good, or that is older than `expire`, becomes a bounce, which goes to the postoffice the same way; a bounce that is
-refused too is held for the operator, never dropped (I7). Without a postoffice configured, or
-with a wrong key (401), nothing expires.
+good becomes a bounce, which goes to the postoffice the same way; so does one that is older than `expire` and can't be
+handed over. A bounce that is refused too is held for the operator, never dropped (I7). Without a postoffice configured,
+or with a wrong key (401), nothing expires. A large message that does not get through is put off, and holds up no other.
 """
 
 import threading
@@ -15,7 +15,16 @@ from typing import Protocol
 
 from hedwig import dsn, log
 from hedwig.envelope import Envelope
-from hedwig.mailman.client import MOST_MESSAGES, MOST_OCTETS, NoVerdict, Parcel, PostofficeClient, Verdict, patience
+from hedwig.mailman.client import (
+    MOST_MESSAGES,
+    MOST_OCTETS,
+    NoVerdict,
+    Parcel,
+    PostofficeClient,
+    Verdict,
+    is_large,
+    patience,
+)
 from hedwig.mailman.forwarder import as_message, is_postoffices_fault, renamed
 from hedwig.mailman.link import Link
 from hedwig.pulse import Pulse
@@ -63,7 +72,8 @@ class Backlog:
         self._owner = owner
         self._stopping = threading.Event()
         self._failures = 0
-        self._unsettled = False
+        self._client: PostofficeClient | None = None
+        self._open: dict[int, Claim] = {}
         self._thread = threading.Thread(target=self._run, name="backlog", daemon=True)
         self.pulse = Pulse("the thread that sends the backlog on").of(self._thread)
 
@@ -72,21 +82,23 @@ class Backlog:
         self._thread.start()
 
     def stop(self) -> None:
-        """End after the request in flight."""
+        """End, and the request in flight with it: its messages stay here, and over there their IDs are known (I3)."""
         self._stopping.set()
         self._link.changed.set()
+        if self._client is not None:
+            self._client.end()
         self._thread.join()
 
     def _run(self) -> None:
-        client, generation = PostofficeClient(self.settings), self._link.generation
+        generation = -1
         while not self._stopping.is_set():
-            if generation != self._link.generation:
-                client.close()
-                client, generation = PostofficeClient(self.settings), self._link.generation
+            if self._client is None or generation != self._link.generation:
+                self._renew()
+                generation = self._link.generation
             self.pulse.busy()
             try:
                 self._hand_back()
-                busy = self._round(client)
+                busy = self._round()
             except SpoolTrouble as trouble:
                 log.say(log.Level.ERROR, f"this host's spool can't be used now: {trouble}")
                 busy = False
@@ -97,76 +109,96 @@ class Backlog:
                 self.pulse.idle()
                 self._pause()
         self.pulse.end()
-        client.close()
+        if self._client is not None:
+            self._client.close()
+
+    def _renew(self) -> None:
+        if self._client is not None:
+            self._client.close()
+        self._client = PostofficeClient(self.settings)
 
     def _pause(self) -> None:
+        """Until there may be something to do; sooner when the postoffice is back, or the settings are new."""
         wait = POLL if self._link.is_up else PROBES[min(max(self._failures, 1), len(PROBES)) - 1]
         self._link.changed.wait(wait)
-        if self._link.is_up or not self._stopping.is_set():
+        if not self._stopping.is_set():
             self._link.changed.clear()
 
-    def _round(self, client: PostofficeClient) -> bool:
+    def _round(self) -> bool:
         """One look and what comes of it. False: there is nothing to do at once."""
         now = time.time()
-        gone = [] if self._link.operators_turn else self._spool.expired(now, MOST_MESSAGES)
-        self._expire(self._claim([waiting.delivery for waiting in gone], now), now)
         limit = MOST_MESSAGES if self._link.is_up else 1
         waiting = self._spool.due(POSTOFFICE, now, limit)
         claims = self._claim([each.delivery for each in waiting], now)
         for batch in _batches(_Passenger(claim, self._parcel(claim)) for claim in claims):
-            if not self._offer(client, batch):
+            if not self._offer(batch):
                 self._hand_back()
                 return False
-        self._unsettled = False
         return bool(claims)
 
     def _hand_back(self) -> None:
-        """Free what the last round claimed and could not bring to an end: without a verdict, or in trouble. Sent twice
-        it does no harm: the postoffice knows its ID (I3)."""
-        if self._unsettled:
-            self._spool.free(self._owner, lambda delivery, token: False, time.time(), 0.0).result()
-            self._unsettled = False
+        """What was claimed and not brought to an end, in this round or in one that broke off, is as it was before. Sent
+        twice it does no harm: the postoffice knows its ID (I3)."""
+        if self._open:
+            self._settle([Settlement(claim.delivery, claim.token) for claim in self._open.values()])
+
+    def _settle(self, settlements: Sequence[Settlement]) -> None:
+        self._spool.settle(settlements).result()
+        for settlement in settlements:
+            self._open.pop(settlement.delivery, None)
 
     def _claim(self, deliveries: Sequence[int], now: float) -> list[Claim]:
         if not deliveries:
             return []
-        self._unsettled = True
-        return self._spool.claim(deliveries, self._owner, now, load_up_to=LOADED).result()
+        claims = self._spool.claim(deliveries, self._owner, now, load_up_to=LOADED).result()
+        self._open.update({claim.delivery: claim for claim in claims})
+        return claims
 
     def _parcel(self, claim: Claim) -> Parcel:
         body = claim.content if claim.content is not None else b"".join(self._spool.body(claim.message))
         rcpttos = tuple(recipient.address for recipient in claim.recipients)
         return Parcel(claim.queue_id, Envelope(claim.mailfrom, rcpttos), body, claim.accepted_at, claim.smtputf8)
 
-    def _offer(self, client: PostofficeClient, batch: Sequence[_Passenger]) -> bool:
-        """Send a batch and settle it. False: there is no verdict."""
+    def _offer(self, batch: Sequence[_Passenger]) -> bool:
+        """Send a batch and settle it. False: there is no verdict, and asking on is of no use just now."""
+        assert self._client is not None  # noqa: S101  (_run made it)
         self.pulse.busy(patience(sum(len(passenger.parcel.body) for passenger in batch)))
         try:
-            verdicts = client.send([passenger.parcel for passenger in batch])
+            verdicts = self._client.send([passenger.parcel for passenger in batch])
         except NoVerdict as trouble:
-            if trouble.whole_batch:
-                return self._one_by_one(client, batch, trouble)
+            if trouble.whole_batch and len(batch) > 1:  # find the message that spoils it
+                offered = [self._offer([passenger]) for passenger in batch]
+                return all(offered)
             self._link.no_verdict(trouble)
-            self._failures += 1
-            return False
+            return self._unheard(batch, trouble)
         self._failures = 0
         self._link.up()
         now = time.time()
         pairs = zip(batch, verdicts, strict=True)
-        self._spool.settle([self._settlement(each, verdict, now) for each, verdict in pairs]).result()
+        self._settle([self._settlement(each, verdict, now) for each, verdict in pairs])
         for passenger, verdict in zip(batch, verdicts, strict=True):
             _tell(passenger.claim, verdict.reply, now)
         return True
 
-    def _one_by_one(self, client: PostofficeClient, batch: Sequence[_Passenger], trouble: NoVerdict) -> bool:
-        """The request was refused as a whole: find the message that spoils it, and put that one off."""
-        if len(batch) > 1:
-            offered = [self._offer(client, [passenger]) for passenger in batch]
-            return all(offered)
-        self._link.no_verdict(trouble)
-        verdict = Verdict(Reply(451, "4.3.0", str(trouble)))
-        self._spool.settle([self._settlement(batch[0], verdict, time.time())]).result()
-        return True
+    def _unheard(self, batch: Sequence[_Passenger], trouble: NoVerdict) -> bool:
+        """No verdict: the messages wait on, and say why; what is too old by now is given up, unless the fault is the
+        operator's to mend. A message that can't get through by itself is put off, so that it holds up no other."""
+        if self._stopping.is_set():
+            return False
+        now = time.time()
+        stuck = trouble.whole_batch or (trouble.reached and is_large(batch[0].parcel))
+        settlements = []
+        for passenger in batch:
+            claim = passenger.claim
+            if claim.expires_at <= now and not trouble.operators_turn:
+                settlements.append(self._expired(passenger, now))
+            else:
+                due = now + LATER if stuck else claim.accepted_at
+                settlements.append(_waits_on(claim, str(trouble), due, now))
+        self._settle(settlements)
+        if not stuck:
+            self._failures += 1
+        return stuck and self._link.is_up
 
     def _settlement(self, passenger: _Passenger, verdict: Verdict, now: float) -> Settlement:
         claim, reply = passenger.claim, verdict.reply
@@ -178,15 +210,7 @@ class Backlog:
         if reply.permanent:
             return self._refused(claim, reply, now, passenger.parcel.body)
         wait = PROBES[-1] if is_postoffices_fault(reply) else LATER
-        return Settlement(
-            claim.delivery,
-            claim.token,
-            tuple(
-                RecipientResult(recipient.number, State.DEFERRED, str(reply), now + wait)
-                for recipient in claim.recipients
-            ),
-            (_event(Kind.DEFERRED, reply, now),),
-        )
+        return _waits_on(claim, str(reply), now + wait, now, reply)
 
     def _refused(self, claim: Claim, reply: Reply, now: float, original: bytes, *, expired: bool = False) -> Settlement:
         """A bounce to the sender; what has no sender is held."""
@@ -201,16 +225,10 @@ class Backlog:
         made = bounce(about, dsn.Action.FAILED, undelivered, now, POSTOFFICE)
         return _end(claim, _event(kind, reply, now), (made,) if made else ())
 
-    def _expire(self, claims: Sequence[Claim], now: float) -> None:
-        settlements = []
-        for claim in claims:
-            last = claim.recipients[0].last_reply if claim.recipients else ""
-            reply = Reply(554, "5.4.7", f"the postoffice could not be reached in time: {self._link.why or last}")
-            beginning = claim.content or next(iter(self._spool.body(claim.message)), b"")
-            settlements.append(self._refused(claim, reply, now, beginning, expired=True))
-            _tell(claim, reply, now)
-        if settlements:
-            self._spool.settle(settlements).result()
+    def _expired(self, passenger: _Passenger, now: float) -> Settlement:
+        reply = Reply(554, "5.4.7", f"the postoffice could not be reached in time: {self._link.why}")
+        _tell(passenger.claim, reply, now)
+        return self._refused(passenger.claim, reply, now, passenger.parcel.body, expired=True)
 
 
 def _batches(passengers: Iterable[_Passenger]) -> Iterator[list[_Passenger]]:
@@ -230,6 +248,14 @@ def _batches(passengers: Iterable[_Passenger]) -> Iterator[list[_Passenger]]:
 
 def _event(kind: Kind, reply: Reply, now: float, detail: str = "") -> Event:
     return Event(now, kind, stage=Stage.DOT, reply=reply, host=POSTOFFICE, detail=detail)
+
+
+def _waits_on(claim: Claim, why: str, due: float, now: float, reply: Reply | None = None) -> Settlement:
+    """It stays here, for the reason given. Said once in its history, however often it is offered."""
+    results = tuple(RecipientResult(each.number, State.DEFERRED, why, due, counted=False) for each in claim.recipients)
+    known = all(each.last_reply == why for each in claim.recipients)
+    event = Event(now, Kind.DEFERRED, stage=Stage.DOT, reply=reply, host=POSTOFFICE, detail="" if reply else why)
+    return Settlement(claim.delivery, claim.token, results, () if known else (event,))
 
 
 def _end(claim: Claim, event: Event, successors: tuple[NewMessage, ...] = ()) -> Settlement:

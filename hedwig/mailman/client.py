@@ -1,46 +1,40 @@
 """HTTP to the postoffice: one batch of messages out, one verdict a message back (DESIGN §5, `POST /v1/batch`).
 
-What it promises: `send` returns within its deadline (10 s and a second for each 64 KiB), whatever the far side does,
-dripping included. It gives the verdicts, or raises `NoVerdict` with the reason; it never guesses. The key goes to the
-configured URL alone: no redirect is followed, no proxy or .netrc of the environment is used.
+What it promises: `send` returns in time (connection.py), whatever the far side does, dripping included. It gives the
+verdicts, or raises `NoVerdict` with the reason; it never guesses. The reason tells the link from the message: a large
+one for which a living connection was too slow says nothing about the others.
 
-Not thread-safe: one client a thread, which keeps one connection alive.
+Not thread-safe, but for `give_up` and `end`: one client a thread, which keeps one connection alive.
 """
 
 import json
-import socket
-import threading
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urljoin
-
-import requests
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.poolmanager import PoolManager
 
 from hedwig.envelope import Envelope
+from hedwig.mailman.connection import Answer, Broken, Connection, allowed
 from hedwig.pulse import STUCK
 from hedwig.reply import Reply, one_line
-from hedwig.settings import KIB, Mailman
+from hedwig.settings import Mailman
 
 MOST_MESSAGES = 100  # a batch
 MOST_OCTETS = 1 << 20  # a batch; a larger message travels alone
-CONNECT_TIMEOUT = 3.0
-REQUEST_TIMEOUT = 10.0
-SLOWEST = 64 * KIB  # octets a second
 UNAUTHORISED = 401
 
 
 class NoVerdict(Exception):
-    """The postoffice said nothing about the messages: keep them. `status`: the HTTP status, 0 where there was none."""
+    """The postoffice said nothing about the messages: keep them.
 
-    def __init__(self, reason: str, status: int = 0) -> None:
+    `status`: the HTTP status, 0 where there was none. `reached`: something over there had the request, or a part of it.
+    `too_slow`: this one large message did not get through in time; the link is not to blame.
+    """
+
+    def __init__(self, reason: str, status: int = 0, *, reached: bool = False, too_slow: bool = False) -> None:
         super().__init__(one_line(reason))
         self.status = status
+        self.reached = reached or status != 0
+        self.too_slow = too_slow
 
     @property
     def operators_turn(self) -> bool:
@@ -84,82 +78,24 @@ class Verdict:
     conflict: bool = False
 
 
-class _StaleConnection(Exception):
-    """The connection that was kept alive broke at once. (A first connection that breaks is NoVerdict.)"""
-
-
-class _Sockets:
-    """The sockets that a client's connections opened, so that a deadline can end a call that hangs in one."""
-
-    def __init__(self) -> None:
-        self.fresh = False
-        self._socket: socket.socket | None = None
-
-    def opened(self, opened: socket.socket) -> None:
-        self.fresh = True
-        self._socket = opened
-
-    def cut(self) -> None:
-        if self._socket is not None:
-            try:
-                self._socket.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                self._socket = None  # it was closed already: then nobody hangs in it
-
-
-def _connect(connection: Any) -> None:
-    """urllib3's connect, which has no annotations."""
-    connection.connect()
-
-
-class _Adapter(HTTPAdapter):
-    """requests' adapter, with connections that report their sockets."""
-
-    def __init__(self, sockets: _Sockets) -> None:
-        self._sockets = sockets
-        super().__init__(pool_connections=1, pool_maxsize=1)
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        sockets = self._sockets
-
-        class Plain(HTTPConnection):
-            def connect(self) -> None:
-                _connect(super())
-                sockets.opened(self.sock)
-
-        class Secure(HTTPSConnection):
-            def connect(self) -> None:
-                _connect(super())
-                sockets.opened(self.sock)
-
-        class PlainPool(HTTPConnectionPool):
-            ConnectionCls = Plain
-
-        class SecurePool(HTTPSConnectionPool):
-            ConnectionCls = Secure
-
-        self.poolmanager = PoolManager(num_pools=1, maxsize=1, block=False)
-        self.poolmanager.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
-
-
 class PostofficeClient:
     """One keep-alive connection to the postoffice."""
 
     def __init__(self, settings: Mailman) -> None:
         self._missing = settings.missing
-        self._url = urljoin(settings.postoffice.rstrip("/") + "/", "v1/batch")
-        self._sockets = _Sockets()
-        self._kept = False  # whether a connection of an earlier request may still be open
-        self._session = requests.Session()
-        self._session.trust_env = False
-        self._session.auth = (settings.fqdn, settings.key)
-        self._session.verify = settings.ca_file or True
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, _Adapter(self._sockets))
+        self._connection = Connection(settings, "v1/batch")
 
     def close(self) -> None:
-        """Give the connection back."""
-        self._session.close()
+        """Give the connection back. From the thread that sends."""
+        self._connection.close()
+
+    def give_up(self) -> None:
+        """Nobody waits for the verdicts of the request in flight: it ends now, with NoVerdict. From any thread."""
+        self._connection.give_up()
+
+    def end(self) -> None:
+        """The request in flight, and all that would follow, end with NoVerdict. From any thread."""
+        self._connection.end()
 
     def send(self, parcels: Sequence[Parcel]) -> list[Verdict]:
         """Hand over a batch; one Verdict a parcel, in order, or NoVerdict."""
@@ -167,58 +103,22 @@ class PostofficeClient:
             raise NoPostoffice(self._missing)
         content = b"".join(piece for parcel in parcels for piece in _frame(parcel))
         try:
-            answer = self._post(content)
-        except _StaleConnection:  # kept alive, and closed by the far side meanwhile: no outage yet
-            answer = self._post(content)
+            answer = self._connection.post(content, "application/vnd.hedwig.batch")
+        except Broken as broken:
+            large = any(is_large(parcel) for parcel in parcels)
+            too_slow = large and broken.reached and not broken.silent
+            raise NoVerdict(str(broken), reached=broken.reached, too_slow=too_slow) from None
         return _verdicts(answer, parcels)
 
-    def _post(self, content: bytes) -> "_Answer":
-        deadline = REQUEST_TIMEOUT + len(content) / SLOWEST
-        self._sockets.fresh = False
-        watch = threading.Timer(deadline, self._sockets.cut)
-        watch.daemon = True
-        watch.start()
-        started = time.monotonic()
-        try:
-            response = self._session.post(
-                self._url,
-                data=content,
-                headers={"Content-Type": "application/vnd.hedwig.batch"},
-                timeout=(CONNECT_TIMEOUT, deadline),
-                allow_redirects=False,
-            )
-            content_read = response.content  # cut short where the deadline struck: requests does not mind
-        except requests.RequestException as error:
-            was_kept, self._kept = self._kept, False
-            if time.monotonic() - started >= deadline:
-                raise NoVerdict(f"the postoffice gave no answer within {deadline:.0f} s") from error
-            if was_kept and not self._sockets.fresh:
-                raise _StaleConnection from error
-            raise NoVerdict(f"the postoffice can't be reached: {_why(error)}") from error
-        finally:
-            watch.cancel()
-        self._kept = time.monotonic() - started < deadline
-        if not self._kept:
-            raise NoVerdict(f"the postoffice gave no whole answer within {deadline:.0f} s")
-        return _Answer(response.status_code, content_read)
 
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    status: int
-    content: bytes
+def is_large(parcel: Parcel) -> bool:
+    """Whether it travels alone, and may take long for its size."""
+    return len(parcel.body) > MOST_OCTETS
 
 
 def patience(octets: int) -> float:
     """Seconds after which a `send` of so many octets that has not returned never will: two tries, and a wide margin."""
-    return STUCK + 2 * (REQUEST_TIMEOUT + octets / SLOWEST)
-
-
-def _why(error: BaseException) -> str:
-    """The innermost reason, without requests' wrappings."""
-    while error.__context__ is not None:
-        error = error.__context__
-    return one_line(str(error)) or type(error).__name__
+    return STUCK + 2 * allowed(octets)
 
 
 def _frame(parcel: Parcel) -> tuple[bytes, bytes]:
@@ -233,7 +133,7 @@ def _frame(parcel: Parcel) -> tuple[bytes, bytes]:
     return json.dumps(line).encode() + b"\n", parcel.body
 
 
-def _verdicts(answer: _Answer, parcels: Sequence[Parcel]) -> list[Verdict]:
+def _verdicts(answer: Answer, parcels: Sequence[Parcel]) -> list[Verdict]:
     """Read a 200's JSON strictly: one entry a parcel, of the same ID; anything else is no verdict."""
     if answer.status != 200:
         raise NoVerdict(f"the postoffice answered {answer.status}: {_error_text(answer.content)}", answer.status)

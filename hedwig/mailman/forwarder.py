@@ -31,7 +31,7 @@ VERDICT_TIME = 10.0  # seconds that a container waits before its message is spoo
 Settle = Callable[["Verdict | None"], None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Ride:
     """A parcel and whom to tell of its verdict; None tells that there is none."""
 
@@ -48,22 +48,33 @@ class Lane:
         self._waiting: deque[_Ride] = deque()
         self._wake = threading.Condition()
         self._stopping = False
+        self._sending: PostofficeClient | None = None
         self._thread = threading.Thread(target=self._run, name=f"forward-{name}", daemon=True)
         self.pulse = Pulse(f"the thread that forwards {name} messages").of(self._thread)
         self._thread.start()
 
-    def add(self, parcel: Parcel, settle: Settle) -> None:
+    def add(self, parcel: Parcel, settle: Settle) -> _Ride:
         """Queue a parcel; `settle` is called in this lane's thread."""
+        ride = _Ride(parcel, settle)
         with self._wake:
-            self._waiting.append(_Ride(parcel, settle))
+            self._waiting.append(ride)
             self._wake.notify()
+        return ride
+
+    def forget(self, ride: _Ride) -> None:
+        """Nobody waits for it any more: if it has not left yet its body need not be kept here."""
+        with self._wake:
+            if ride in self._waiting:
+                self._waiting.remove(ride)
 
     def stop(self) -> None:
-        """End the thread after the request in flight; what still waits gets no verdict."""
+        """End the thread, and the request in flight; what still waits gets no verdict."""
         with self._wake:
             self._stopping = True
             self._wake.notify()
-        self._thread.join(VERDICT_TIME + 1)
+        if self._sending is not None:
+            self._sending.end()
+        self._thread.join(VERDICT_TIME)
 
     def _run(self) -> None:
         client, generation = self._client(), self._link.generation
@@ -71,6 +82,7 @@ class Lane:
             if generation != self._link.generation:  # the settings changed: another URL or key
                 client.close()
                 client, generation = self._client(), self._link.generation
+            self._sending = client
             self._send(client, batch)
         self.pulse.end()
         client.close()
@@ -160,17 +172,19 @@ class Forwarder:
             loop.call_soon_threadsafe(lambda: None if answer.done() else answer.set_result(verdict))
 
         lane = self._large if len(parcel.body) > MOST_OCTETS else self._small
-        lane.add(parcel, settle)
+        ride = lane.add(parcel, settle)
         try:
             return await asyncio.wait_for(answer, VERDICT_TIME)
         except TimeoutError:
+            lane.forget(ride)
             return None  # it may still be accepted over there: the same ID makes that harmless (I3)
 
     async def _keep(self, submission: Submission, parcel: Parcel) -> Reply:
-        if self._spool.used() + len(parcel.body) > self.settings.spool_limit:
-            _tell("refused", submission, parcel, "the spool of this host is full", log.Level.WARNING)
-            return Reply(452, "4.3.1", "this host's mail spool is full (spool_limit): try again later")
         try:
+            used = await asyncio.get_running_loop().run_in_executor(None, self._spool.used)
+            if used + len(parcel.body) > self.settings.spool_limit:
+                _tell("refused", submission, parcel, "the spool of this host is full", log.Level.WARNING)
+                return Reply(452, "4.3.1", "this host's mail spool is full (spool_limit): try again later")
             await asyncio.wrap_future(self._spool.register([as_message(parcel, self.settings)]))
         except SpoolTrouble as trouble:
             log.say(log.Level.ERROR, f"the spool can't take {parcel.queue_id}: {trouble}")

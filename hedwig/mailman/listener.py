@@ -42,8 +42,8 @@ class Listener:
         config_path: str = "/etc/hedwig/mailman.yml",
         doors: Doors | None = None,
     ) -> None:
-        self._service = Service(settings, submit, Access(settings.allow), config_path, clock)
         self._doors = doors or Doors(KIND, Supervisor())
+        self._service = Service(settings, submit, Access(settings.allow, look=self._doors.look), config_path, clock)
         self._servers: dict[socket.socket, asyncio.Server] = {}
         self._common: Mapping[str, Any] = {}
         self._wake = asyncio.Event()
@@ -80,7 +80,7 @@ class Listener:
 
         ValueError: a word in `allow` is no network; then the old settings stay.
         """
-        self._service.access = Access(settings.allow, self._doors.look())
+        self._service.access = Access(settings.allow, self._doors.look(), self._doors.look)
         self._service.settings = settings
         self._common = template(self._service, asyncio.get_running_loop())
         self._wake.set()

@@ -89,7 +89,11 @@ class _Life:
         self._caution = Caution()
         self._local_key = stamp(path_beside(outside.config_file))
         name = owner.owner_name(NUMBER)
-        freed = spool.free(name, lambda delivery, token: False, time.time(), 0.0).result()
+        freed = [  # also under a name that this host had before
+            waiting
+            for owned in spool.owners()
+            for waiting in spool.free(owned, lambda delivery, token: False, time.time(), 0.0).result()
+        ]
         if freed:
             log.say(log.Level.NOTICE, f"{len(freed)} messages that were on their way are offered again")
         self._forwarder = Forwarder(settings, spool, self._link)

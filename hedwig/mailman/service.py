@@ -11,6 +11,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from io import FileIO
 from pathlib import Path
 from typing import Protocol
@@ -18,12 +19,11 @@ from typing import Protocol
 from hedwig import log, settings
 from hedwig.mailman import Submission, Submit
 from hedwig.mailman.access import Access
+from hedwig.mailman.quiet import Quiet
 from hedwig.reply import Reply
 
 LARGE = 256 * 1024  # octets; a letter beyond it goes to disk while it arrives
 MEMORY = 256 * 1024 * 1024  # octets of large letters that are in memory at the most
-_QUIET = 60.0  # seconds in which one peer's refusals are logged once
-_MEMORABLE_PEERS = 1000
 
 
 @dataclass(slots=True)
@@ -102,7 +102,8 @@ class Service:
     handing_on: set[Guest] = field(default_factory=set)
     vacant: asyncio.Event = field(default_factory=asyncio.Event)
     _per_peer: Counter[str] = field(default_factory=Counter)
-    _logged: dict[str, float] = field(default_factory=dict)
+    _commands: Quiet = field(default_factory=Quiet)
+    _connections: Quiet = field(default_factory=partial(Quiet, 1))
 
     def enter(self, guest: Guest) -> Reply | None:
         """Let a connection in, or say why not. `leave` is due only for who was let in."""
@@ -110,7 +111,7 @@ class Service:
         refusal = self._refusal(guest.peer)
         if refusal:
             self.counters.connections_refused += 1
-            self._log_refusal(guest.peer, refusal)
+            self._tell(self._connections, guest.peer, "connection refused", refusal)
             return refusal
         self.guests.add(guest)
         self._per_peer[guest.peer] += 1
@@ -148,15 +149,18 @@ class Service:
             return Reply(421, "4.7.0", f"too many connections from {peer}: {self._per_peer[peer]} are open")
         return None
 
-    def _log_refusal(self, peer: str, refusal: Reply) -> None:
-        """Once a minute for a peer, or whoever knocks in a loop would fill the journal."""
-        now = self.clock()
-        if now - self._logged.get(peer, -_QUIET) < _QUIET:
+    def tell_refusal(self, peer: str, what: str, refusal: Reply, sender: str = "") -> None:
+        """A line on a refused command or message, unless this peer has had many in this minute."""
+        self._tell(self._commands, peer, what, refusal, sender)
+
+    def _tell(self, quiet: Quiet, peer: str, what: str, refusal: Reply, sender: str = "") -> None:
+        speaks, silent = quiet.may_speak(peer, self.clock())
+        if not speaks:
             return
-        if len(self._logged) >= _MEMORABLE_PEERS:
-            self._logged.clear()
-        self._logged[peer] = now
-        log.event("refused", f"connection from {peer} refused: {refusal}", log.Level.NOTICE, client=peer, reply=refusal)
+        more = f" ({silent} more in the minute before)" if silent else ""
+        level = log.Level.NOTICE if refusal.permanent else log.Level.WARNING
+        text = f"{what}, client {peer}: {refusal}{more}"
+        log.event("refused", text, level, client=peer, sender=sender, reply=refusal)
 
     def file_for_large(self) -> FileIO:
         """A file without a name, for a letter that is arriving: beside the spool, where room is meant for letters.

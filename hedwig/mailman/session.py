@@ -292,7 +292,4 @@ class Session(Conversation):
 
     def _log(self, reply: Reply, what: str, sender: str) -> None:
         self.service.counters.refused += 1
-        level = log.Level.NOTICE if reply.permanent else log.Level.WARNING
-        log.event(
-            "refused", f"{what}, client {self.peer}: {reply}", level, client=self.peer, sender=sender, reply=reply
-        )
+        self.service.tell_refusal(self.peer, what, reply, sender)

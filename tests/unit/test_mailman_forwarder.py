@@ -38,6 +38,10 @@ class Postoffice:
     def close(self) -> None:
         """Nothing is open."""
 
+    def end(self) -> None:
+        """The request in flight ends."""
+        self.gate.set()
+
 
 class Rig:
     def __init__(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,3 +203,24 @@ async def test_a_full_spool_is_452(rig: Rig) -> None:
     assert [reply.code for reply in replies] == [250, 250, 452]
     assert replies[2].enhanced == "4.3.1"
     assert len(rig.spooled()) == 2
+
+
+async def test_what_nobody_waits_for_any_more_is_not_kept_in_memory(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The postoffice reads and says nothing: what is spooled by now leaves the lane, but for the request in flight."""
+    monkeypatch.setattr(forwarder, "VERDICT_TIME", 0.05)
+    rig.there.gate.clear()
+    replies = await asyncio.gather(*(rig.submit(b"x" * 5000) for _ in range(10)))
+    assert {reply.code for _, reply in replies} == {250}
+    assert len(rig.spooled()) == 10
+    assert len(rig.forwarder._small._waiting) == 0
+
+
+async def test_stopping_does_not_wait_for_a_request_that_hangs(rig: Rig) -> None:
+    rig.there.gate.clear()
+    waiting = asyncio.create_task(rig.submit())
+    while not rig.there.batches:
+        await asyncio.sleep(0.001)
+    started = time.monotonic()
+    await asyncio.get_running_loop().run_in_executor(None, rig.forwarder.stop)
+    assert time.monotonic() - started < 5
+    assert (await waiting)[1].code == 250

@@ -73,6 +73,24 @@ def test_allow_follows_dockers_networks():
     assert not who.permits("172.18.0.2")
 
 
+def test_a_network_that_was_made_a_moment_ago_is_no_strangers():
+    """Docker makes a bridge and starts a container on it: its first letter comes before the next look around."""
+    found = []
+    who = Access(("docker",), [], lambda: found)
+    assert not who.permits("172.18.0.2")
+    found.append(interface("br-0123", "172.18.0.1/16"))
+    assert who.permits("172.18.0.2")
+
+
+def test_a_look_that_fails_refuses_nobody_who_was_known():
+    def fails():
+        raise OSError("no socket is left")
+
+    who = Access(("docker",), [interface("docker0", "172.17.0.1/16")], fails)
+    assert who.permits("172.17.0.2")
+    assert not who.permits("172.18.0.2")
+
+
 def test_a_word_that_is_no_network_is_an_error():
     with pytest.raises(ValueError, match="dokcer"):
         Access(("dokcer",), [])
