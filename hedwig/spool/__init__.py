@@ -5,7 +5,8 @@ domain; in mailman's own spool the one destination is POSTOFFICE). A delivery ha
 these has its own state, due time, tries and last reply.
 
 States: ready (never tried), active (claimed by a worker), deferred (to be tried again), held (waits for the operator),
-done (has its outcome). A delivery is ready, active, deferred or held, and goes when its last recipient is done.
+done (has its outcome). A delivery is ready, active, deferred or held, and goes when its last recipient is done. What
+was never tried is due, whatever a clock says or once said; its `due` is 0.
 
 The interface has three sides, by who uses it: `Intake` (postoffice and mailman write), `Work` (who delivers), `Look`
 (the feeder and the operator read). Calls that write come back as a Future that is done once the commit is on disk; all
@@ -123,7 +124,8 @@ class Look(Protocol):
         since then (cheap: it reads no others); else all."""
 
     def due(self, destination: str, now: float, limit: int) -> list[Waiting]:
-        """Deliveries to `destination` that are due and nobody's: by priority, then by due time."""
+        """Deliveries to `destination` that are due and nobody's: by priority, and then by turns one that was never
+        tried (in the order of acceptance) and one that was (by due time), so that neither kind starves the other."""
 
     def expired(self, now: float, limit: int) -> list[Waiting]:
         """Deliveries past their expiry that nobody has claimed, but held ones; they are hinted whatever is paused."""

@@ -168,7 +168,7 @@ def _free(db: sqlite3.Connection, request: FreeRequest) -> list[Waiting]:
             freed.append(Waiting(delivery, destination, priority, due))
         else:
             db.execute(_HAND_BACK, (delivery,))
-            freed.append(Waiting(delivery, destination, priority, claimed_at))
+            freed.append(Waiting(delivery, destination, priority, min(claimed_at, request.now)))
             event = Event(request.now, Kind.RETURNED, detail=f"its worker {request.owner} has ended")
             lines.append(line(event, queue_id, client))
     record(db, lines)

@@ -17,6 +17,7 @@ from hedwig.spool.numbers import take
 from hedwig.spool.trouble import fail
 from hedwig.spool.writer import MAX_OCTETS, Job, Writer
 
+FRESH = 0.0  # `due` of what was never tried: no clock, neither a sender's nor ours, can hold it back
 MAX_RECIPIENTS = 1 << 20  # of one delivery: Look.queued packs a recipient's number into 20 bits
 
 _SEEN = "INSERT OR IGNORE INTO seen (message, client, queue_id, digest, accepted_at) VALUES (?, ?, ?, ?, ?)"
@@ -63,12 +64,11 @@ def _register(
         if number in known:
             answers.append(known[number])
             continue
-        due = min(message.accepted_at, now)  # a sender's clock that is ahead must not hold its mail back
         first = delivery
         waiting = []
         for destination, part in message.parts.items():
-            deliveries.append((delivery, number, destination, message.priority, due, message.expires_at))
-            recipients.extend([(delivery, index, address, due) for index, address in enumerate(part)])
+            deliveries.append((delivery, number, destination, message.priority, FRESH, message.expires_at))
+            recipients.extend([(delivery, index, address, FRESH) for index, address in enumerate(part)])
             waiting.append(Waiting(delivery, destination, message.priority))
             delivery += 1
         rows.append(_row(number, message, first))

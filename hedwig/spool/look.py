@@ -8,8 +8,10 @@ least due time of it.
 import json
 import sqlite3
 from collections.abc import Sequence
+from itertools import chain, islice, zip_longest
 
 from hedwig.spool import Pause, QueuedRecipient, State, Waiting
+from hedwig.spool.intake import FRESH
 
 _WAITS = "token IS NULL AND state <> 'held'"
 _DESTINATIONS = f"""
@@ -31,7 +33,7 @@ SELECT priority FROM deliveries INDEXED BY waiting WHERE {_WAITS} AND destinatio
 ORDER BY priority LIMIT 1"""  # noqa: S608 (constants only)
 _DUE = f"""
 SELECT delivery, destination, priority, due FROM deliveries INDEXED BY waiting
-WHERE {_WAITS} AND destination = ? AND priority = ? AND due <= ? ORDER BY due, delivery LIMIT ?"""  # noqa: S608 (constants only)
+WHERE {_WAITS} AND destination = ? AND priority = ? AND due > ? AND due <= ? ORDER BY due, delivery LIMIT ?"""  # noqa: S608 (constants only)
 _EXPIRED = """
 SELECT delivery, destination, priority, due FROM deliveries INDEXED BY expiring
 WHERE state <> 'held' AND expires <= ? AND token IS NULL ORDER BY expires LIMIT ?"""
@@ -43,7 +45,8 @@ _COLUMNS = """
 SELECT m.queue_id, m.client, m.mailfrom, r.address, d.destination,
     CASE WHEN d.token IS NOT NULL AND r.state <> 'held' AND (r.due <= d.claimed_at OR d.expires <= d.claimed_at)
         THEN 'active' ELSE r.state END,
-    r.tries, m.accepted_at, r.due, r.last_reply, m.size, r.delivery, r.number"""
+    r.tries, m.accepted_at, CASE r.state WHEN 'ready' THEN m.accepted_at ELSE r.due END, r.last_reply, m.size,
+    r.delivery, r.number"""
 _AFTER = "(r.delivery, r.number) > (?, ?) AND r.state <> 'done' ORDER BY r.delivery, r.number LIMIT ?"
 _QUEUED = f"""
 {_COLUMNS} FROM recipients r CROSS JOIN deliveries d ON d.delivery = r.delivery
@@ -63,12 +66,16 @@ def destinations(db: sqlite3.Connection, now: float, newly_due_since: float | No
 
 
 def due(db: sqlite3.Connection, destination: str, now: float, limit: int) -> list[Waiting]:
-    """See Look. One seek for each priority in use, so that what isn't due of one is not walked over for the next."""
+    """See Look. Seeks for each priority in use, so that what isn't due of one is not walked over for the next."""
     found: list[Waiting] = []
     priority = -(1 << 63)
     while len(found) < limit and (row := db.execute(_NEXT_PRIORITY, (destination, priority)).fetchone()):
         (priority,) = row
-        found += [Waiting(*row) for row in db.execute(_DUE, (destination, priority, now, limit - len(found)))]
+        left = limit - len(found)
+        fresh = db.execute(_DUE, (destination, priority, -1.0, FRESH, left)).fetchall()
+        tried = db.execute(_DUE, (destination, priority, FRESH, now, left)).fetchall()
+        by_turns = chain.from_iterable(zip_longest(fresh, tried))
+        found += [Waiting(*row) for row in islice(filter(None, by_turns), left)]
     return found
 
 

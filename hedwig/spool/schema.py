@@ -13,8 +13,9 @@ The pragmas, each with its reason:
 
 Rows: a message has `open` deliveries left, numbered from `first_delivery` on. A delivery is active while `token` is not
 NULL; `state` then still says what it was, so that handing back changes nothing else. `due` is the least of its waiting
-recipients'. A body's chunk has the number message * 1024 + position, at most 1 MiB each. `numbers` has one row: the
-last numbers given out, never reused, and the octets of all bodies. `happened` holds history that is not yet in the
+recipients', and 0 for what was never tried: that is due whatever the clock says. A body's chunk has the number
+message * 1024 + position, at most 1 MiB each. `numbers` has one row: the last numbers given out, never reused, and the
+octets of all bodies. `happened` holds history that is not yet in the
 day's file (history.py). `leftovers`: bodies to sweep, and large ones that are still being written (bodies.py).
 """
 

@@ -6,7 +6,7 @@ from concurrent.futures import wait
 from typing import Any
 
 import pytest
-from spool_parts import NOW, Clock, Pieces, child, claim, deliver, letter, numbers, put, waiting_ids
+from spool_parts import NOW, Clock, Pieces, child, claim, deliver, letter, numbers, put, settle, waiting_ids
 
 from hedwig.spool import Bytes, Outcome, Waiting
 
@@ -190,6 +190,25 @@ def test_used_counts_bodies_once_and_to_the_end(spool: Any) -> None:
 def test_a_clock_ahead_does_not_hold_mail_back(spool: Any) -> None:
     """A message accepted "in an hour" by its sender's clock is due now."""
     assert len(claim(spool, put(spool, letter(accepted_at=NOW + 3600)))) == 1
+
+
+def test_a_clock_that_is_set_back_holds_no_fresh_mail(spool: Any, clock: Clock) -> None:
+    """Accepted while our clock was an hour ahead, put right since: seen, claimed and settled at once all the same."""
+    clock.now = NOW + 3600
+    one = letter("a@x.example", "b@x.example", accepted_at=NOW + 3600)
+    [number] = put(spool, one)
+    clock.now = NOW
+    assert spool.destinations(NOW, None) == {"x.example"}
+    assert [waiting.delivery for waiting in spool.due("x.example", NOW, 10)] == [number]
+    assert spool.still_waiting([number], NOW) == {number}
+    assert [preview.delivery for preview in spool.preview([number], NOW)] == [number]
+    [got] = claim(spool, [number])
+    assert len(got.recipients) == 2
+    settle(spool, got)
+    claim(spool, [number], "host/2", now=NOW - 3600)
+    [freed] = spool.free("host/2", lambda *_: False, NOW - 7200, 300.0).result(10)
+    assert freed.due <= NOW - 7200
+    assert waiting_ids(spool) == [one.queue_id] * 2
 
 
 def test_nothing_is_taken_after_close(opened: Callable[[], Any]) -> None:

@@ -45,23 +45,35 @@ def test_newly_due(spool: Any) -> None:
     assert spool.destinations(NOW + 100, NOW + 50) == set()
 
 
-def test_due_by_priority_then_time(spool: Any) -> None:
-    """The feeder's order: urgent first, then who waits longest; to the limit."""
+def test_due_by_priority_then_acceptance(spool: Any) -> None:
+    """The feeder's order: urgent first, then who came first; to the limit."""
     numbers = put(
         spool,
-        letter(accepted_at=NOW - 1, priority=2),
-        letter(accepted_at=NOW - 3),
-        letter(accepted_at=NOW - 9),
-        letter(accepted_at=NOW - 2, priority=0),
+        letter(priority=2),
+        letter(accepted_at=NOW - 1),
+        letter(accepted_at=NOW + 9),
+        letter(priority=0),
         letter("a@other.example"),
     )
-    wanted = [numbers[3], numbers[2], numbers[1], numbers[0]]
+    wanted = [numbers[3], numbers[1], numbers[2], numbers[0]]
     found = spool.due("dest.example", NOW, 10)
     assert [one.delivery for one in found] == wanted
     assert [one.priority for one in found] == [0, 1, 1, 2]
     assert {one.destination for one in found} == {"dest.example"}
     assert [one.delivery for one in spool.due("dest.example", NOW, 3)] == wanted[:3]
     assert spool.due("nowhere.example", NOW, 10) == []
+
+
+def test_neither_fresh_mail_nor_retries_starve_the_other(spool: Any) -> None:
+    """Where a destination has more of both than it takes, they go by turns, each kind in its own order."""
+    numbers = put(spool, *[letter() for _ in range(7)])
+    for one, due in zip(claim(spool, numbers[:4]), (NOW + 3, NOW + 1, NOW + 2, NOW + 99), strict=True):
+        settle(spool, one, deferred(due=due))
+    fresh, tried = numbers[4:], [numbers[1], numbers[2], numbers[0]]
+    wanted = [number for pair in zip(fresh, tried, strict=True) for number in pair]
+    assert [one.delivery for one in spool.due("dest.example", NOW + 10, 10)] == wanted
+    assert [one.delivery for one in spool.due("dest.example", NOW + 10, 3)] == wanted[:3]
+    assert [one.delivery for one in spool.due("dest.example", NOW + 1, 9)] == [fresh[0], tried[0], *fresh[1:]]
 
 
 def test_expired_to_the_limit(spool: Any) -> None:
