@@ -1,8 +1,8 @@
 """One booted Debian: systemd-nspawn on a cached root, with an overlay in memory above it that ends with the machine.
 
 It promises that it is up when the constructor returns, that all it writes is gone at the end, and that it dies with the
-test run whatever happens to that (its mounts too: they lie in a mount namespace of its own). It fails where no system can
-be booted, with a text that says what is needed and what the console said.
+test run whatever happens to that (its mounts too: they lie in a mount namespace of its own). It fails where no system
+can be booted, with a text that says what is needed and what the console said.
 """
 
 import json
