@@ -114,6 +114,10 @@ class Feeder:
             self._set_aside(fresh)
             self._cannot_read(error)
             return RETRY
+        except Exception as error:  # noqa: BLE001  whatever it is, without this thread nobody would learn of new mail
+            self._set_aside(fresh)
+            self._went_down(QueueDown(f"a fault of the feeder's: {error!r}"))
+            return RETRY
         if self._pressed():
             self._times.not_after("ask", self._asked_at + self._ask_every)
         return 0.0 if busy or self._noticed else self._times.wait()

@@ -115,12 +115,18 @@ class Beanstalk:
                     ready = int(self._ask(deadline, "stats_tube", tube)["current-jobs-ready"])
                 except greenstalk.NotFoundError:
                     continue  # it vanished between the two questions: it was empty
+                except (KeyError, TypeError, ValueError) as error:
+                    raise self._down(error) from error
                 found[tube.removeprefix(TUBE_PREFIX)] = ready
         return found
 
     def instance(self) -> str:
         """The random id that beanstalkd gives itself when it starts."""
-        return str(self._ask(self._clock() + ANSWER_WITHIN, "stats")["id"])
+        stats = self._ask(self._clock() + ANSWER_WITHIN, "stats")
+        try:
+            return str(stats["id"])
+        except (KeyError, TypeError) as error:
+            raise self._down(error) from error
 
     def close(self) -> None:
         """Hang up: hints that are still reserved go back."""

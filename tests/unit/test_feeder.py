@@ -251,3 +251,20 @@ def test_the_thread_survives_a_spool_in_trouble(play: Play) -> None:
     play.look.trouble = False
     play.go(1)
     assert play.take() == [1]
+
+
+def test_the_thread_survives_a_fault_of_its_own(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without it nobody would learn of new mail: it says so once, and goes on when it can."""
+    real = play.look.pauses
+
+    def broken(now: float) -> list[Pause]:
+        raise KeyError("id")
+
+    monkeypatch.setattr(play.look, "pauses", broken)
+    play.feeder.notice(play.look.add("a.example", 1))
+    play.go(10)
+    assert len([line for line in play.said if "KeyError" in line]) >= 1
+    monkeypatch.setattr(play.look, "pauses", real)
+    play.go(2)
+    assert play.take() == [1]
+    assert play.feeder.down == ""
