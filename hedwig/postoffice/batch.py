@@ -26,7 +26,7 @@ from hedwig.reply import Reply
 from hedwig.settings import MIB, Postoffice
 from hedwig.spool import Body, Bytes
 
-MAX_LINE = 4 * MIB
+MAX_LINE = 4 * MIB  # of one line, and of all of a batch together: what is in memory at once is bounded
 MAX_MESSAGES = 100
 MAX_TOGETHER = 2 * MIB  # the promise is 1 MiB; how exactly that is counted shall not matter
 IN_MEMORY = 1 * MIB
@@ -72,9 +72,12 @@ def frames(stream: IO[bytes], settings: Postoffice) -> list[Frame]:
 
 
 def _read(stream: IO[bytes]) -> Iterator[tuple[_Head, Body]]:
-    number = 0
+    number = lines = 0
     while line := stream.readline(MAX_LINE + 1):
         number += 1
+        lines += len(line)
+        if lines > MAX_LINE and number > 1:
+            raise Refusal(413, "5.3.4", "more than 4 MiB of addresses in one batch: send the messages in several")
         try:
             head = _head(line)
         except _BadFrame as error:

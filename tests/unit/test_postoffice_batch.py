@@ -168,3 +168,12 @@ def test_json_of_a_frame_may_be_any_utf8() -> None:
         {"id": queueid.new(), "mailfrom": "", "rcpttos": ["用户@163.example"], "size": 0}, ensure_ascii=False
     )
     assert only(head.encode() + b"\n").envelope.rcpttos == ("用户@163.example",)
+
+
+def test_the_addresses_of_a_batch_are_bounded_together() -> None:
+    """One authenticated request must not put ten million recipients into memory."""
+    many = [f"r{number}@163.example" for number in range(40_000)]
+    with pytest.raises(Refusal) as caught:
+        parse(frame(id=queueid.new(), rcpttos=many) * 5)
+    assert caught.value.code == 413
+    assert "addresses" in json.loads(caught.value.body())["error"]
