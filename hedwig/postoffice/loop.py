@@ -14,7 +14,6 @@ such reason: it is tried again every few seconds.
 """
 
 import ctypes
-import resource
 import signal
 import socket
 import tempfile
@@ -24,7 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-from hedwig import log
+from hedwig import limits, log
 from hedwig.config import load_client
 from hedwig.doors import Doors
 from hedwig.postoffice.accept import Acceptance, Gate
@@ -50,7 +49,7 @@ Reload = Callable[[], Postoffice | None]
 
 def run(settings: Postoffice, config_file: Path | str, reload: Reload, supervisor: Supervisor) -> int:
     """Serve until SIGTERM."""
-    _raise_open_files()
+    limits.raise_open_files()  # each connection may take two descriptors
     _bound_arenas()
     lock = owner.Lock(Path(settings.spool + ".owner"))
     try:
@@ -188,12 +187,6 @@ def _hostname() -> str:
     """This host's name for Received fields; DNS is asked only where the name has no domain."""
     name = socket.gethostname()
     return name if "." in name else socket.getfqdn()
-
-
-def _raise_open_files() -> None:
-    """Each connection may take two descriptors, and Debian's default limit is 1,024."""
-    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _bound_arenas() -> None:
