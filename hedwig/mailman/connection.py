@@ -247,7 +247,7 @@ class Connection:
                 allow_redirects=False,
             )
             answer = Answer(response.status_code, response.content)  # cut short where we cut: requests does not mind
-        except requests.RequestException as error:
+        except OSError as error:  # requests' own are OSErrors too; a ca_file that is missing is a plain one
             why = innermost(error)
         finally:
             line.over()

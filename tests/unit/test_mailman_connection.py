@@ -188,3 +188,12 @@ def test_a_deadline_strikes_when_it_was_moved_nearer_and_not_when_it_was_lifted(
     deadline.set(time.monotonic() + 0.05)
     assert struck.wait(10)
     deadline.end()
+
+
+def test_a_ca_file_that_is_missing_for_a_moment_is_no_verdict_and_named() -> None:
+    """Certificates are replaced now and then; no thread may end of it."""
+    settings = Mailman(
+        fqdn="less.nankai.edu.cn", postoffice="https://127.0.0.1:1/", key="k", ca_file="/nowhere/hedwig-ca.pem"
+    )
+    with pytest.raises(NoVerdict, match=r"/nowhere/hedwig-ca\.pem"):
+        PostofficeClient(settings).send([PARCEL])
