@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -19,6 +20,7 @@ _BESIDES = (
     *("ca-certificates", "curl", "msmtp", "nginx", "openssl", "python3", "sqlite3", "bash-completion", "man-db"),
 )
 _RECIPE = "1"  # another one for another way to make them
+_KEPT = 14 * 86400  # seconds that a root stays which nobody asks for
 _TAKEN_ALONG = re.compile(r'^Acquire::(?:https?|Check-|Retries|ForceIPv)[\w:.-]* ".*";$')
 
 
@@ -47,11 +49,13 @@ def root(suite: str, needed: Iterable[str]) -> Path:
     names = sorted({*needed, *_BESIDES})
     key = hashlib.sha256("\n".join([_RECIPE, suite, *names]).encode()).hexdigest()[:16]
     kept = cache() / f"{suite}-{key}"
-    if kept.is_dir():
-        return kept
     kept.parent.mkdir(parents=True, exist_ok=True)
-    for old in kept.parent.glob(f"{suite}-*"):
-        shutil.rmtree(old)
+    if kept.is_dir():
+        os.utime(kept)
+        return kept
+    for old in kept.parent.iterdir():
+        if time.time() - old.stat().st_mtime > _KEPT:
+            shutil.rmtree(old)
     unfinished = kept.with_name(f"{kept.name}.{os.getpid()}")
     _make(suite, names, unfinished)
     unfinished.rename(kept)
