@@ -1,9 +1,9 @@
 """mailman: the daemon of a Docker host. This page joins its parts and holds its life: start, reload, stop.
 
-Start: open the own spool and lock it (a second mailman on the same spool ends with an error), free what a dead
-predecessor was sending, then listen. SIGHUP reads the settings again, all but `spool`. SIGTERM: no new mail, what is
-complete gets its reply, whatever has no verdict by then is spooled, end (I10). Throughout, systemd's watchdog is petted
-from the event loop, while the forwarding threads and the spool's writer move.
+Start: open the own spool and lock it (a second mailman on the same spool ends with an error), then listen; the backlog
+frees what a dead predecessor was sending. SIGHUP reads the settings again, all but `spool`. SIGTERM: no new mail, what
+is complete gets its reply, whatever has no verdict by then is spooled, end (I10). Throughout, systemd's watchdog is
+petted from the event loop, while the forwarding threads and the spool's writer move.
 
 While no postoffice is configured all mail is spooled, and local.key is watched: `hedwig local-key`, run by whichever
 package comes second, joins mailman and postoffice without another word.
@@ -11,7 +11,6 @@ package comes second, joins mailman and postoffice without another word.
 
 import asyncio
 import signal
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +31,7 @@ from hedwig.spool.sqlite import SqliteSpool, open_spool
 from hedwig.supervisor import Supervisor
 
 STOP_TIME = 20.0  # seconds for messages whose data is complete
-STOP_REST = 60.0  # and for requests on their way after that
+STOP_REST = 15.0  # and to end the threads, whose requests are cut, after that
 ROUND = 5.0  # seconds between status lines
 NUMBER = "0"
 _BROKEN = "mailman.yml is broken, the old settings stay: see `hedwig config check`"
@@ -88,16 +87,8 @@ class _Life:
         self._link.configured(settings)
         self._caution = Caution()
         self._local_key = stamp(path_beside(outside.config_file))
-        name = owner.owner_name(NUMBER)
-        freed = [  # also under a name that this host had before
-            waiting
-            for owned in spool.owners()
-            for waiting in spool.free(owned, lambda delivery, token: False, time.time(), 0.0).result()
-        ]
-        if freed:
-            log.say(log.Level.NOTICE, f"{len(freed)} messages that were on their way are offered again")
         self._forwarder = Forwarder(settings, spool, self._link)
-        self._backlog = Backlog(settings, spool, self._link, name)
+        self._backlog = Backlog(settings, spool, self._link, owner.owner_name(NUMBER))
         self._listener = Listener(
             settings,
             self._forwarder.submit,
@@ -125,9 +116,10 @@ class _Life:
                 self._look_for_local_key()
                 self._supervisor.status(await self._status())
         self._supervisor.stopping("finishing the messages that are coming in", STOP_TIME + STOP_REST)
+        backlog_ends = loop.run_in_executor(None, self._backlog.stop)
         await self._listener.stop(STOP_TIME)
         await loop.run_in_executor(None, self._forwarder.stop)
-        await loop.run_in_executor(None, self._backlog.stop)
+        await backlog_ends
         petting.cancel()
         log.say(log.Level.INFO, "mailman has ended")
 
