@@ -1,8 +1,9 @@
 """The spool: where messages are kept, fsynced, until the last recipient has an outcome (I1, I2, I4).
 
 Words: a *message* is one envelope and body under a queue ID. It has one *delivery* for each destination (recipient
-domain; in mailman's own spool the one destination is POSTOFFICE). A delivery has one or more *recipients*, and each of
-these has its own state, due time, tries and last reply.
+domain), or several where that has very many recipients; in mailman's own spool the one destination is POSTOFFICE, and
+the delivery to it has all. A delivery has one or more *recipients*, and each of these has its own state, due time,
+tries and last reply.
 
 States: ready (never tried), active (claimed by a worker), deferred (to be tried again), held (waits for the operator),
 done (has its outcome). A delivery is ready, active, deferred or held, and goes when its last recipient is done. What
@@ -112,7 +113,8 @@ class Work(Protocol):
         """Free all claims of a dead owner whose lock the caller holds; returns them, so that they can be hinted.
 
         Where `doubtful(delivery, token)` (a dot mark, I5) the recipients become deferred to now + `retry_after` with
-        one more try, and an IN_DOUBT event is written; else they are handed back.
+        one more try, and an IN_DOUBT event is written; else they are handed back. All that were claimed: the mark
+        doesn't tell which of them were in the transaction, and one delivery has no more of them than intake.py allows.
         """
 
 

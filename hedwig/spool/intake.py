@@ -3,6 +3,10 @@
 A repeat is known by `seen`, which is filled by INSERT OR IGNORE: on the hot path that is the check and the record in
 one (I3). A call whose bodies are larger than one transaction may be goes the long way (LongIntake): its bodies are
 written ahead in steps, and then all its messages at once, so a call is kept whole or not at all.
+
+A destination with very many recipients has several deliveries (`cut`): who claims one reads all of its recipients and
+sends to some, so with a hundred thousand in one the work would grow with their square. POSTOFFICE has always one:
+mailman hands a message on whole, or it would have two under one queue ID (I3).
 """
 
 import sqlite3
@@ -11,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any
 
-from hedwig.spool import Kind, NewMessage, Outcome, Registered, SpoolTrouble, Waiting, bodies
+from hedwig.spool import POSTOFFICE, Kind, NewMessage, Outcome, Registered, SpoolTrouble, Waiting, bodies
 from hedwig.spool.history import Line, plain, record
 from hedwig.spool.numbers import take
 from hedwig.spool.trouble import fail
@@ -19,6 +23,7 @@ from hedwig.spool.writer import MAX_OCTETS, Job, Writer
 
 FRESH = 0.0  # `due` of what was never tried: no clock, neither a sender's nor ours, can hold it back
 MAX_RECIPIENTS = 1 << 20  # of one delivery: Look.queued packs a recipient's number into 20 bits
+MOST_TOGETHER = 500  # recipients of one delivery, but POSTOFFICE's
 
 _SEEN = "INSERT OR IGNORE INTO seen (message, client, queue_id, digest, accepted_at) VALUES (?, ?, ?, ?, ?)"
 _MESSAGE = (
@@ -39,9 +44,24 @@ def check(messages: Sequence[NewMessage]) -> None:
             raise ValueError(f"message {message.queue_id} has a destination without recipients, or too many")
 
 
+def cut(message: NewMessage) -> list[tuple[str, tuple[str, ...]]]:
+    """The message's deliveries: destination and recipients of each."""
+    return [
+        (destination, part[start : start + step])
+        for destination, part in message.parts.items()
+        for step in [len(part) if destination == POSTOFFICE else MOST_TOGETHER]
+        for start in range(0, len(part), step)
+    ]
+
+
+def rows_of(messages: Sequence[NewMessage]) -> int:
+    """How many rows they become, for the bounds of a transaction."""
+    return sum(4 + sum(1 + len(part) for part in message.parts.values()) for message in messages)
+
+
 def register(db: sqlite3.Connection, messages: Sequence[NewMessage], now: float) -> list[Registered]:
     """Write messages with their bodies."""
-    first, delivery = take(db, len(messages), sum(len(message.parts) for message in messages), 0)
+    first, delivery = take(db, len(messages), sum(len(cut(message)) for message in messages), 0)
     numbered = list(enumerate(messages, first))
     answers = _register(db, numbered, delivery, now)
     new = [pair for pair, answer in zip(numbered, answers, strict=True) if answer.outcome is Outcome.ACCEPTED]
@@ -64,14 +84,13 @@ def _register(
         if number in known:
             answers.append(known[number])
             continue
-        first = delivery
         waiting = []
-        for destination, part in message.parts.items():
+        for destination, part in cut(message):
             deliveries.append((delivery, number, destination, message.priority, FRESH, message.expires_at))
             recipients.extend([(delivery, index, address, FRESH) for index, address in enumerate(part)])
             waiting.append(Waiting(delivery, destination, message.priority))
             delivery += 1
-        rows.append(_row(number, message, first))
+        rows.append(_row(number, message, waiting))
         lines.append(plain(now, Kind.ACCEPTED, message.queue_id, message.client, _accepted(message)))
         answers.append(Registered(Outcome.ACCEPTED, tuple(waiting)))
     db.executemany(_MESSAGE, rows)
@@ -81,8 +100,7 @@ def _register(
     return answers
 
 
-def _row(number: int, message: NewMessage, first_delivery: int) -> tuple[Any, ...]:
-    count = len(message.parts)
+def _row(number: int, message: NewMessage, waiting: Sequence[Waiting]) -> tuple[Any, ...]:
     return (
         number,
         message.queue_id,
@@ -92,9 +110,9 @@ def _row(number: int, message: NewMessage, first_delivery: int) -> tuple[Any, ..
         message.accepted_at,
         message.smtputf8,
         message.origin,
-        first_delivery,
-        count,
-        count,
+        waiting[0].delivery,
+        len(waiting),
+        len(waiting),
     )
 
 
@@ -148,8 +166,7 @@ class LongIntake:
             for lot in self._chunks():
                 octets = sum(len(content) for _, content in lot)
                 self._writer.put(Job(_write_lots, [lot], octets)).result()
-            rows = sum(4 + 2 * len(message.parts) for message in self._messages)
-            [answers] = self._writer.put(Job(self._end, [None], rows=rows)).result()
+            [answers] = self._writer.put(Job(self._end, [None], rows=rows_of(self._messages))).result()
         except Exception as error:  # noqa: BLE001 (an unreadable body, a full disk: the caller must hear)
             # What was written is rubbish. If it can't even be marked so, the lost sign of life tells whoever sweeps.
             self._writer.put(Job(_mark_rubbish, self._numbers))
@@ -186,7 +203,7 @@ class LongIntake:
     def _end(self, db: sqlite3.Connection, _entries: list[Any]) -> list[list[Registered]]:
         """All bodies are there: write the messages. What was seen before leaves its body as rubbish."""
         numbered = list(zip(self._numbers, self._messages, strict=True))
-        _, delivery = take(db, 0, sum(len(message.parts) for message in self._messages), 0)
+        _, delivery = take(db, 0, sum(len(cut(message)) for message in self._messages), 0)
         answers = _register(db, numbered, delivery, self._clock())
         for position, ((number, message), answer) in enumerate(zip(numbered, answers, strict=True)):
             if answer.outcome is Outcome.ACCEPTED:

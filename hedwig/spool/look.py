@@ -45,8 +45,8 @@ _COLUMNS = """
 SELECT m.queue_id, m.client, m.mailfrom, r.address, d.destination,
     CASE WHEN d.token IS NOT NULL AND r.state <> 'held' AND (r.due <= d.claimed_at OR d.expires <= d.claimed_at)
         THEN 'active' ELSE r.state END,
-    r.tries, m.accepted_at, CASE r.state WHEN 'ready' THEN m.accepted_at ELSE r.due END, r.last_reply, m.size,
-    r.delivery, r.number"""
+    r.tries, m.accepted_at, CASE r.state WHEN 'ready' THEN m.accepted_at ELSE r.due END,
+    r.last_reply, m.size, r.delivery, r.number"""
 _AFTER = "(r.delivery, r.number) > (?, ?) AND r.state <> 'done' ORDER BY r.delivery, r.number LIMIT ?"
 _QUEUED = f"""
 {_COLUMNS} FROM recipients r CROSS JOIN deliveries d ON d.delivery = r.delivery

@@ -37,7 +37,7 @@ from hedwig.spool import (
 )
 from hedwig.spool.historian import Historian
 from hedwig.spool.history import DAY, DAYS, DayFiles, lines_of
-from hedwig.spool.intake import LongIntake, check, register
+from hedwig.spool.intake import LongIntake, check, register, rows_of
 from hedwig.spool.schema import connect_reader, prepare
 from hedwig.spool.settle import Settling
 from hedwig.spool.trouble import SPOOL_ERRORS, trouble
@@ -100,8 +100,7 @@ class SqliteSpool:
                 return LongIntake(self._path, self._start(), messages, self._clock).start()
         except (ValueError, SpoolTrouble) as error:
             return _failed(error)
-        rows = sum(4 + 2 * len(message.parts) for message in messages)
-        return self._put(Job(self._write_register, messages, octets, rows))
+        return self._put(Job(self._write_register, messages, octets, rows_of(messages)))
 
     def used(self) -> int:
         """See Intake."""

@@ -6,9 +6,10 @@ from concurrent.futures import wait
 from typing import Any
 
 import pytest
-from spool_parts import NOW, Clock, Pieces, child, claim, deliver, letter, numbers, put, settle, waiting_ids
+from spool_parts import NOW, Clock, Pieces, child, claim, deliver, done, letter, numbers, put, settle, waiting_ids
 
-from hedwig.spool import Bytes, Outcome, Waiting
+from hedwig.spool import POSTOFFICE, Bytes, Outcome, Waiting
+from hedwig.spool.intake import rows_of
 
 
 def test_one_delivery_for_each_destination(spool: Any) -> None:
@@ -21,6 +22,47 @@ def test_one_delivery_for_each_destination(spool: Any) -> None:
     assert first == Waiting(first.delivery, "x.example", 3)
     [got] = claim(spool, [first.delivery])
     assert [recipient.address for recipient in got.recipients] == ["a@x.example", "c@x.example"]
+
+
+def test_very_many_recipients_of_one_domain_have_several_deliveries(spool: Any) -> None:
+    """Each has a part that is claimed and ended by itself; together they are all, in order, and the body goes last."""
+    addresses = [f"r{number}@x.example" for number in range(1_201)]
+    one = letter(*addresses, "b@y.example")
+    [answer] = spool.register([one]).result(10)
+    assert [waiting.destination for waiting in answer.deliveries] == ["x.example"] * 3 + ["y.example"]
+    got = claim(spool, numbers([answer]))
+    assert [len(each.recipients) for each in got] == [500, 500, 201, 1]
+    assert [recipient.address for each in got[:3] for recipient in each.recipients] == addresses
+    assert [recipient.number for recipient in got[2].recipients] == list(range(201))
+    assert len(spool.queued(one.queue_id, 2000)[0]) == 1_202
+    for each in got:
+        assert spool.used() == one.body.size
+        assert settle(spool, each, *[done(recipient.number) for recipient in each.recipients]).held_token
+    assert spool.used() == 0 and waiting_ids(spool) == []
+
+
+def test_a_large_letter_to_very_many_is_cut_likewise(spool: Any) -> None:
+    """Also where the body is written ahead; and numbers of deliveries are not given twice."""
+    many = [f"r{number}@x.example" for number in range(501)]
+    large, small = letter(*many, body=Pieces(2 << 20)), letter(*many)
+    found = [*put(spool, large), *put(spool, small)]
+    assert len(set(found)) == 4
+    assert [len(each.recipients) for each in claim(spool, found)] == [500, 1, 500, 1]
+
+
+def test_what_goes_to_the_postoffice_stays_whole(spool: Any) -> None:
+    """mailman hands a message on once, with all its recipients: two under one queue ID would be a conflict (I3)."""
+    one = letter()
+    object.__setattr__(one, "parts", {POSTOFFICE: tuple(f"r{number}@x.example" for number in range(1_201))})
+    [got] = claim(spool, put(spool, one))
+    assert len(got.recipients) == 1_201
+
+
+def test_recipients_count_for_the_size_of_a_transaction(spool: Any) -> None:
+    """Letters with many recipients don't share one: whoever writes next waits for the commit of a few at most (I9)."""
+    assert rows_of([letter()]) == 6
+    assert rows_of([letter("a@x.example", "b@x.example", "c@y.example")]) == 4 + 2 + 3
+    assert len(put(spool, letter(*[f"r{number}@x.example" for number in range(3_000)]))) == 6
 
 
 def test_answers_come_in_order(spool: Any) -> None:
