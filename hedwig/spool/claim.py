@@ -14,6 +14,7 @@ from typing import Any
 
 from hedwig.spool import Claim, Event, Kind, Pause, Preview, Recipient, Waiting, bodies
 from hedwig.spool.history import line, record
+from hedwig.spool.schema import see_release
 
 _FREE = "d.token IS NULL AND d.state <> 'held' AND (d.due <= ? OR d.expires <= ?)"
 # The list leads (CROSS JOIN), so that SQLite goes by row numbers and never by an index of all that waits.
@@ -60,7 +61,11 @@ def preview(db: sqlite3.Connection, deliveries: Sequence[int], now: float) -> li
 
 
 def take_claims(db: sqlite3.Connection, requests: Sequence[ClaimRequest]) -> list[Taken]:
-    """Write claims and pauses; a request after another in the same transaction finds its claims taken."""
+    """Write claims and pauses; a request after another in the same transaction finds its claims taken.
+
+    A process that was here before an upgrade claims no more (`see_release`); what it has claimed it may still settle.
+    """
+    see_release(db)
     return [_take(db, request) for request in requests]
 
 

@@ -79,6 +79,7 @@ class Claimer:
     async def run(self, may_claim: Callable[[], bool]) -> None:
         """Until `stop`. While `may_claim` says no (outcomes can't be written) nothing new is taken."""
         loop = asyncio.get_running_loop()
+        spool_failed = False
         while not self._stop.is_set():
             self.beat = time.monotonic()
             room = min(MOST_HINTS, self._bag.room())
@@ -92,8 +93,11 @@ class Claimer:
                 await self._take(hints)
                 if hints:
                     await loop.run_in_executor(self._hands, self._queue.done, hints)
-                self._tell_trouble("")
+                if hints or not spool_failed:  # only a claim shows that the spool takes claims again
+                    spool_failed = False
+                    self._tell_trouble("")
             except (QueueDown, SpoolTrouble) as trouble:
+                spool_failed = isinstance(trouble, SpoolTrouble)
                 self._tell_trouble(str(trouble))
                 await asyncio.sleep(TROUBLE_PAUSE)
         await asyncio.gather(*self._tasks)

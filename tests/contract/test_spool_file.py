@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from spool_parts import NOW, Pieces, child, claim, deferred, done, letter, numbers, put, waiting_ids
+from spool_parts import NOW, Pieces, child, claim, deferred, done, letter, numbers, put, settle, waiting_ids
 
 from hedwig.spool import Settlement, SpoolTrouble, chores, look
 from hedwig.spool import claim as claims
@@ -70,6 +70,21 @@ def test_a_newer_schema(path: str) -> None:
     db.close()
     with pytest.raises(SpoolTrouble, match=r"newer hedwig \(schema 2; this release knows 1\): upgrade hedwig"):
         open_spool(path)
+
+
+def test_a_newer_schema_under_the_feet(path: str) -> None:
+    """Another process was upgraded and has reshaped the spool: nothing new is claimed, what was claimed is settled."""
+    spool = open_spool(path)
+    [before], later = claim(spool, put(spool, letter())), put(spool, letter())
+    db = sqlite3.connect(path)
+    db.execute("UPDATE meta SET value = 2")
+    db.commit()
+    db.close()
+    with pytest.raises(SpoolTrouble, match="newer hedwig"):
+        claim(spool, later)
+    settle(spool, before, done())
+    assert len(waiting_ids(spool)) == 1
+    spool.close()
 
 
 def test_no_permission(path: str, tmp_path: Path) -> None:
