@@ -9,13 +9,15 @@ cost a second fsync before each answer.)
 
 How it fails: an event that was moved but not yet deleted is moved again; its number is its key, so it is there once.
 Where the day's file can't be written, events wait in the spool, readable as ever, and the journal says so once.
-Days are dropped by unlinking their file.
+Days are dropped by unlinking their file, one in PACE seconds of running: a clock that is set years ahead for an hour
+must not cost the whole history.
 """
 
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +31,8 @@ from hedwig.spool.turn import share
 
 DAYS = 30
 DAY = 86400.0
+PACE = 6 * 3600.0
+MOST_FILES = 2 * DAYS  # past these no pace is kept: whoever runs for less than PACE each time must drop some too
 _SHIFT = 20  # an event's number is happened.number * 2**20 + its position in that row
 
 Line = tuple[float, str, str, str, str, str, int, str, str, str, str]
@@ -87,10 +91,12 @@ def text_of(row: Sequence[Any]) -> str:
 
 
 class DayFiles:
-    """The folder with one file a day. Not thread-safe; each method leaves no file open."""
+    """The folder with one file a day. Not thread-safe; no method leaves a file open. `running`: a monotonic clock."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, running: Callable[[], float] = time.monotonic) -> None:
         self._spool = path
+        self._running = running
+        self._next_drop = running() + PACE
         self._folder = Path(f"{path}.history")
 
     def add(self, happened: Sequence[tuple[int, str]], now: float) -> None:
@@ -119,11 +125,12 @@ class DayFiles:
             db.execute("COMMIT")
 
     def drop_old(self, now: float) -> None:
-        """Unlink the days of which every event is older than DAYS."""
+        """Unlink the oldest day of which every event is older than DAYS, if it is time for one."""
         oldest = day_of(now - DAYS * DAY)
-        for file in self._files():
-            if file.stem < oldest:
-                file.unlink(missing_ok=True)
+        files = self._files()
+        if files and files[0].stem < oldest and (len(files) > MOST_FILES or self._running() >= self._next_drop):
+            files[0].unlink(missing_ok=True)
+            self._next_drop = self._running() + PACE
 
     def find(self, queue_id: str) -> dict[int, tuple[Any, ...]]:
         """Lines of a message by number."""
