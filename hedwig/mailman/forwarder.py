@@ -1,7 +1,6 @@
 """The forwarder: from a submission to a verdict (step 3 of the journey).
 
-A message joins the batch that waits while a request is in flight; so a batch is one message when idle and up to 100
-under load, and no timer holds anything up. Messages over 1 MiB go alone on a connection of their own (I9). What the
+Two lanes (lane.py) lead to the postoffice: messages over 1 MiB go alone on a connection of their own (I9). What the
 postoffice says of a message is what the container hears. Where it says nothing (unreachable, 401, 5xx, a fault of its
 own, or 10 s without a verdict) the message goes to mailman's own spool under the same ID, and the container hears 250
 (I1): the backlog (backlog.py) sends it on.
@@ -10,118 +9,22 @@ While the postoffice is down new messages go straight to the spool: the backlog 
 """
 
 import asyncio
-import threading
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from hedwig import log, queueid
 from hedwig.envelope import digest
 from hedwig.mailman import Submission
-from hedwig.mailman.client import MOST_MESSAGES, MOST_OCTETS, NoVerdict, Parcel, PostofficeClient, Verdict, patience
+from hedwig.mailman.client import NoVerdict, Parcel, PostofficeClient, Verdict, is_large
+from hedwig.mailman.lane import Lane
 from hedwig.mailman.link import Link
+from hedwig.mailman.room import Room
 from hedwig.pulse import Pulse
 from hedwig.reply import Reply
 from hedwig.settings import Mailman
 from hedwig.spool import POSTOFFICE, Bytes, Intake, NewMessage, SpoolTrouble
 
 VERDICT_TIME = 10.0  # seconds that a container waits before its message is spooled
-
-Settle = Callable[["Verdict | None"], None]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Ride:
-    """A parcel and whom to tell of its verdict; None tells that there is none."""
-
-    parcel: Parcel
-    settle: Settle
-
-
-class Lane:
-    """One thread with one connection; sends what waits, a batch at a time."""
-
-    def __init__(self, name: str, client: Callable[[], PostofficeClient], link: Link) -> None:
-        self._client = client
-        self._link = link
-        self._waiting: deque[_Ride] = deque()
-        self._wake = threading.Condition()
-        self._stopping = False
-        self._sending: PostofficeClient | None = None
-        self._thread = threading.Thread(target=self._run, name=f"forward-{name}", daemon=True)
-        self.pulse = Pulse(f"the thread that forwards {name} messages").of(self._thread)
-        self._thread.start()
-
-    def add(self, parcel: Parcel, settle: Settle) -> _Ride:
-        """Queue a parcel; `settle` is called in this lane's thread."""
-        ride = _Ride(parcel, settle)
-        with self._wake:
-            self._waiting.append(ride)
-            self._wake.notify()
-        return ride
-
-    def forget(self, ride: _Ride) -> None:
-        """Nobody waits for it any more: if it has not left yet its body need not be kept here."""
-        with self._wake:
-            if ride in self._waiting:
-                self._waiting.remove(ride)
-
-    def stop(self) -> None:
-        """End the thread, and the request in flight; what still waits gets no verdict."""
-        with self._wake:
-            self._stopping = True
-            self._wake.notify()
-        if self._sending is not None:
-            self._sending.end()
-        self._thread.join(VERDICT_TIME)
-
-    def _run(self) -> None:
-        client, generation = self._client(), self._link.generation
-        while batch := self._next_batch():
-            if generation != self._link.generation:  # the settings changed: another URL or key
-                client.close()
-                client, generation = self._client(), self._link.generation
-            self._sending = client
-            self._send(client, batch)
-        self.pulse.end()
-        client.close()
-        for ride in self._waiting:
-            ride.settle(None)
-
-    def _next_batch(self) -> list[_Ride]:
-        with self._wake:
-            self.pulse.idle()
-            while not self._waiting and not self._stopping:
-                self._wake.wait()
-            if self._stopping:
-                return []
-            batch, octets = [self._waiting.popleft()], 0
-            octets = len(batch[0].parcel.body)
-            while self._waiting and len(batch) < MOST_MESSAGES:
-                octets += len(self._waiting[0].parcel.body)
-                if octets > MOST_OCTETS:
-                    break
-                batch.append(self._waiting.popleft())
-            return batch
-
-    def _send(self, client: PostofficeClient, batch: list[_Ride]) -> None:
-        self.pulse.busy(patience(sum(len(ride.parcel.body) for ride in batch)))
-        try:
-            verdicts: Sequence[Verdict | None] = client.send([ride.parcel for ride in batch])
-            self._link.up()
-        except NoVerdict as trouble:
-            if trouble.whole_batch and len(batch) > 1:
-                for ride in batch:  # one of them spoils the batch: find out which
-                    self._send(client, [ride])
-                return
-            self._link.no_verdict(trouble)
-            verdicts = [None] * len(batch)
-        except Exception as error:  # noqa: BLE001  a fault of ours must not end the thread: the messages are spooled
-            log.say(log.Level.ERROR, f"a batch could not be sent: {error!r}")
-            verdicts = [None] * len(batch)
-        for ride, verdict in zip(batch, verdicts, strict=True):
-            ride.settle(verdict)
 
 
 class Forwarder:
@@ -131,6 +34,7 @@ class Forwarder:
         self.settings = settings
         self._spool = spool
         self._link = link
+        self._room = Room(spool)
         self._small = Lane("small", self._new_client, link)
         self._large = Lane("large", self._new_client, link)
         self.forwarded = 0
@@ -171,18 +75,19 @@ class Forwarder:
         def settle(verdict: Verdict | None) -> None:
             loop.call_soon_threadsafe(lambda: None if answer.done() else answer.set_result(verdict))
 
-        lane = self._large if len(parcel.body) > MOST_OCTETS else self._small
+        lane = self._large if is_large(parcel) else self._small
         ride = lane.add(parcel, settle)
         try:
             return await asyncio.wait_for(answer, VERDICT_TIME)
         except TimeoutError:
-            lane.forget(ride)
-            return None  # it may still be accepted over there: the same ID makes that harmless (I3)
+            # It may still be accepted over there: the same ID makes that harmless (I3).
+            if lane.give_up(ride) and lane is self._small:  # where it is large the way may only be slow
+                self._link.no_verdict(NoVerdict(f"the postoffice gave no answer within {VERDICT_TIME:.0f} s"))
+            return None
 
     async def _keep(self, submission: Submission, parcel: Parcel) -> Reply:
         try:
-            used = await asyncio.get_running_loop().run_in_executor(None, self._spool.used)
-            if used + len(parcel.body) > self.settings.spool_limit:
+            if not await self._room.take(len(parcel.body), self.settings.spool_limit):
                 _tell("refused", submission, parcel, "the spool of this host is full", log.Level.WARNING)
                 return Reply(452, "4.3.1", "this host's mail spool is full (spool_limit): try again later")
             await asyncio.wrap_future(self._spool.register([as_message(parcel, self.settings)]))
@@ -194,7 +99,8 @@ class Forwarder:
         return Reply(250, "2.0.0", f"queued as {parcel.queue_id}")
 
     def stop(self) -> None:
-        """End both lanes; whatever has no verdict yet is spooled by the submissions that still wait."""
+        """End both lanes, with their requests in flight; what has no verdict yet is spooled by the submissions that
+        still wait."""
         self._small.stop()
         self._large.stop()
 

@@ -4,18 +4,20 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from hedwig import queueid
 from hedwig.envelope import Envelope
-from hedwig.mailman import Submission, forwarder
+from hedwig.mailman import Submission, forwarder, room
 from hedwig.mailman.client import NoVerdict, Parcel, Verdict
 from hedwig.mailman.forwarder import Forwarder
 from hedwig.mailman.link import Link
 from hedwig.reply import Reply
 from hedwig.settings import Mailman
+from hedwig.spool import SpoolTrouble
 from hedwig.spool.sqlite import SqliteSpool, open_spool
 
 ACCEPTED = Verdict(Reply(250, "2.0.0", "queued"))
@@ -37,6 +39,9 @@ class Postoffice:
 
     def close(self) -> None:
         """Nothing is open."""
+
+    def give_up(self) -> None:
+        """Nobody waits for the request in flight."""
 
     def end(self) -> None:
         """The request in flight ends."""
@@ -224,3 +229,55 @@ async def test_stopping_does_not_wait_for_a_request_that_hangs(rig: Rig) -> None
     await asyncio.get_running_loop().run_in_executor(None, rig.forwarder.stop)
     assert time.monotonic() - started < 5
     assert (await waiting)[1].code == 250
+
+
+async def test_a_lane_that_is_stuck_is_an_outage(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small messages that could not even leave in their time: the next ones don't try."""
+    rig.there.gate.clear()
+    first = asyncio.create_task(rig.submit())
+    while not rig.there.batches:
+        await asyncio.sleep(0.001)
+    monkeypatch.setattr(forwarder, "VERDICT_TIME", 0.05)
+    await rig.submit()
+    assert not rig.link.is_up
+    assert "no answer within" in rig.link.why
+    rig.there.gate.set()
+    await first
+
+
+async def test_a_large_message_that_is_slow_is_no_outage(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forwarder, "VERDICT_TIME", 0.05)
+    rig.forwarder.settings = replace(rig.forwarder.settings, spool_limit=10 << 20)
+    rig.there.gate.clear()
+    replies = await asyncio.gather(*(rig.submit(b"x" * (2 << 20)) for _ in range(3)))
+    assert {reply.code for _, reply in replies} == {250}
+    assert rig.link.is_up
+
+
+async def test_a_spool_that_can_not_be_read_is_451(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """I8, and no traceback."""
+
+    def broken() -> int:
+        raise SpoolTrouble("disk I/O error")
+
+    rig.link.no_verdict(NoVerdict("connection refused"))
+    monkeypatch.setattr(rig.spool, "used", broken)
+    reply = (await rig.submit())[1]
+    assert (reply.code, reply.enhanced) == (451, "4.3.0")
+
+
+async def test_how_full_the_spool_is_is_asked_seldom_and_outside_the_event_loop(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, asked = rig.spool.used, []
+
+    def used() -> int:
+        asked.append(threading.get_ident())
+        return real()
+
+    monkeypatch.setattr(rig.spool, "used", used)
+    monkeypatch.setattr(room, "FRESH", 60.0)
+    rig.link.no_verdict(NoVerdict("connection refused"))
+    assert {(await rig.submit())[1].code for _ in range(50)} == {250}
+    assert len(asked) == 1
+    assert threading.get_ident() not in asked
