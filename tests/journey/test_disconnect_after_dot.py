@@ -24,11 +24,11 @@ def test_in_doubt_then_tried_again(world: World, reset: bool) -> None:
 
 
 def test_lost_before_the_dot_is_no_doubt(world: World) -> None:
-    """Cut in the middle of the body: deferred, and nothing in doubt."""
+    """Cut in the middle of the body, larger than any socket buffer: deferred, and nothing in doubt."""
     world.dns(mx("163.com", "192.0.2.1"))
     far = world.far("192.0.2.1", Rule("body", hang_up=True, times=1, after=100))
     host = world.host().start()
-    queue_id = world.msmtp.send(SAMPLE + b"and more\n" * 400_000, "stenote@163.com")
+    queue_id = world.msmtp.send(SAMPLE + b"and more\n" * 2_000_000, "stenote@163.com")
     until("the letter", far.accepted)
     until("an empty queue", lambda: not host.is_queued(queue_id))
     history = host.history(queue_id).lower().replace("_", " ")
