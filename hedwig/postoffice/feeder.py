@@ -11,8 +11,9 @@ What it learns, and from where:
 - A hint that was put over LOST seconds ago and whose delivery still waits is put again, unless the queue still has it.
 
 How it fails: the queue may be away, hang or be emptied at any time; `down` says so, acceptance goes on, and hints are
-put when it is back. It keeps no list of what waits: a million waiting deliveries cost it their destinations' names. One
-thread runs `run`; `step` is one round and does not wait, for tests. `notice` may be called from any thread.
+put when it is back. No error ends it, not even one that nobody foresaw. It keeps no list of what waits: a million
+waiting deliveries cost it their destinations' names. One thread runs `run`; `step` is one round and does not wait, for
+tests. `notice` may be called from any thread.
 """
 
 import threading
@@ -21,6 +22,7 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 
 from hedwig import log
+from hedwig.postoffice.complaints import Complaints
 from hedwig.postoffice.pausing import SEEN_FOR, Pausing
 from hedwig.postoffice.timetable import Clocks, Timetable
 from hedwig.postoffice.window import Windows, one_lane
@@ -51,7 +53,6 @@ class Feeder:
         self, look: Look, queue: Queue, clocks: Clocks | None = None, lane_of: Callable[[str], str] = one_lane
     ) -> None:
         self.pulse = Pulse("the feeder")
-        self.down = ""  # why the queue can't be reached; "" while it can
         self._look = look
         self._queue = queue
         self._clocks = clocks or Clocks()
@@ -69,7 +70,12 @@ class Feeder:
         self._times.after("ask", ASK_FAST)
         self._ask_every = ASK_FAST
         self._due_since = self._clocks.unix()
-        self._trouble = ""
+        self._wrong = Complaints()
+
+    @property
+    def down(self) -> str:
+        """Why the queue gets no hints; "" while it does."""
+        return self._wrong.queue or self._wrong.fault
 
     def notice(self, waiting: Sequence[Waiting]) -> None:
         """Fresh deliveries are in the spool."""
@@ -99,25 +105,17 @@ class Feeder:
         self._mind_the_clock()
         fresh = self._take_noticed()
         try:
-            if self._times.is_due("instance", INSTANCE_EVERY if not self.down else RETRY):
+            if self._times.is_due("instance", RETRY if self._wrong.queue else INSTANCE_EVERY):
                 self._compare_instance()
-            if self.down:
+            if self._wrong.queue:
                 self._set_aside(fresh)
                 return RETRY
             busy = self._feed(fresh)
-            self._trouble = ""
-        except QueueDown as error:
+        except Exception as error:  # noqa: BLE001 -- the last line of defence: without this thread no mail is delivered
             self._set_aside(fresh)
-            self._went_down(error)
+            self._complain(error)
             return RETRY
-        except SpoolTrouble as error:
-            self._set_aside(fresh)
-            self._cannot_read(error)
-            return RETRY
-        except Exception as error:  # noqa: BLE001  whatever it is, without this thread nobody would learn of new mail
-            self._set_aside(fresh)
-            self._went_down(QueueDown(f"a fault of the feeder's: {error!r}"))
-            return RETRY
+        self._wrong.all_is_well()
         if self._pressed():
             self._times.not_after("ask", self._asked_at + self._ask_every)
         return 0.0 if busy or self._noticed else self._times.wait()
@@ -129,10 +127,15 @@ class Feeder:
         self._ask()
         return self._top_up()
 
-    def _cannot_read(self, error: SpoolTrouble) -> None:
-        if str(error) != self._trouble:
-            log.say(log.Level.ERROR, f"the feeder can't read the spool: {error}")
-        self._trouble = str(error)
+    def _complain(self, error: Exception) -> None:
+        if isinstance(error, QueueDown):
+            self._wrong.queue_is_down(error)
+            self._times.after("instance", RETRY)
+            return
+        if isinstance(error, SpoolTrouble):
+            self._wrong.spool_is_unread(error)
+        else:
+            self._wrong.at_fault(error)
         self._times.at_once("all", "pauses")
 
     def _pressed(self) -> bool:
@@ -158,9 +161,7 @@ class Feeder:
 
     def _compare_instance(self) -> None:
         instance = self._queue.instance()
-        if self.down:
-            log.say(log.Level.NOTICE, "the queue is back")
-            self.down = ""
+        self._wrong.queue_is_back()
         if instance != self._instance:
             if self._instance:
                 log.say(log.Level.NOTICE, "the queue began anew: hints are put again")
@@ -168,12 +169,6 @@ class Feeder:
             self._windows.forget_all()
             self._full.clear()
             self._times.at_once("all")
-
-    def _went_down(self, error: QueueDown) -> None:
-        if not self.down:
-            log.say(log.Level.WARNING, f"the queue can't be reached: {error}; messages are accepted all the same")
-        self.down = str(error) or "down"
-        self._times.after("instance", RETRY)
 
     def _watch_pauses(self) -> None:
         if not self._times.is_due("pauses", POLL):

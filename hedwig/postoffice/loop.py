@@ -19,6 +19,7 @@ import socket
 import tempfile
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -68,8 +69,15 @@ def run(settings: Postoffice, config_file: Path | str, reload: Reload, superviso
     signal.signal(signal.SIGTERM, on_stop)
     signal.signal(signal.SIGINT, on_stop)
     signal.signal(signal.SIGHUP, on_reload)
-    daemon.serve()
-    lock.give_back()
+    try:
+        daemon.serve()
+    except Exception as error:  # noqa: BLE001 -- whatever it is: systemd shall start a process that works
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{frame.filename.rpartition('/')[2]}:{frame.lineno}"
+        log.say(log.Level.ALERT, f"postoffice ends, for it can't go on: {error!r} at {where}")
+        return 1
+    finally:
+        lock.give_back()
     return 0
 
 
@@ -108,33 +116,39 @@ class Daemon:
             clients=Clients(str(clients), load_client),
             acceptance=Acceptance(spool, self.feeder.notice, lambda: self._settings, gate),
             health=self._spool_trouble,
-            queue=lambda: self.feeder.down or "ok",
+            queue=lambda: self._queue_trouble() or "ok",
             hostname=_hostname(),
             clock=time.time,
         )
 
     def serve(self) -> None:
-        """Serve until `stop`."""
+        """Serve until `stop`. After an error too all threads have ended: without its server a postoffice is none."""
         feeding = threading.Thread(target=self.feeder.run, name="feeder")
         self.feeder.pulse.of(feeding)
-        feeding.start()
         reporter = Reporter(self._supervisor, self._spool, self._done, self._troubles)
-        self._supervisor.ready(reporter.words())
-        log.say(log.Level.INFO, "postoffice takes mail")
+        feeding.start()
         reporter.start()
+        try:
+            self._supervisor.ready(reporter.words())
+            log.say(log.Level.INFO, "postoffice takes mail")
+            self._turn()
+            reporter.stop()
+            self._supervisor.stopping("finishing the requests in flight", FINISH_WITHIN + CLOSE_WITHIN)
+            self.server.stop(FINISH_WITHIN, self._pet)
+        finally:
+            reporter.stop()
+            self.feeder.stop()
+            feeding.join()
+            self._spool.close()
+        log.say(log.Level.NOTICE, "postoffice has stopped")
+
+    def _turn(self) -> None:
         while not self._stopping:
             if self._reloading:
                 self._reloading = False
                 self._take_new_settings()
             self._pet()
             self.server.turn(1.0)
-        reporter.stop()
-        self._supervisor.stopping("finishing the requests in flight", FINISH_WITHIN + CLOSE_WITHIN)
-        self.server.stop(FINISH_WITHIN, self._pet)
-        self.feeder.stop()
-        feeding.join()
-        self._spool.close()
-        log.say(log.Level.NOTICE, "postoffice has stopped")
 
     def stop(self) -> None:
         """End `serve` soon; from a signal handler or another thread."""
@@ -154,8 +168,17 @@ class Daemon:
 
     def _troubles(self) -> list[str]:
         broken = "postoffice.yml is broken, the old settings stay: see `hedwig config check`" if self._broken else ""
-        queue = f"the queue can't be reached: {self.feeder.down}" if self.feeder.down else ""
-        return [broken, queue, self._acceptance.trouble(), self.server.trouble]
+        queue = self._queue_trouble()
+        return [
+            broken,
+            f"the queue gets no hints: {queue}" if queue else "",
+            self._acceptance.trouble(),
+            self.server.trouble,
+        ]
+
+    def _queue_trouble(self) -> str:
+        """Why workers learn of nothing new, or ""."""
+        return f"{self.feeder.pulse.name} is stuck or has died" if self.feeder.pulse.stuck else self.feeder.down
 
     def _take_new_settings(self) -> None:
         self._supervisor.reloading()

@@ -1,8 +1,10 @@
 """Every queue keeps the promises of hedwig.queue: the same tests over the one in memory and the real beanstalkd."""
 
 import os
+import re
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -237,3 +239,53 @@ def test_urls(url: str, target: object) -> None:
 def test_a_url_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(ValueError):
         open_queue(url)
+
+
+@pytest.mark.parametrize("said", [b"---\nversion: 1\n", b"---\n- 1\n", b"---\nid\n", b"", b"\xff\xfe"])
+def test_a_server_that_answers_nonsense_is_down(tmp_path: Path, said: bytes) -> None:
+    """To whatever is asked; the next call asks anew."""
+    path = str(tmp_path / "odd.sock")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(path)
+        listening.listen()
+
+        def answer() -> None:
+            for _ in range(3):
+                peer, _ = listening.accept()
+                with peer:
+                    while peer.recv(1000):
+                        peer.sendall(b"OK %d\r\n%b\r\n" % (len(said), said))
+
+        answering = threading.Thread(target=answer, daemon=True)
+        answering.start()
+        queue = open_queue(f"beanstalk://{path}")
+        for ask in (queue.instance, lambda: queue.put([Hint(1)]), lambda: queue.reserve(["default"], 1, 0)):
+            with pytest.raises(QueueDown, match=re.escape(path)):
+                ask()
+        queue.close()
+        answering.join(10)
+        assert not answering.is_alive()
+
+
+def test_counts_that_are_no_counts(tmp_path: Path) -> None:
+    """A tube's statistics without the number that is asked for."""
+    path = str(tmp_path / "odd.sock")
+    answers = iter([f"---\n- {TUBE_PREFIX}default\n".encode(), b"---\nname: x\n"])
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(path)
+        listening.listen()
+
+        def answer() -> None:
+            peer, _ = listening.accept()
+            with peer:
+                for said in answers:
+                    peer.recv(1000)
+                    peer.sendall(b"OK %d\r\n%b\r\n" % (len(said), said))
+
+        answering = threading.Thread(target=answer, daemon=True)
+        answering.start()
+        queue = open_queue(f"beanstalk://{path}")
+        with pytest.raises(QueueDown, match=re.escape(path)):
+            queue.counts()
+        queue.close()
+        answering.join(10)

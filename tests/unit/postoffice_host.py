@@ -93,8 +93,10 @@ class Host:
         self.queue_process.wait()
         (self.directory / "q.sock").unlink(missing_ok=True)
 
-    def start(self) -> None:
-        command = [sys.executable, "-c", "import sys; from hedwig.cli.daemon_postoffice import main; sys.exit(main())"]
+    def start(self, before: str = "") -> None:
+        """`before`: Python that the daemon's process runs first, to break something."""
+        program = "import sys\nfrom hedwig.cli.daemon_postoffice import main\nsys.exit(main())"
+        command = [sys.executable, "-c", f"{before}\n{program}"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [*command, "--config", str(self.directory / "postoffice.yml")], stderr=log, stdout=log

@@ -263,7 +263,9 @@ def test_the_thread_survives_a_fault_of_its_own(play: Play, monkeypatch: pytest.
     monkeypatch.setattr(play.look, "pauses", broken)
     play.feeder.notice(play.look.add("a.example", 1))
     play.go(10)
-    assert len([line for line in play.said if "KeyError" in line]) >= 1
+    assert [line for line in play.said if "KeyError" in line] == play.said
+    assert len(play.said) == 1
+    assert "KeyError" in play.feeder.down
     monkeypatch.setattr(play.look, "pauses", real)
     play.go(2)
     assert play.take() == [1]
