@@ -95,7 +95,7 @@ class Forwarder:
             log.say(log.Level.ERROR, f"the spool can't take {parcel.queue_id}: {trouble}")
             return Reply(451, "4.3.0", "this host can't store mail now: try again later")
         self.spooled += 1
-        _tell("spooled", submission, parcel, self._link.why)
+        _tell("spooled", submission, parcel, self._link.why or "no verdict yet")
         return Reply(250, "2.0.0", f"queued as {parcel.queue_id}")
 
     def stop(self) -> None:

@@ -149,17 +149,18 @@ class Service:
             return Reply(421, "4.7.0", f"too many connections from {peer}: {self._per_peer[peer]} are open")
         return None
 
-    def tell_refusal(self, peer: str, what: str, refusal: Reply, sender: str = "") -> None:
-        """A line on a refused command or message, unless this peer has had many in this minute."""
+    def tell_refusal(self, peer: str, what: str, refusal: Reply | None, sender: str = "") -> None:
+        """A line on a refused command or message, or on a message that broke off (None), unless this peer has had many
+        in this minute."""
         self._tell(self._commands, peer, what, refusal, sender)
 
-    def _tell(self, quiet: Quiet, peer: str, what: str, refusal: Reply, sender: str = "") -> None:
+    def _tell(self, quiet: Quiet, peer: str, what: str, refusal: Reply | None, sender: str = "") -> None:
         speaks, silent = quiet.may_speak(peer, self.clock())
         if not speaks:
             return
         more = f" ({silent} more in the minute before)" if silent else ""
-        level = log.Level.NOTICE if refusal.permanent else log.Level.WARNING
-        text = f"{what}, client {peer}: {refusal}{more}"
+        level = log.Level.WARNING if refusal and not refusal.permanent else log.Level.NOTICE
+        text = f"{what}, client {peer}{f': {refusal}' if refusal else ''}{more}"
         log.event("refused", text, level, client=peer, sender=sender, reply=refusal)
 
     def file_for_large(self) -> FileIO:

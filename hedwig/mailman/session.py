@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hedwig import log, queueid
+from hedwig import queueid
 from hedwig.envelope import Envelope
 from hedwig.mailman import Submission, commands
 from hedwig.mailman.conversation import Conversation, Gone
@@ -222,7 +222,7 @@ class Session(Conversation):
             self._reset_timeout(max(0.001, min(idle, allowed - spent)))
             chunk = await self.read_chunk()
             if not chunk:
-                log.event("refused", f"{self.peer} left in the middle of a message", client=self.peer)
+                self.service.tell_refusal(self.peer, "left in the middle of a message", None)
                 raise Gone
         self.debug(">", f"({reception.intake.received} octets of data)")
         self.put_back(rest)

@@ -1,7 +1,9 @@
 """What mailman does not put up with: endless lines, bare LFs, browsers, mistakes without end."""
 
 import pytest
-from mailman_fixtures import event_loop, mailman  # noqa: F401
+from mailman_fixtures import event_loop, journal, mailman  # noqa: F401
+
+from hedwig.mailman.quiet import LINES
 
 
 async def test_many_bad_recipients_do_not_cost_the_good_ones_their_letter():
@@ -68,3 +70,21 @@ async def test_letters_restore_patience():
             assert (await client.ask(b"RSET\r\n"))[0] == 250
             await client.transaction()
             assert (await client.ask(b".\r\n"))[0] == 250
+
+
+async def test_refusals_in_a_loop_do_not_fill_the_journal(journal):  # noqa: F811
+    """Of addresses, and of what is broken off."""
+    async with mailman() as host:
+        for _ in range(5):
+            async with host.client() as client:
+                await client.greet()
+                await client.send(b"MAIL FROM:<a@b.example>\r\n" + b"RCPT TO:<bad>\r\n" * 100 + b"QUIT\r\n")
+                await client.ended()
+        for _ in range(10):
+            async with host.client() as client:
+                await client.greet()
+                await client.transaction()
+                client.writer.write_eof()
+                await client.ended()
+    refusals = [message for _, message, fields in journal if fields.get("HEDWIG_EVENT") == "refused"]
+    assert len(refusals) == LINES
