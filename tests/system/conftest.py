@@ -39,10 +39,12 @@ def hosts(prepared: Path, outside: Outside, tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture(autouse=True)
 def report(hosts: Hosts, request: pytest.FixtureRequest) -> Iterator[None]:
-    """What the machines say when a test failed."""
+    """What the machines say when a test failed. Those that follow it in its file fail at once: they build upon it."""
+    assert not hosts.in_doubt, "an earlier test of this file has failed"
     failed_before = request.session.testsfailed
     yield
     if request.session.testsfailed > failed_before:
+        hosts.in_doubt = True
         print(hosts.report())
 
 
