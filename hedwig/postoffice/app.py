@@ -8,9 +8,9 @@ Every error is JSON: code, status (enhanced), error (a sentence). A key is check
 so that who is a stranger learns nothing more than 401.
 
 bottle's own reading of forms is not used (it is bounded by MEMFILE_MAX, in memory): `wsgi.input` is read here as a
-stream; waitress has put it in a file where it is large. Of forms over 1 MiB, LARGE_AT_A_TIME are decoded at once, from
-file to file, and one at a time is made whole in memory. An exception that nobody foresaw is 503 and one line in the
-log, never a 500 (I8).
+stream; waitress has put it in a file where it is large. Of forms over 1 MiB, and batches with so much of addresses,
+LARGE_AT_A_TIME are decoded at once, forms from file to file, and one at a time is made whole in memory. An exception
+that nobody foresaw is 503 and one line in the log, never a 500 (I8).
 """
 
 import base64
@@ -19,7 +19,8 @@ import json
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import IO, Any
 from wsgiref.types import StartResponse, WSGIEnvironment
@@ -96,18 +97,23 @@ class _Interface:
     def form(self) -> Any:
         """`POST /`."""
         try:
-            length = int(bottle.request.environ.get("CONTENT_LENGTH") or 0)
-            if length <= LARGE:
+            with ExitStack() as held:
+                if int(bottle.request.environ.get("CONTENT_LENGTH") or 0) > LARGE:
+                    held.enter_context(self._turn())
                 return self._form()
-            if not self._may_wait.acquire(blocking=False):
-                raise Refusal(503, "4.3.2", "too many large messages at once: try again soon", retry_after=5)
-            try:
-                with self._large:
-                    return self._form()
-            finally:
-                self._may_wait.release()
         except Refusal as refusal:
             return _refused(refusal)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Be one of the LARGE_AT_A_TIME that may use much memory; waits for that, or Refusal (503)."""
+        if not self._may_wait.acquire(blocking=False):
+            raise Refusal(503, "4.3.2", "too many large messages at once: try again soon", retry_after=5)
+        try:
+            with self._large:
+                yield
+        finally:
+            self._may_wait.release()
 
     def _form(self) -> Any:
         form = Form.read(_input(), bottle.request.environ.get("CONTENT_TYPE", ""))
@@ -152,9 +158,10 @@ class _Interface:
         """`POST /v1/batch`."""
         try:
             client = self._client(*_basic(bottle.request.environ.get("HTTP_AUTHORIZATION", "")))
-            found = frames(_input(), self._room.settings())
-            submissions = [frame.content for frame in found if isinstance(frame.content, Submission)]
-            registered = iter(self._room.acceptance.register(client, submissions))
+            with ExitStack() as held:
+                found = frames(_input(), self._room.settings(), lambda: held.enter_context(self._turn()))
+                submissions = [frame.content for frame in found if isinstance(frame.content, Submission)]
+                registered = iter(self._room.acceptance.register(client, submissions))
         except Refusal as refusal:
             return _refused(refusal)
         verdicts = []

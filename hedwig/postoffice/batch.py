@@ -4,8 +4,9 @@ r"""The body of `POST /v1/batch`: frames, each a line of JSON and then a message
     ...exactly `size` octets...
 
 further keys: "accepted_at" (Unix seconds, when mailman said 250) and "smtputf8"; keys that are not known are ignored,
-so that a newer mailman can talk to an older postoffice. At most MAX_MESSAGES, and at most MAX_TOGETHER octets where it
-is more than one message; a larger message travels alone.
+so that a newer mailman can talk to an older postoffice. At most MAX_MESSAGES; where it is more than one message at most
+MAX_TOGETHER octets of them, MAX_LINE of their lines and MAX_RECIPIENTS; a larger message travels alone. Lines of over
+MANY octets are read when it is the request's turn to fill so much memory (`turn`).
 
 A frame that is malformed makes the whole body so (Refusal, nothing is registered): nobody can say where the next frame
 would begin. A frame that is well-formed but can't be accepted (an address, a size, line ends) has a verdict of its own.
@@ -13,7 +14,7 @@ Bodies over IN_MEMORY octets stay in the file that waitress put the request into
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import UnsupportedOperation
 from typing import IO
@@ -27,6 +28,8 @@ from hedwig.settings import MIB, Postoffice
 from hedwig.spool import Body, Bytes
 
 MAX_LINE = 4 * MIB  # of one line, and of all of a batch together: what is in memory at once is bounded
+MANY = 1 * MIB
+MAX_RECIPIENTS = 100_000
 MAX_MESSAGES = 100
 MAX_TOGETHER = 2 * MIB  # the promise is 1 MiB; how exactly that is counted shall not matter
 IN_MEMORY = 1 * MIB
@@ -54,16 +57,20 @@ class _Head:
     smtputf8: bool
 
 
-def frames(stream: IO[bytes], settings: Postoffice) -> list[Frame]:
-    """Read the whole body. Refusal where it is malformed or holds too much."""
+def frames(stream: IO[bytes], settings: Postoffice, turn: Callable[[], None]) -> list[Frame]:
+    """Read the whole body. Refusal where it is malformed or holds too much. `turn` is called once, before what it has
+    read takes much memory; it may wait, or raise Refusal."""
     found: list[Frame] = []
-    together = 0
-    for head, body in _read(stream):
+    together = recipients = 0
+    for head, body in _read(stream, turn):
         together += body.size
+        recipients += len(head.rcpttos)
         if len(found) == MAX_MESSAGES:
             raise Refusal(413, "5.3.4", f"more than {MAX_MESSAGES} messages in one batch: send them in several")
         if found and together > MAX_TOGETHER:
             raise Refusal(413, "5.3.4", "more than 1 MiB of messages in one batch: send a larger message alone")
+        if found and recipients > MAX_RECIPIENTS:
+            raise Refusal(413, "5.5.3", f"more than {MAX_RECIPIENTS} recipients in one batch: send them in several")
         try:
             found.append(Frame(head.queue_id, _submission(head, body, settings)))
         except Unacceptable as error:
@@ -71,13 +78,17 @@ def frames(stream: IO[bytes], settings: Postoffice) -> list[Frame]:
     return found
 
 
-def _read(stream: IO[bytes]) -> Iterator[tuple[_Head, Body]]:
+def _read(stream: IO[bytes], turn: Callable[[], None]) -> Iterator[tuple[_Head, Body]]:
     number = lines = 0
+    waited = False
     while line := stream.readline(MAX_LINE + 1):
         number += 1
         lines += len(line)
         if lines > MAX_LINE and number > 1:
             raise Refusal(413, "5.3.4", "more than 4 MiB of addresses in one batch: send the messages in several")
+        if lines > MANY and not waited:
+            turn()
+            waited = True
         try:
             head = _head(line)
         except _BadFrame as error:

@@ -201,3 +201,26 @@ def test_memory_with_twenty_large_senders(own: Host, interface: str) -> None:
     assert codes == [250 if interface == "batch" else 200] * 20
     assert own.memory() < 300 * MIB
     assert slowest < 10
+
+
+def test_memory_with_letters_to_very_many(own: Host) -> None:
+    """Twelve of 90,000 recipients at once: RSS stays under 180 MiB, all are taken, and small mail passes them (I9)."""
+    own.start()
+    many = [f"recipient{number:06}@dest.example" for number in range(90_000)]
+    codes: list[int] = []
+
+    def send() -> None:
+        codes.append(own.batch(frame(rcpttos=many))[1]["verdicts"][0]["code"])
+
+    senders = [threading.Thread(target=send) for _ in range(12)]
+    for sender in senders:
+        sender.start()
+    slowest = 0.0
+    while any(sender.is_alive() for sender in senders):
+        started = time.monotonic()
+        assert own.batch(frame())[0] == 200
+        slowest = max(slowest, time.monotonic() - started)
+        senders[0].join(0.5)
+    assert codes == [250] * 12
+    assert own.memory() < 180 * MIB
+    assert slowest < 10
