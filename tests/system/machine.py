@@ -104,10 +104,11 @@ class Machine:
 
     # ------------------------------------------------------------------------------------------ commands
 
-    def command(self, *command: str) -> list[str]:
-        """`command`, as root in the machine."""
+    def command(self, *command: str, network: Namespace | None = None) -> list[str]:
+        """`command`, as root in the machine; with `network`, in a container on the machine's files."""
         settings = [f"{name}={value}" for name, value in _ENVIRONMENT.items()]
-        return [tool("nsenter"), "-t", str(self.leader), "-a", "--", "env", "-i", "-C", "/root", *settings, *command]
+        entered = [tool("nsenter"), "-t", str(self.leader), "-a", *([f"--net={network.path}"] if network else [])]
+        return [*entered, "--", "env", "-i", "-C", "/root", *settings, *command]
 
     def try_run(self, *command: str, text: str = "", seconds: float = 120) -> tuple[int, str]:
         """Run a command in the machine with `text` as its standard input; its exit status, and all that it said."""
