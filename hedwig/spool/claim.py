@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hedwig.options import PLAIN, Options, unpacked
 from hedwig.spool import Claim, Event, Kind, Pause, Preview, Recipient, Waiting, bodies
 from hedwig.spool.history import line, record
 from hedwig.spool.schema import see_release
@@ -23,11 +24,12 @@ SELECT d.delivery, d.destination, m.size, d.expires FROM json_each(?) j CROSS JO
 WHERE d.delivery = j.value AND m.message = d.message AND {_FREE}"""  # noqa: S608 (constants only)
 _CANDIDATES = f"""
 SELECT d.delivery, d.message, m.queue_id, m.client, m.mailfrom, d.destination, m.size, m.smtputf8, m.accepted_at,
-    d.expires, d.warned, m.origin
+    d.expires, d.warned, m.origin, d.priority, m.options, m.submitter
 FROM json_each(?) j CROSS JOIN deliveries d CROSS JOIN messages m
 WHERE d.delivery = j.value AND m.message = d.message AND {_FREE}"""  # noqa: S608 (constants only)
 _RECIPIENTS = """
-SELECT r.delivery, r.number, r.address, r.tries, r.due, r.last_reply FROM json_each(?) j CROSS JOIN recipients r
+SELECT r.delivery, r.number, r.address, r.tries, r.due, r.last_reply, r.doubts
+FROM json_each(?) j CROSS JOIN recipients r
 WHERE r.delivery = j.value AND r.state IN ('ready', 'deferred') ORDER BY r.delivery, r.number"""
 _TAKE = "UPDATE deliveries SET owner = ?, token = ?, claimed_at = ? WHERE delivery = ?"
 _PAUSE = "INSERT OR REPLACE INTO pauses (destination, owner, since, until, reason) VALUES (?, ?, ?, ?, ?)"
@@ -104,7 +106,8 @@ def load_claims(db: sqlite3.Connection | None, taken: Taken, load_up_to: int) ->
             contents = {}
     claims = []
     for row in taken.rows:
-        delivery, message, queue_id, client, mailfrom, destination, size, utf8, accepted, expires, warned, origin = row
+        *named, accepted, expires, warned, origin, priority, options, submitter = row
+        delivery, message, queue_id, client, mailfrom, destination, size, utf8 = named
         content = contents.get(message)
         claims.append(
             Claim(
@@ -123,9 +126,19 @@ def load_claims(db: sqlite3.Connection | None, taken: Taken, load_up_to: int) ->
                 bool(warned),
                 origin,
                 content if content is None or len(content) == size else None,
+                priority,
+                _options(options),
+                submitter,
             )
         )
     return claims
+
+
+def _options(text: str) -> Options:
+    try:
+        return unpacked(text)
+    except ValueError:  # a newer release wrote a word that isn't known here: the message goes, without it
+        return PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +156,8 @@ SELECT d.delivery, d.destination, d.priority, d.token, d.claimed_at, d.expires, 
 FROM deliveries d INDEXED BY active
 CROSS JOIN messages m WHERE d.token IS NOT NULL AND d.owner = ? AND m.message = d.message"""
 _DOUBT = """
-UPDATE recipients SET state = 'deferred', tries = tries + 1, due = ?, last_reply = ? WHERE delivery = ?
-AND state IN ('ready', 'deferred') AND (due <= ? OR ?) RETURNING address"""
+UPDATE recipients SET state = 'deferred', tries = tries + 1, doubts = doubts + 1, due = ?, last_reply = ?
+WHERE delivery = ? AND state IN ('ready', 'deferred') AND (due <= ? OR ?) RETURNING address"""
 _HAND_BACK = "UPDATE deliveries SET owner = NULL, token = NULL, claimed_at = NULL WHERE delivery = ?"
 _DEFER = """
 UPDATE deliveries SET owner = NULL, token = NULL, claimed_at = NULL, state = 'deferred', due =

@@ -78,13 +78,16 @@ class Historian:
         """Move one lot; whether there may be more."""
         with self._lend() as db:
             rows = db.execute("SELECT number, lines FROM happened ORDER BY number LIMIT ?", (LOT,)).fetchall()
-        if not rows:
-            return False
-        self._files.add(rows, self._clock())
+            if not rows:
+                return False
+            named = db.execute("SELECT number, names FROM names WHERE number <= ?", (rows[-1][0],)).fetchall()
+        self._files.add(rows, named, self._clock())
         self._writer.put(Job(_forget, [rows[-1][0]])).result()
         return len(rows) == LOT
 
 
 def _forget(db: sqlite3.Connection, numbers: list[Any]) -> list[int]:
     """Numbers are given in the order of commits, so all up to the last that was read have been read."""
+    for number in numbers:
+        db.execute("DELETE FROM names WHERE number <= ?", (number,))
     return [db.execute("DELETE FROM happened WHERE number <= ?", (number,)).rowcount for number in numbers]

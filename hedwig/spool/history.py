@@ -19,6 +19,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -36,14 +37,17 @@ MOST_FILES = 2 * DAYS  # past these no pace is kept: whoever runs for less than 
 _SHIFT = 20  # an event's number is happened.number * 2**20 + its position in that row
 
 Line = tuple[float, str, str, str, str, str, int, str, str, str, str]
+Named = tuple[float, str, list[str]]  # when, the queue ID, and by what a message shall be found besides
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS events (
     number INTEGER PRIMARY KEY, at REAL, queue_id TEXT, client TEXT, kind TEXT, rcptto TEXT, stage TEXT, code INTEGER,
     enhanced TEXT, reply TEXT, host TEXT, detail TEXT);
 CREATE INDEX IF NOT EXISTS events_by_queue_id ON events (queue_id);
+CREATE TABLE IF NOT EXISTS names (name TEXT, queue_id TEXT, PRIMARY KEY (name, queue_id)) WITHOUT ROWID;
 """
 _INSERT = "INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_NAME = "INSERT OR IGNORE INTO names VALUES (?, ?)"
 
 
 def line(event: Event, queue_id: str, client: str) -> Line:
@@ -69,10 +73,18 @@ def plain(at: float, kind: Kind, queue_id: str, client: str, detail: str) -> Lin
     return (at, queue_id, client, kind, "", "", 0, "", "", "", detail)
 
 
-def record(db: sqlite3.Connection, lines: Sequence[Line]) -> None:
+def record(db: sqlite3.Connection, lines: Sequence[Line], named: Sequence[Named] = ()) -> None:
     """Note what happened, in the transaction that makes it so."""
     if lines:
-        db.execute("INSERT INTO happened (number, lines) VALUES (?, ?)", (next_happened(db), json.dumps(lines)))
+        number = next_happened(db)
+        db.execute("INSERT INTO happened (number, lines) VALUES (?, ?)", (number, json.dumps(lines)))
+        if named:
+            db.execute("INSERT INTO names (number, names) VALUES (?, ?)", (number, json.dumps(named)))
+
+
+def folded(name: str) -> str:
+    """As a name is kept and looked for: addresses and Message-IDs are found in whatever case."""
+    return name.strip("<> ").lower()
 
 
 def text_of(row: Sequence[Any]) -> str:
@@ -90,6 +102,14 @@ def text_of(row: Sequence[Any]) -> str:
     return one_line(f"{name}: {words}" if words else name)
 
 
+@dataclass(slots=True)
+class _Day:
+    """What goes into one day's file."""
+
+    events: list[tuple[Any, ...]] = field(default_factory=list)
+    names: list[tuple[str, str]] = field(default_factory=list)
+
+
 class DayFiles:
     """The folder with one file a day. Not thread-safe; no method leaves a file open. `running`: a monotonic clock."""
 
@@ -99,21 +119,27 @@ class DayFiles:
         self._next_drop = running() + PACE
         self._folder = Path(f"{path}.history")
 
-    def add(self, happened: Sequence[tuple[int, str]], now: float) -> None:
-        """Write rows of `happened` (number, JSON) into the files of their days, fsynced."""
-        days: dict[str, list[tuple[Any, ...]]] = {}
+    def add(self, happened: Sequence[tuple[int, str]], named: Sequence[tuple[int, str]], now: float) -> None:
+        """Write rows of `happened` and `names` (number, JSON) into the files of their days, fsynced."""
+        days: dict[str, _Day] = {}
+
+        def day(at: float) -> _Day:
+            # An absurd clock must not name an absurd file, or one that is dropped at once.
+            return days.setdefault(day_of(min(max(at, now - (DAYS - 1) * DAY), now + DAY)), _Day())
+
         for number, text in happened:
             for position, row in enumerate(json.loads(text)):
-                # An absurd clock must not name an absurd file, or one that is dropped at once.
-                at = min(max(row[0], now - (DAYS - 1) * DAY), now + DAY)
-                days.setdefault(day_of(at), []).append(((number << _SHIFT) | position, *row))
+                day(row[0]).events.append(((number << _SHIFT) | position, *row))
+        for _, text in named:
+            for at, queue_id, words in json.loads(text):
+                day(at).names.extend((folded(word), queue_id) for word in words if word)
         if not self._folder.is_dir():
             self._folder.mkdir(mode=0o750, exist_ok=True)
             share(str(self._folder), self._spool)
-        for day, rows in days.items():
-            self._add_day(self._folder / f"{day}.db", rows)
+        for name, rows in days.items():
+            self._add_day(self._folder / f"{name}.db", rows)
 
-    def _add_day(self, file: Path, rows: list[tuple[Any, ...]]) -> None:
+    def _add_day(self, file: Path, rows: "_Day") -> None:
         os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640))  # who wrote to whom is not for all
         with closing(_open(file, "rw")) as db:
             share(str(file), self._spool)
@@ -121,7 +147,8 @@ class DayFiles:
             db.execute("BEGIN IMMEDIATE")
             for statement in filter(str.strip, _TABLES.split(";")):
                 db.execute(statement)
-            db.executemany(_INSERT, rows)
+            db.executemany(_INSERT, rows.events)
+            db.executemany(_NAME, rows.names)
             db.execute("COMMIT")
 
     def drop_old(self, now: float) -> None:
@@ -145,6 +172,21 @@ class DayFiles:
                     raise
         return found
 
+    def named(self, name: str, limit: int) -> list[str]:
+        """Queue IDs of messages that are known by this address or Message-ID, the newest day's first."""
+        found: dict[str, None] = {}
+        query = "SELECT queue_id FROM names WHERE name = ? ORDER BY queue_id DESC LIMIT ?"
+        for file in reversed(self._files()):
+            try:
+                with closing(_open(file, "rw")) as db:
+                    found.update(dict.fromkeys(queue_id for (queue_id,) in db.execute(query, (folded(name), limit))))
+            except sqlite3.OperationalError:
+                if file.exists() and file.stat().st_size and _has_names(file):
+                    raise
+            if len(found) >= limit:
+                break
+        return list(found)[:limit]
+
     def _files(self) -> list[Path]:
         return sorted(self._folder.glob("????-??-??.db")) if self._folder.is_dir() else []
 
@@ -163,6 +205,12 @@ def lines_of(queue_id: str, happened: Iterable[tuple[int, str]], files: DayFiles
         HistoryLine(row[0], row[1], row[2], Kind(row[3]), row[4], text_of(row))
         for row in (found[number] for _, number in ordered)
     ]
+
+
+def _has_names(file: Path) -> bool:
+    """A file that an older release made has none."""
+    with closing(_open(file, "rw")) as db:
+        return bool(db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'names'").fetchall())
 
 
 def day_of(at: float) -> str:

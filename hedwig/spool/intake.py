@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any
 
+from hedwig.options import submitter_of
 from hedwig.spool import POSTOFFICE, Kind, NewMessage, Outcome, Registered, SpoolTrouble, Waiting, bodies
-from hedwig.spool.history import Line, plain, record
+from hedwig.spool.history import Line, Named, plain, record
 from hedwig.spool.numbers import take
 from hedwig.spool.trouble import fail
 from hedwig.spool.writer import MAX_OCTETS, Job, Writer
@@ -28,7 +29,7 @@ MOST_TOGETHER = 500  # recipients of one delivery, but POSTOFFICE's
 _SEEN = "INSERT OR IGNORE INTO seen (message, client, queue_id, digest, accepted_at) VALUES (?, ?, ?, ?, ?)"
 _MESSAGE = (
     "INSERT INTO messages (message, queue_id, client, mailfrom, size, accepted_at, smtputf8, origin, first_delivery,"
-    " deliveries, open) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " deliveries, open, options, submitter) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _DELIVERY = (
     "INSERT INTO deliveries (delivery, message, destination, state, priority, due, expires)"
@@ -79,6 +80,7 @@ def _register(
     deliveries: list[tuple[Any, ...]] = []
     recipients: list[tuple[Any, ...]] = []
     lines: list[Line] = []
+    named: list[Named] = []
     answers = []
     for number, message in numbered:
         if number in known:
@@ -92,11 +94,14 @@ def _register(
             delivery += 1
         rows.append(_row(number, message, waiting))
         lines.append(plain(now, Kind.ACCEPTED, message.queue_id, message.client, _accepted(message)))
+        named.append(
+            (now, message.queue_id, [message.message_id, message.envelope.mailfrom, *message.envelope.rcpttos])
+        )
         answers.append(Registered(Outcome.ACCEPTED, tuple(waiting)))
     db.executemany(_MESSAGE, rows)
     db.executemany(_DELIVERY, deliveries)
     db.executemany(_RECIPIENT, recipients)
-    record(db, lines)
+    record(db, lines, named)
     return answers
 
 
@@ -113,13 +118,16 @@ def _row(number: int, message: NewMessage, waiting: Sequence[Waiting]) -> tuple[
         waiting[0].delivery,
         len(waiting),
         len(waiting),
+        message.options.packed(),
+        message.submitter,
     )
 
 
 def _accepted(message: NewMessage) -> str:
     count = sum(len(part) for part in message.parts.values())
     recipients = "1 recipient" if count == 1 else f"{count} recipients"
-    return f"from <{message.envelope.mailfrom}>, {recipients}, {message.body.size} octets"
+    by = f", by {submitter_of(message.submitter)}" if message.submitter else ""
+    return f"from <{message.envelope.mailfrom}>, {recipients}, {message.body.size} octets{by}"
 
 
 def _known(db: sqlite3.Connection, numbered: Sequence[tuple[int, NewMessage]], now: float) -> dict[int, Registered]:

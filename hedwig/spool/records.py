@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hedwig.envelope import Envelope
+from hedwig.options import PLAIN, Options, Priority
 from hedwig.reply import Reply, Stage
 
 POSTOFFICE = "postoffice"
-NORMAL = 1
+NORMAL = int(Priority.NORMAL)
 
 
 class SpoolTrouble(Exception):
@@ -73,7 +74,8 @@ class Bytes:
 @dataclass(frozen=True, slots=True)
 class NewMessage:
     """A message to be registered. `client` is the FQDN of the host that sent it; `origin` is the queue ID that a
-    bounce is about, else "". `digest` is that of envelope.digest(). `parts`: recipients by destination."""
+    bounce is about, else "". `digest` is that of envelope.digest(). `parts`: recipients by destination. `message_id`:
+    of the header, with its brackets. `submitter`: see options.Submitter.packed."""
 
     queue_id: str
     client: str
@@ -86,6 +88,9 @@ class NewMessage:
     priority: int = NORMAL
     smtputf8: bool = False
     origin: str = ""
+    options: Options = PLAIN
+    message_id: str = ""
+    submitter: str = ""
 
 
 class Outcome(enum.StrEnum):
@@ -116,13 +121,15 @@ class Registered:
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """One recipient of a claimed delivery: `number` counts within the delivery. `tries`: attempts so far."""
+    """One recipient of a claimed delivery: `number` counts within the delivery. `tries`: attempts so far; `doubts`: how
+    many of them ended in doubt (I5)."""
 
     number: int
     address: str
     tries: int
     due: float
     last_reply: str
+    doubts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +154,9 @@ class Claim:
     warned: bool
     origin: str
     content: bytes | None
+    priority: int = NORMAL
+    options: Options = PLAIN
+    submitter: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +164,7 @@ class RecipientResult:
     """What became of one recipient. state: DONE (delivered, or failed for good), DEFERRED (with `due`) or HELD.
 
     `counted`: whether this attempt counts as one of the recipient's tries (a 421 that was about us does not).
+    `in_doubt`: whether it counts as one of its doubts.
     """
 
     number: int
@@ -161,6 +172,7 @@ class RecipientResult:
     reply: str
     due: float = 0.0
     counted: bool = True
+    in_doubt: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 Promises: a spool is created by one process while the others wait at the turnstile, and is either whole or not there.
 `meta` holds two numbers: `schema`, the release that shaped the tables, and `oldest`, the oldest release that may still
-write them. Changes are additive, so `oldest` lags: code of the release before goes on working while hosts upgrade.
+write them. Changes are additive, so `oldest` lags: code of the release before goes on working while hosts upgrade. An
+older spool is brought up to date, step by step in one transaction, by the daemon that owns it; the others wait.
 
 The pragmas, each with its reason:
 
@@ -16,7 +17,9 @@ NULL; `state` then still says what it was, so that handing back changes nothing 
 recipients', and 0 for what was never tried: that is due whatever the clock says. A body's chunk has the number
 message * 1024 + position, at most 1 MiB each. `numbers` has one row: the last numbers given out, never reused, and the
 octets of all bodies. `happened` holds history that is not yet in the day's file (history.py). `leftovers`: bodies to
-sweep, and large ones that are still being written (bodies.py).
+sweep, and large ones that are still being written (bodies.py). `names`: by which words a message shall be found, on
+their way to the day's file like `happened`. `keyed`: queued messages that a newer one may supersede. `stops`: what the
+operator has paused. `reports`: how many reports a sender has had in an hour.
 """
 
 import os
@@ -28,7 +31,7 @@ from hedwig.spool import SpoolTrouble
 from hedwig.spool.trouble import SPOOL_ERRORS, damaged, trouble
 from hedwig.spool.turn import Turn
 
-SCHEMA = 1
+SCHEMA = 2
 APPLICATION = 0x68647767  # "hdwg": tells a spool from any other SQLite file
 BUSY_SECONDS = 10.0
 
@@ -66,6 +69,25 @@ CREATE TABLE pauses (
 CREATE TABLE happened (number INTEGER PRIMARY KEY, lines TEXT NOT NULL);
 CREATE TABLE leftovers (message INTEGER PRIMARY KEY, live INTEGER NOT NULL);
 """
+# What brings a spool of the schema before up to each one; a new spool takes all of these steps too.
+_STEPS = {
+    2: """
+ALTER TABLE messages ADD COLUMN options TEXT NOT NULL DEFAULT '';
+ALTER TABLE messages ADD COLUMN submitter TEXT NOT NULL DEFAULT '';
+ALTER TABLE recipients ADD COLUMN doubts INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE names (number INTEGER PRIMARY KEY, names TEXT NOT NULL);
+CREATE TABLE keyed (
+    client TEXT NOT NULL, key TEXT NOT NULL, message INTEGER NOT NULL, PRIMARY KEY (client, key, message)
+    ) WITHOUT ROWID;
+CREATE INDEX keyed_by_message ON keyed (message);
+CREATE TABLE stops (
+    kind TEXT NOT NULL, name TEXT NOT NULL, since REAL NOT NULL, until REAL NOT NULL, reason TEXT NOT NULL,
+    PRIMARY KEY (kind, name)) WITHOUT ROWID;
+CREATE TABLE reports (
+    sender TEXT NOT NULL, hour INTEGER NOT NULL, sent INTEGER NOT NULL, PRIMARY KEY (sender, hour)) WITHOUT ROWID;
+""",
+}
+_OLDEST = 1  # the release that may still write a spool after all of these steps
 
 
 def connect(path: str) -> sqlite3.Connection:
@@ -108,7 +130,9 @@ def prepare(path: str, create: bool) -> None:
     try:
         if not _is_ready(path):
             if not create:
-                raise SpoolTrouble(f"the spool {path} was never finished: start its daemon once, which does that")
+                raise SpoolTrouble(
+                    f"the spool {path} is unfinished or of an older release: start its daemon once, which mends that"
+                )
             with Turn(path):
                 _create(path)
             _is_ready(path)
@@ -117,7 +141,7 @@ def prepare(path: str, create: bool) -> None:
 
 
 def _is_ready(path: str) -> bool:
-    """False where there are no tables yet. Raises SpoolTrouble for what is no spool or too new a one."""
+    """False where there are no tables yet, or those of an older release. SpoolTrouble: no spool, or too new a one."""
     if not Path(path).exists() or not Path(path).stat().st_size:
         return False
     if not os.access(path, os.R_OK | os.W_OK):
@@ -136,7 +160,7 @@ def _is_ready(path: str) -> bool:
     if not {"schema", "oldest"} <= meta.keys():
         raise damaged(path)
     _see_release(meta, f"the spool {path}")
-    return True
+    return bool(meta["schema"] >= SCHEMA)
 
 
 def see_release(db: sqlite3.Connection) -> None:
@@ -154,24 +178,35 @@ def _see_release(meta: dict[str, int], spool: str) -> None:
 
 
 def _create(path: str) -> None:
-    """Make the tables; the caller has the turn. A process that waited for it finds them made."""
+    """Make the tables, or bring them up to date; the caller has the turn. A process that waited for it finds them."""
     # Letters are nobody else's to read, whatever the umask. SQLite gives the files beside it the same mode.
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640))
     db = connect(path)
     try:
+        schema = 0
         if db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
-            return
-        db.execute("PRAGMA auto_vacuum=INCREMENTAL")
-        db.execute("PRAGMA journal_mode=WAL")
+            ((schema,),) = db.execute("SELECT value FROM meta WHERE name = 'schema'").fetchall()
+        else:
+            db.execute("PRAGMA auto_vacuum=INCREMENTAL")
+            db.execute("PRAGMA journal_mode=WAL")
         db.execute("BEGIN IMMEDIATE")
-        for statement in filter(str.strip, _TABLES.split(";")):
-            db.execute(statement)
-        db.executemany("INSERT INTO meta VALUES (?, ?)", [("schema", SCHEMA), ("oldest", SCHEMA)])
-        db.execute(f"PRAGMA application_id={APPLICATION}")
+        if schema == 0:
+            _run(db, _TABLES)
+            db.execute(f"PRAGMA application_id={APPLICATION}")
+        for step in range(max(schema, 1) + 1, SCHEMA + 1):
+            _run(db, _STEPS[step])
+        if schema < SCHEMA:
+            db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", [("schema", SCHEMA), ("oldest", _OLDEST)])
         db.execute("COMMIT")
     finally:
         db.close()
     _sync_folder(path)
+
+
+def _run(db: sqlite3.Connection, statements: str) -> None:
+    # One by one: executescript would commit the transaction that they belong to.
+    for statement in filter(str.strip, statements.split(";")):
+        db.execute(statement)
 
 
 def _sync_folder(path: str) -> None:

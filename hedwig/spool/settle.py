@@ -24,7 +24,8 @@ _OPEN = """
 SELECT r.delivery, r.number, r.state, r.due FROM json_each(?) j CROSS JOIN recipients r
 WHERE r.delivery = j.value AND r.state <> 'done'"""
 _RECIPIENT = (
-    "UPDATE recipients SET state = ?, due = ?, tries = tries + ?, last_reply = ? WHERE delivery = ? AND number = ?"
+    "UPDATE recipients SET state = ?, due = ?, tries = tries + ?, doubts = doubts + ?, last_reply = ?"
+    " WHERE delivery = ? AND number = ?"
 )
 _DELIVERY = """
 UPDATE deliveries SET state = ?, due = ?, warned = warned OR ?, owner = NULL, token = NULL, claimed_at = NULL
@@ -94,7 +95,8 @@ class Settling:
                 raise ValueError(f"recipient {result.number} of delivery {delivery} can't become {result.state}")
             if result.state is not State.DONE:
                 recipients[result.number] = (result.state.value, result.due)
-            changed.append((result.state.value, result.due, result.counted, result.reply, delivery, result.number))
+            said = (result.state.value, result.due, result.counted, result.in_doubt, result.reply)
+            changed.append((*said, delivery, result.number))
         return changed
 
     def _bounce(self, settlement: Settlement, queue_id: str, client: str) -> tuple[Waiting, ...]:

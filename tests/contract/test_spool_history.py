@@ -37,7 +37,7 @@ def write(files: DayFiles, days: int) -> None:
     for back in range(days):
         at = NOW - back * DAY
         row = [at, "ID", "host.example", "accepted", "", "", 0, "", "", "", ""]
-        files.add([(days - back, json.dumps([row]))], at)
+        files.add([(days - back, json.dumps([row]))], [], at)
 
 
 def names(tmp_path: Path) -> list[str]:

@@ -1,0 +1,196 @@
+"""What a message asks for beside its envelope, and where it came from: words that travel with it from hop to hop.
+
+`Options` come from header lines (Hedwig-Expires ...), from HTTP fields, from DSN's parameters (RFC 3461), and from the
+client's policy. `Submitter` is the container that handed the message in, as far as its host could tell. Both travel as
+one small JSON object, "" where there is nothing to say, which is the rule: then neither costs anything.
+
+An object from another release may hold keys that are not known here: they are ignored, so hosts are upgraded apart.
+A value that makes no sense is a BadOption with a sentence; it never becomes something else in silence.
+"""
+
+import enum
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+MAX_KEY = 200  # characters of a supersede key
+MAX_ENVID = 100  # characters, RFC 3461 §4.4
+MAX_ORCPT = 500  # characters, RFC 3461 §4.2
+_WHEN = ("NEVER", "SUCCESS", "FAILURE", "DELAY")
+
+
+class BadOption(ValueError):
+    """str(error) says which, and what would be right."""
+
+
+class Priority(enum.IntEnum):
+    """The lower goes first. A bounce is urgent: who waits to learn of a failure comes before ordinary mail."""
+
+    URGENT = 0
+    NORMAL = 1
+    BULK = 2
+
+
+class OnDoubt(enum.StrEnum):
+    """What is done when the final dot was sent and no reply came (I5)."""
+
+    RETRY = "retry"
+    HOLD = "hold"
+    RETRY_ONCE = "retry-once"
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """One recipient's wishes for reports (RFC 3461 §4.1, §4.2). `when`: NEVER, or of SUCCESS, FAILURE and DELAY; ()
+    where the client said nothing. `orcpt`: "rfc822;b@example.net" as it was given, xtext decoded, or ""."""
+
+    rcptto: str
+    when: tuple[str, ...] = ()
+    orcpt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`deadline`: Unix seconds after which the message must not be sent any more, 0 for none. `supersede`: a key; a
+    newer message of the client with the same one replaces this one while it is queued. `priority`: None where nothing
+    was asked. `on_doubt`: the client's policy. `ret`: "FULL", "HDRS" or ""; `envid`: as given, xtext decoded."""
+
+    deadline: float = 0.0
+    supersede: str = ""
+    priority: Priority | None = None
+    on_doubt: OnDoubt = OnDoubt.RETRY
+    ret: str = ""
+    envid: str = ""
+    notify: tuple[Notify, ...] = ()
+
+    def packed(self) -> str:
+        """As JSON for the wire and the spool; "" for the default."""
+        if self is PLAIN or self == PLAIN:
+            return ""
+        fields: dict[str, Any] = {}
+        if self.deadline:
+            fields["deadline"] = self.deadline
+        if self.priority is not None:
+            fields["priority"] = self.priority.name.lower()
+        if self.on_doubt is not OnDoubt.RETRY:
+            fields["on_doubt"] = self.on_doubt.value
+        for name in ("supersede", "ret", "envid"):
+            if getattr(self, name):
+                fields[name] = getattr(self, name)
+        if self.notify:
+            fields["notify"] = [[each.rcptto, list(each.when), each.orcpt] for each in self.notify]
+        return json.dumps(fields, separators=(",", ":"))
+
+    def of(self, rcptto: str) -> Notify:
+        """One recipient's wishes."""
+        return next((each for each in self.notify if each.rcptto == rcptto), Notify(rcptto))
+
+
+PLAIN = Options()
+
+
+def unpacked(text: str) -> Options:
+    """What `packed` gave. BadOption for what it can't have given."""
+    return read(json.loads(text)) if text else PLAIN
+
+
+def read(fields: Any) -> Options:
+    """From an object of JSON that came from elsewhere. BadOption names the key."""
+    if not isinstance(fields, dict):
+        raise BadOption("options must be a JSON object")
+    priority = fields.get("priority")
+    return Options(
+        deadline=_deadline(fields.get("deadline", 0.0)),
+        supersede=_text(fields, "supersede", MAX_KEY),
+        priority=None if priority is None else priority_of(priority),
+        on_doubt=_on_doubt(fields.get("on_doubt", "retry")),
+        ret=_ret(_text(fields, "ret", 4)),
+        envid=_text(fields, "envid", MAX_ENVID),
+        notify=tuple(_notify(each) for each in _list(fields.get("notify", []), "notify")),
+    )
+
+
+def priority_of(word: Any) -> Priority:
+    """From "urgent", "normal" or "bulk", in any case; or BadOption."""
+    if isinstance(word, str) and word.upper() in Priority.__members__:
+        return Priority[word.upper()]
+    raise BadOption(f"priority must be urgent, normal or bulk, not {ascii(word)[:50]}")
+
+
+def _deadline(value: Any) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e11:
+        return float(value)
+    raise BadOption("deadline must be Unix seconds")
+
+
+def _on_doubt(value: Any) -> OnDoubt:
+    try:
+        return OnDoubt(value)
+    except ValueError:
+        raise BadOption("on_doubt must be retry, hold or retry-once") from None
+
+
+def _text(fields: dict[str, Any], name: str, most: int) -> str:
+    value = fields.get(name, "")
+    if isinstance(value, str) and len(value) <= most and value.isprintable():
+        return value
+    raise BadOption(f"{name} must be printable text of at most {most} characters")
+
+
+def _ret(value: str) -> str:
+    if value in ("", "FULL", "HDRS"):
+        return value
+    raise BadOption("ret must be FULL or HDRS")
+
+
+def _list(value: Any, name: str) -> list[Any]:
+    if isinstance(value, list):
+        return value
+    raise BadOption(f"{name} must be a list")
+
+
+def _notify(value: Any) -> Notify:
+    match value:
+        case [str(rcptto), [*when], str(orcpt)] if len(orcpt) <= MAX_ORCPT and orcpt.isprintable():
+            if all(word in _WHEN for word in when) and ("NEVER" not in when or len(when) == 1):
+                return Notify(rcptto, tuple(when), orcpt)
+    raise BadOption("each of notify must be [recipient, [NEVER, or of SUCCESS, FAILURE, DELAY], orcpt]")
+
+
+@dataclass(frozen=True, slots=True)
+class Submitter:
+    """Who handed the message in. `peer`: its IP address. The others are the container's as its engine told (off by
+    default): its name, its image, its compose project; "" where nothing is known."""
+
+    peer: str = ""
+    container: str = ""
+    image: str = ""
+    project: str = ""
+
+    def packed(self) -> str:
+        """As JSON for the wire and the spool; "" where nothing is known."""
+        fields = {name: getattr(self, name) for name in _SUBMITTER if getattr(self, name)}
+        return json.dumps(fields, separators=(",", ":")) if fields else ""
+
+    def __str__(self) -> str:
+        """For people: "web (nginx:1.27, project shop) 172.17.0.4"."""
+        more = ", ".join(part for part in (self.image, f"project {self.project}" if self.project else "") if part)
+        return " ".join(part for part in (self.container, f"({more})" if more else "", self.peer) if part)
+
+
+_SUBMITTER = ("peer", "container", "image", "project")
+MAX_NAME = 255  # characters of each of its fields
+
+
+@lru_cache(maxsize=1024)
+def submitter_of(text: str) -> Submitter:
+    """What `Submitter.packed` gave; BadOption for what it can't have given."""
+    return read_submitter(json.loads(text)) if text else Submitter()
+
+
+def read_submitter(fields: Any) -> Submitter:
+    """From an object of JSON that came from elsewhere. BadOption names the key."""
+    if not isinstance(fields, dict):
+        raise BadOption("submitter must be a JSON object")
+    return Submitter(*(_text(fields, name, MAX_NAME) for name in _SUBMITTER))

@@ -1,0 +1,106 @@
+"""What travels with a message: packed and read back, and refused with a sentence where it makes no sense."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hedwig.options import (
+    PLAIN,
+    BadOption,
+    Notify,
+    OnDoubt,
+    Options,
+    Priority,
+    Submitter,
+    priority_of,
+    read,
+    read_submitter,
+    submitter_of,
+    unpacked,
+)
+
+WORDS = st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=50)
+NOTIFY = st.builds(
+    Notify, WORDS, st.sampled_from([(), ("NEVER",), ("SUCCESS", "DELAY"), ("FAILURE",)]), WORDS.map("rfc822;".__add__)
+)
+OPTIONS = st.builds(
+    Options,
+    deadline=st.floats(0, 1e10),
+    supersede=WORDS,
+    priority=st.sampled_from([None, *Priority]),
+    on_doubt=st.sampled_from(OnDoubt),
+    ret=st.sampled_from(["", "FULL", "HDRS"]),
+    envid=WORDS,
+    notify=st.lists(NOTIFY, max_size=3).map(tuple),
+)
+
+
+@given(OPTIONS)
+def test_there_and_back(options: Options) -> None:
+    assert unpacked(options.packed()) == options
+
+
+@given(st.builds(Submitter, WORDS, WORDS, WORDS, WORDS))
+def test_submitters_there_and_back(submitter: Submitter) -> None:
+    assert submitter_of(submitter.packed()) == submitter
+
+
+def test_nothing_asked_is_nothing() -> None:
+    """The rule costs nothing: an empty text, and one object for all."""
+    assert PLAIN.packed() == "" == Options().packed() == Submitter().packed()
+    assert unpacked("") is PLAIN
+
+
+def test_what_a_newer_release_adds_is_ignored() -> None:
+    assert read({"supersede": "otp", "colour": "blue"}) == Options(supersede="otp")
+    assert read_submitter({"peer": "172.17.0.2", "pod": "x"}) == Submitter("172.17.0.2")
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ([], "options must be a JSON object"),
+        ({"deadline": "soon"}, "deadline must be Unix seconds"),
+        ({"deadline": True}, "deadline must be Unix seconds"),
+        ({"deadline": float("nan")}, "deadline must be Unix seconds"),
+        ({"priority": "high"}, "priority must be urgent, normal or bulk, not 'high'"),
+        ({"on_doubt": "panic"}, "on_doubt must be retry, hold or retry-once"),
+        ({"supersede": "x" * 201}, "supersede must be printable text of at most 200 characters"),
+        ({"supersede": "a\nb"}, "supersede must be printable"),
+        ({"ret": "ALL"}, "ret must be FULL or HDRS"),
+        ({"envid": 5}, "envid must be printable text"),
+        ({"notify": {}}, "notify must be a list"),
+        ({"notify": [["a@b", ["NEVER", "DELAY"], ""]]}, "each of notify must be"),
+        ({"notify": [["a@b", ["OFTEN"], ""]]}, "each of notify must be"),
+        ({"notify": [["a@b", [], "x\r\n"]]}, "each of notify must be"),
+        ({"notify": [["a@b", [[]], ""]]}, "each of notify must be"),
+    ],
+)
+def test_nonsense_is_named(fields: Any, words: str) -> None:
+    with pytest.raises(BadOption) as caught:
+        read(fields)
+    assert words in str(caught.value)
+
+
+def test_a_submitter_that_makes_no_sense() -> None:
+    for fields in ([], {"peer": 1}, {"container": "a\nb"}, {"image": "x" * 256}):
+        with pytest.raises(BadOption):
+            read_submitter(json.loads(json.dumps(fields)))
+
+
+def test_wishes_by_recipient() -> None:
+    asked = Notify("b@example.net", ("NEVER",))
+    assert Options(notify=(asked,)).of("b@example.net") is asked
+    assert Options(notify=(asked,)).of("c@example.net") == Notify("c@example.net")
+
+
+def test_priorities_by_word() -> None:
+    assert priority_of("Urgent") is Priority.URGENT < priority_of("normal") < priority_of("BULK")
+
+
+def test_a_submitter_in_words() -> None:
+    assert str(Submitter("172.17.0.4", "web", "nginx:1.27", "shop")) == "web (nginx:1.27, project shop) 172.17.0.4"
+    assert str(Submitter("172.17.0.4")) == "172.17.0.4"
