@@ -63,7 +63,8 @@ sign --detach-sign --output Release.gpg Release
 
 case $url in
     file://*) fetch="cp ${url#file://}/hedwig.asc /etc/apt/keyrings/" ;;
-    *) fetch="curl -fsS -o /etc/apt/keyrings/hedwig.asc $url/hedwig.asc" ;;
+    *) fetch="apt install curl ca-certificates
+curl -fsS -o /etc/apt/keyrings/hedwig.asc $url/hedwig.asc" ;;
 esac
 cat <<EOF
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from .clone import ROOT
 
 
 def build(tree: Path, output: Path, umask: int, **environment: str) -> Path:

@@ -32,7 +32,7 @@ class Hosts:
         """A new machine with a way out, with docker0 where asked, and without anything of hedwig's."""
         shared = {self.prepared / name: f"/srv/{name}" for name in ("first", "second")}
         root = (self.prepared / f"root-{suite}").resolve()
-        machine = Machine(fqdn, root, self.directory, shared)
+        machine = Machine(fqdn, root, self.directory / f"machine{next(self._numbers)}", shared)
         self.machines.append(machine)
         self.outside.connect(machine, _ADDRESSES[fqdn])
         if docker:
@@ -75,6 +75,11 @@ class Hosts:
     def arrives(self, rcptto: str, seconds: float = 60) -> None:
         """Wait until this recipient has a letter."""
         until(f"a letter for {rcptto}", lambda: self.outside.far.has(rcptto), seconds)
+
+    def unplug(self, machine: Machine) -> None:
+        """End a machine that no test needs any more; its name and address are free."""
+        self.machines.remove(machine)
+        machine.close()
 
     def report(self) -> str:
         """All that helps to see why a test failed."""

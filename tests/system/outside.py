@@ -1,6 +1,7 @@
 """What lies around the machines: an internet in a network namespace of the test, and containers within the machines.
 
-    192.0.2.0/24   far sides (MX on port 25) and, at .53, the resolver: all local to the test's own namespace
+    192.0.2.0/24   far sides (MX on port 25), at .53 the resolver, at .80 a web server with packages where a test has
+                   one: all local to the test's own namespace
     203.0.113.0/24 the machines' outside addresses, on one bridge; .1 is their router
     172.17.0.0/16  docker0 within a machine, 172.18.0.0/16 br-x: containers are namespaces with a veth in such a bridge
 
@@ -20,6 +21,7 @@ from .machine import Machine
 
 RESOLVER = "192.0.2.53"
 FAR = "192.0.2.1"
+ARCHIVE = "192.0.2.80"
 RECIPIENTS = "163.com"
 
 
@@ -37,6 +39,7 @@ class Outside(Network):
         self._ends: list[Callable[[], None]] = [super().close]
         self._numbers = itertools.count(1)
         hosts = "robot.genee.cn. A 203.0.113.10\nless.nankai.edu.cn. A 203.0.113.11\n"
+        hosts += f"apt.genee.cn. A {ARCHIVE}\n"
         records = mx(RECIPIENTS, FAR) + mx("robot.genee.cn", HOME) + hosts
         self._ends.append(Dns(directory / "dns", records, RESOLVER).close)
         self.far = FarSide(FAR)
@@ -46,9 +49,11 @@ class Outside(Network):
 
     def connect(self, machine: Machine, address: str = "203.0.113.10") -> None:
         """Give the machine its way out, as eth0."""
+        # A name of its own: the kernel may still be taking down the one from before a reboot.
+        link = f"{machine.name}{next(self._numbers)}"
         with machine.network() as inside:
-            self.here.ip(f"link add {machine.name} type veth peer name eth0 netns {inside.path}")
-            self.here.ip(f"link set {machine.name} master wan up")
+            self.here.ip(f"link add {link} type veth peer name eth0 netns {inside.path}")
+            self.here.ip(f"link set {link} master wan up")
             inside.ip(f"address add {address}/24 dev eth0", "link set eth0 up", "route add default via 203.0.113.1")
 
     def container(self, machine: Machine, address: str = "172.17.0.2", bridge: str = "docker0") -> Namespace:
