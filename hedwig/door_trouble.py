@@ -7,14 +7,24 @@ when it has changed.
 import errno
 import ipaddress
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
-from hedwig import log
 from hedwig.bind import Address, shown
 from hedwig.interfaces import InterfaceAddress
+from hedwig.log import Level, Matter
 from hedwig.settings import Listen
 
-Troubles = dict[str, tuple[log.Level, str]]
-"""By place: how bad it is, and the sentence."""
+
+class Trouble(NamedTuple):
+    """Its kind in the journal, how bad it is, and the sentence."""
+
+    matter: Matter
+    level: Level
+    text: str
+
+
+Troubles = dict[str, Trouble]
+"""By place."""
 
 DOCKER = "docker0"
 
@@ -39,17 +49,19 @@ def absent(
         moved = (
             f"{setting.host} is on no interface of this host, and docker0 has {docker[0]}: containers can't reach us"
         )
-        troubles[place] = (log.Level.WARNING, f"{moved}; `hedwig detect-docker0` corrects `listen`")
+        mend = "`hedwig detect-docker0` corrects `listen`"
+        troubles[place] = Trouble(Matter.DOCKER0_MOVED, Level.WARNING, f"{moved}; {mend}")
     else:
         waits = f"{setting.host} is on no interface of this host yet"
-        troubles[place] = (log.Level.NOTICE, f"{waits}; it serves as soon as it is")
+        troubles[place] = Trouble(Matter.ADDRESS_ABSENT, Level.NOTICE, f"{waits}; it serves as soon as it is")
 
 
-def unbindable(error: OSError, address: Address, setting: Listen, holder: Callable[[str, int], str]) -> str:
+def unbindable(error: OSError, address: Address, setting: Listen, holder: Callable[[str, int], str]) -> Trouble:
     """Why a place can't be listened on."""
     place = shown(address)
     asked = "" if place == str(setting) else f" (listen: {setting})"
-    return f"can't listen on {place}{asked}: {_why(error, address, holder)}"
+    matter = Matter.PORT_TAKEN if error.errno == errno.EADDRINUSE and address[1] else Matter.CANNOT_LISTEN
+    return Trouble(matter, Level.ERROR, f"can't listen on {place}{asked}: {_why(error, address, holder)}")
 
 
 def _why(error: OSError, address: Address, holder: Callable[[str, int], str]) -> str:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from hedwig import log
 from hedwig.bind import BACKLOG, Address, bound, is_current, prepared, shown
-from hedwig.door_trouble import Troubles, absent, unbindable
+from hedwig.door_trouble import Trouble, Troubles, absent, unbindable
 from hedwig.holder import holder
 from hedwig.interfaces import InterfaceAddress, addresses
 from hedwig.settings import Listen
@@ -57,7 +57,7 @@ class Doors:
         self._open: dict[Address, socket.socket] = {}
         self._given: list[socket.socket] = []  # by a .socket unit: whatever `listen` says, they are served
         self._left: dict[Address, socket.socket] = {}  # by a predecessor, and not yet in use
-        self._trouble: dict[str, str] = {}
+        self._trouble: Troubles = {}
 
     @property
     def sockets(self) -> list[socket.socket]:
@@ -67,7 +67,7 @@ class Doors:
     @property
     def trouble(self) -> str:
         """What is wrong, for the status line; "" while all is well."""
-        return "; ".join(self._trouble.values())
+        return "; ".join(trouble.text for trouble in self._trouble.values())
 
     def look(self) -> Sequence[InterfaceAddress]:
         """This host's interfaces as they are now: what `shut` and `open` go by. Raises OSError."""
@@ -137,7 +137,7 @@ class Doors:
                     wanted[(setting.host, 0)] = setting
                 else:
                     wrong = f"{setting}: only addresses serve here; write address:port or interface:port"
-                    troubles[str(setting)] = (log.Level.ERROR, wrong)
+                    troubles[str(setting)] = Trouble(log.Matter.CANNOT_LISTEN, log.Level.ERROR, wrong)
             elif _is_address(setting.host):
                 wanted[(str(ipaddress.ip_address(setting.host)), setting.port)] = setting
             else:
@@ -145,7 +145,7 @@ class Doors:
                 wanted |= {(address, setting.port): setting for address in found}
                 if not found:
                     waits = f"interface {setting.host} has no IPv4 address yet; it is followed once it has one"
-                    troubles[str(setting)] = (log.Level.WARNING, waits)
+                    troubles[str(setting)] = Trouble(log.Matter.ADDRESS_ABSENT, log.Level.WARNING, waits)
         return wanted
 
     def _open_door(self, address: Address, setting: Listen, troubles: Troubles) -> list[socket.socket]:
@@ -162,7 +162,7 @@ class Doors:
         except OSError as error:
             place = shown(address)
             known = self._trouble.get(place)
-            troubles[place] = (log.Level.ERROR, known or unbindable(error, address, setting, self._kind.holder))
+            troubles[place] = known or unbindable(error, address, setting, self._kind.holder)
             return []
         self._open[address] = listening
         if left is None:
@@ -182,12 +182,13 @@ class Doors:
         return f"{self._kind.name}-{place.replace(':', '_')}-{port}"
 
     def _tell(self, troubles: Troubles) -> None:
-        for where, (level, text) in troubles.items():
-            if self._trouble.get(where) != text:
-                log.say(level, f"{text}. Trying again every few seconds." if level is log.Level.ERROR else text)
+        for where, trouble in troubles.items():
+            if self._trouble.get(where) != trouble:
+                again = ". Trying again every few seconds." if trouble.level is log.Level.ERROR else ""
+                log.event(trouble.matter, trouble.text + again, trouble.level, place=where, reason=trouble.text)
         for where in self._trouble.keys() - troubles.keys():
-            log.say(log.Level.NOTICE, f"{where}: all is well now")
-        self._trouble = {where: text for where, (_, text) in troubles.items()}
+            log.event(log.Matter.PLACE_WELL, f"{where}: all is well now", log.Level.NOTICE, place=where)
+        self._trouble = troubles
 
 
 def _is_address(host: str) -> bool:

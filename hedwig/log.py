@@ -1,11 +1,16 @@
-"""The journal: one entry for each thing that happens to a message, and plain words about the daemon itself.
+"""The journal: one entry for each thing that happens to a message or to a daemon, and plain words for the rest.
+
+`event` writes an entry of a kind: a word of the spool's history, or a Matter. Each kind has a MESSAGE_ID, and under it
+a text in systemd/hedwig.catalog, with which `journalctl -x` explains what happened and what to do. `say` writes a line
+that explains itself.
 
 Under systemd (JOURNAL_STREAM is set and stderr is that stream) entries go to journald with structured fields; elsewhere
 they are plain lines on stderr. No field from outside can end a line or begin another field (I11). Secrets are never
 passed to this module.
 
 Fields: MESSAGE, PRIORITY, MESSAGE_ID (a UUID per kind of event), HEDWIG_QUEUE_ID, HEDWIG_CLIENT, HEDWIG_SENDER,
-HEDWIG_RCPT, HEDWIG_SITE, HEDWIG_MX, HEDWIG_REPLY, HEDWIG_STATUS, HEDWIG_DELAY, HEDWIG_ATTEMPT, HEDWIG_TLS.
+HEDWIG_RCPT, HEDWIG_SITE, HEDWIG_MX, HEDWIG_REPLY, HEDWIG_STATUS, HEDWIG_DELAY, HEDWIG_ATTEMPT, HEDWIG_TLS; and of a
+daemon HEDWIG_REASON (what is wrong), HEDWIG_PLACE (where it listens), HEDWIG_FILE (of its configuration), HEDWIG_PEER.
 """
 
 import contextlib
@@ -32,6 +37,35 @@ class Level(enum.IntEnum):
     NOTICE = 5
     INFO = 6
     DEBUG = 7
+
+
+class Matter(enum.StrEnum):
+    """Kinds of events about a daemon itself, not about one message."""
+
+    CANNOT_START = "cannot_start"
+    STUCK = "stuck"
+    FAULT = "fault"
+    CONFIG_BROKEN = "config_broken"
+    NEEDS_RESTART = "needs_restart"
+    KEY_READABLE = "key_readable"
+    KEY_MISSING = "key_missing"
+    KEY_REFUSED = "key_refused"
+    KEY_IN_CLEAR = "key_in_clear"
+    STRANGER = "stranger"
+    POSTOFFICE_DOWN = "postoffice_down"
+    POSTOFFICE_BACK = "postoffice_back"
+    QUEUE_DOWN = "queue_down"
+    QUEUE_BACK = "queue_back"
+    SPOOL_TROUBLE = "spool_trouble"
+    SPOOL_DAMAGED = "spool_damaged"
+    SPOOL_BACK = "spool_back"
+    NEWER_SCHEMA = "newer_schema"
+    DOCKER0_MOVED = "docker0_moved"
+    ADDRESS_ABSENT = "address_absent"
+    PORT_TAKEN = "port_taken"
+    CANNOT_LISTEN = "cannot_listen"
+    PLACE_WELL = "place_well"
+    NO_NAME = "no_name"
 
 
 def message_id(kind: str) -> str:
@@ -89,21 +123,22 @@ def capture(sink: Sink) -> None:
 
 
 def say(level: Level, message: str) -> None:
-    """A line about the daemon itself, not about one message."""
+    """A line about the daemon itself that needs no explanation."""
     if level < Level.DEBUG or _debug:
         _sink(level, one_line(message), {})
 
 
 def event(kind: str, message: str, level: Level = Level.INFO, **fields: object) -> None:
-    """An event of a message. `fields` are lower-case names (queue_id, client, rcpt, mx ...), written as HEDWIG_NAME.
+    """An event of a message or, with a Matter, of the daemon itself.
+
+    `fields` are lower-case names (queue_id, client, rcpt, mx, reason ...), written as HEDWIG_NAME.
 
     One that is a tuple occurs once for each of its first MOST_VALUES; in the sink's dict they are lines of one text.
-
-    `kind` is one of the spool's Kind values or another fixed word; it chooses the MESSAGE_ID.
+    `kind` is one of the spool's Kind values, another fixed word, or a Matter; it chooses the MESSAGE_ID.
     """
     named = {f"HEDWIG_{name.upper()}": _text(value) for name, value in fields.items() if value not in ("", None, ())}
     named["MESSAGE_ID"] = message_id(kind)
-    named["HEDWIG_EVENT"] = kind
+    named["HEDWIG_EVENT"] = str(kind)
     queue_id = named.get("HEDWIG_QUEUE_ID")
     text = one_line(message)
     _sink(level, f"{queue_id}: {text}" if queue_id else text, named)

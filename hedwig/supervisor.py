@@ -103,7 +103,8 @@ class Supervisor:
         self._pet_at = now + PET_EVERY
         stuck = {pulse.name for pulse in pulses if pulse.stuck}
         for name in stuck - self._stuck:
-            log.say(log.Level.ALERT, f"{name} is stuck or has died: systemd's watchdog will start this daemon again")
+            text = f"{name} is stuck or has died: systemd's watchdog will start this daemon again"
+            log.event(log.Matter.STUCK, text, log.Level.ALERT, reason=name)
         for name in self._stuck - stuck:
             log.say(log.Level.NOTICE, f"{name} moves again")
         self._stuck = stuck

@@ -75,7 +75,8 @@ def main_for(
             new = load(file)
         except ConfigError as error:
             _report(error)
-            log.say(log.Level.ERROR, f"{file} is broken: the old settings stay")
+            text = f"{file} is broken: the old settings stay"
+            log.event(log.Matter.CONFIG_BROKEN, text, log.Level.ERROR, file=file)
             return None
         log.start(identifier, new.debug)
         _warn(file)
@@ -109,9 +110,9 @@ def _number(text: str) -> int:
 
 def _report(error: ConfigError) -> None:
     for problem in error.problems:
-        log.say(log.Level.ERROR, str(problem))
+        log.event(log.Matter.CONFIG_BROKEN, str(problem), log.Level.ERROR, file=problem.file)
 
 
 def _warn(file: Path) -> None:
     for problem in warnings(file):
-        log.say(log.Level.WARNING, str(problem))
+        log.event(log.Matter.KEY_READABLE, str(problem), log.Level.WARNING, file=problem.file)

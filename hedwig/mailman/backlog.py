@@ -34,6 +34,7 @@ from hedwig.pulse import Pulse
 from hedwig.reply import Reply
 from hedwig.settings import Mailman
 from hedwig.spool import POSTOFFICE, Claim, Intake, Look, Settlement, SpoolTrouble, State, Work
+from hedwig.spool.trouble import matter_of
 
 POLL = 1.0  # seconds between looks into the spool
 PROBES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # seconds between probes while the postoffice is down
@@ -60,6 +61,7 @@ class Backlog:
         self._failures = 0  # offers in a row that found the link down
         self._in_vain: Counter[int] = Counter()  # offers of a delivery by this process that came to nothing
         self._open: dict[int, Claim] = {}
+        self._wrong = ""  # with the spool
         self._unknown = True  # whether the spool may hold claims that are not in `_open`: a predecessor's, say
         self._thread = threading.Thread(target=self._run, name="backlog", daemon=True)
         self.pulse = Pulse("the thread that sends the backlog on").of(self._thread)
@@ -82,17 +84,29 @@ class Backlog:
             try:
                 self._hand_back()
                 busy = self._round()
+                self._tell_spool(None)
             except SpoolTrouble as trouble:
-                log.say(log.Level.ERROR, f"this host's spool can't be used now: {trouble}")
+                self._tell_spool(trouble)
                 busy = False
             except Exception as error:  # noqa: BLE001  a fault of ours must not end the thread: mail would stay here
-                log.say(log.Level.ERROR, f"the backlog could not be sent on: {error!r}")
+                text = f"the backlog could not be sent on: {error!r}"
+                log.event(log.Matter.FAULT, text, log.Level.ERROR, reason=repr(error))
                 busy = False
             if not busy:
                 self.pulse.idle()
                 self._pause()
         self.pulse.end()
         self._client.close()
+
+    def _tell_spool(self, trouble: SpoolTrouble | None) -> None:
+        """What is wrong with the spool, or that it is over: once each, for there is a round each second."""
+        wrong = str(trouble) if trouble else ""
+        if trouble and wrong != self._wrong:
+            text = f"this host's spool can't be used now: {trouble}"
+            log.event(matter_of(trouble), text, log.Level.ERROR, reason=wrong)
+        elif self._wrong and not wrong:
+            log.event(log.Matter.SPOOL_BACK, "this host's spool can be used again", log.Level.NOTICE)
+        self._wrong = wrong
 
     def _pause(self) -> None:
         """Until there may be something to do; sooner when the postoffice is back, or the settings are new."""

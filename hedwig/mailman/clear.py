@@ -65,7 +65,8 @@ class Caution:
         self.why = f"the key goes to {url} in the clear, without TLS" if clear else ""
         if self.why:
             mend = "`hedwig open` on the postoffice host makes an https URL"
-            log.say(log.Level.WARNING, f"{self.why}: who can listen in on the way can send mail as this host; {mend}")
+            text = f"{self.why}: who can listen in on the way can send mail as this host; {mend}"
+            log.event(log.Matter.KEY_IN_CLEAR, text, log.Level.WARNING, reason=self.why)
 
     def _is_clear(self, url: str) -> bool:
         try:

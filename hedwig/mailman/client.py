@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hedwig.envelope import Envelope
+from hedwig.log import Matter
 from hedwig.mailman.connection import Answer, Broken, Connection, allowed
 from hedwig.pulse import STUCK
 from hedwig.reply import Reply, one_line
@@ -42,6 +43,11 @@ class NoVerdict(Exception):
         return self.status == UNAUTHORISED
 
     @property
+    def matter(self) -> Matter:
+        """Its kind in the journal."""
+        return Matter.KEY_REFUSED if self.status == UNAUTHORISED else Matter.POSTOFFICE_DOWN
+
+    @property
     def whole_batch(self) -> bool:
         """The request itself was refused (400, 413): its messages may fare better one by one."""
         return self.status in (400, 413)
@@ -57,6 +63,11 @@ class NoPostoffice(NoVerdict):
     def operators_turn(self) -> bool:
         """It is."""
         return True
+
+    @property
+    def matter(self) -> Matter:
+        """Another one than of a postoffice that is down."""
+        return Matter.KEY_MISSING
 
 
 @dataclass(frozen=True, slots=True)

@@ -203,10 +203,11 @@ class Conversation(SMTP):
             await self.obey(line)
         except Gone:
             raise
-        except Exception:  # noqa: BLE001
+        except Exception as error:  # noqa: BLE001
             # I8: a fault of ours is never the client's. It is told as temporary, logged whole, and survived.
             self.service.counters.faults += 1
-            log.say(log.Level.ERROR, f"fault while serving {self.peer}: {traceback.format_exc()}")
+            text = f"fault while serving {self.peer}: {traceback.format_exc()}"
+            log.event(log.Matter.FAULT, text, log.Level.ERROR, reason=repr(error), peer=self.peer)
             self._set_rset_state()
             if self._in_data:
                 # Where the data ends is unknown now, and none of it may be read as a command (I6).

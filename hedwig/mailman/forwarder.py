@@ -92,7 +92,7 @@ class Forwarder:
                 return Reply(452, "4.3.1", "this host's mail spool is full (spool_limit): try again later")
             await asyncio.wrap_future(self._spool.register([as_message(parcel, self.settings)]))
         except SpoolTrouble as trouble:
-            log.say(log.Level.ERROR, f"the spool can't take {parcel.queue_id}: {trouble}")
+            _tell("refused", submission, parcel, f"the spool can't take it: {trouble}", log.Level.ERROR)
             return Reply(451, "4.3.0", "this host can't store mail now: try again later")
         self.spooled += 1
         _tell("spooled", submission, parcel, self._link.why or "no verdict yet")

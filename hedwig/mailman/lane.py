@@ -109,7 +109,7 @@ class Lane:
             if not self._stopping:
                 self._link.no_verdict(trouble)
         except Exception as error:  # noqa: BLE001  a fault of ours must not end the thread: the messages are spooled
-            log.say(log.Level.ERROR, f"a batch could not be sent: {error!r}")
+            log.event(log.Matter.FAULT, f"a batch could not be sent: {error!r}", log.Level.ERROR, reason=repr(error))
         with self._wake:
             self._in_flight = ()
         for ride, verdict in zip(batch, verdicts, strict=True):

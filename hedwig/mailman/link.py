@@ -35,7 +35,8 @@ class Link:
             self.why = ""
         if was_down:
             self.changed.set()
-            log.say(log.Level.NOTICE, "the postoffice answers again: what waits in the spool is sent on")
+            back = "the postoffice answers again: what waits in the spool is sent on"
+            log.event(log.Matter.POSTOFFICE_BACK, back, log.Level.NOTICE)
 
     def no_verdict(self, trouble: NoVerdict) -> None:
         """A request ended without a verdict: the link is down, unless it is about one message only, which the
@@ -55,7 +56,8 @@ class Link:
         if news:
             level = log.Level.ALERT if trouble.operators_turn else log.Level.WARNING
             mend = "; compare fqdn and key in mailman.yml with `hedwig key list` there" if trouble.status == 401 else ""
-            log.say(level, f"{trouble}{mend}: new mail waits in this host's spool")
+            text = f"{trouble}{mend}: new mail waits in this host's spool"
+            log.event(trouble.matter, text, level, reason=str(trouble))
 
     def reloaded(self, settings: Mailman) -> None:
         """URL, key or CA may be others now: ask again at once."""

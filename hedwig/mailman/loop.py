@@ -28,6 +28,7 @@ from hedwig.mailman.listener import KIND, Listener
 from hedwig.settings import Mailman
 from hedwig.spool import SpoolTrouble, owner
 from hedwig.spool.sqlite import SqliteSpool, open_spool
+from hedwig.spool.trouble import matter_of
 from hedwig.supervisor import Supervisor
 
 STOP_TIME = 20.0  # seconds for messages whose data is complete
@@ -58,7 +59,9 @@ def run(
         if not lock.take():
             return _no_start(supervisor, f"another mailman uses {settings.spool}: it holds {lock.path}")
         spool = open_spool(settings.spool)
-    except (OSError, SpoolTrouble) as error:
+    except SpoolTrouble as error:
+        return _no_start(supervisor, f"the spool {settings.spool} can't be used: {error}", matter_of(error))
+    except OSError as error:
         return _no_start(supervisor, f"the spool {settings.spool} can't be used: {error}")
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -69,8 +72,8 @@ def run(
     return 0
 
 
-def _no_start(supervisor: Supervisor, why: str) -> int:
-    log.say(log.Level.ERROR, why)
+def _no_start(supervisor: Supervisor, why: str, matter: log.Matter = log.Matter.CANNOT_START) -> int:
+    log.event(matter, why, log.Level.ERROR, reason=why)
     supervisor.status(why)
     return 1
 

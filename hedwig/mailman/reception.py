@@ -78,6 +78,7 @@ class Reception:
 
     def _give_up(self, error: OSError) -> None:
         spool = self._service.settings.spool
-        log.say(log.Level.ERROR, f"no room beside {spool} for a large letter that is arriving: {error}")
+        text = f"no room beside {spool} for a large letter that is arriving: {error}"
+        log.event(log.Matter.SPOOL_TROUBLE, text, log.Level.ERROR, reason=str(error))
         self.no_room = True
         self.intake.discard()

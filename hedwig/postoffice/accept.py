@@ -22,9 +22,11 @@ from hedwig.postoffice.submission import Submission
 from hedwig.reply import Reply
 from hedwig.settings import Postoffice
 from hedwig.spool import Intake, NewMessage, Outcome, Registered, SpoolTrouble, Waiting
+from hedwig.spool.trouble import matter_of
 
 COMMIT_WITHIN = 30.0  # seconds, and one more for each 1 MiB
 SLOW = 2.0  # seconds after which a waiting request is a sign that the spool is stuck
+SAY_AGAIN = 60.0  # seconds between lines about a spool whose trouble stays the same
 _NAMED = 5
 
 Notice = Callable[[Sequence[Waiting]], None]
@@ -79,6 +81,7 @@ class Acceptance:
         self.accepted = 0  # messages, since the start
         self._counting = threading.Lock()
         self._trouble = ("", 0.0)  # what the spool said last, and when; "" after a success
+        self._said_at = 0.0
         self._intake = intake
         self._notice = notice
         self._settings = settings
@@ -97,17 +100,30 @@ class Acceptance:
                 answers = self._intake.register(messages).result(patience)
             except (SpoolTrouble, FutureTimeout) as error:
                 trouble = str(error) or "no commit in time"
-                self._trouble = (trouble, self._clock())
-                log.say(log.Level.ERROR, f"{len(messages)} from {client} not accepted: {trouble}")
+                self._troubled(error, trouble, f"{len(messages)} from {client} not accepted")
                 reply = Reply(451, "4.3.1", f"the postoffice's spool can't take it now: {trouble}")
                 return [Verdict(message.queue_id, reply) for message in messages]
-        self._trouble = ("", 0.0)
+        self._recovered()
         waiting = [delivery for answer in answers for delivery in answer.deliveries]
         if waiting:
             self._notice(waiting)
         with self._counting:
             self.accepted += sum(answer.outcome is Outcome.ACCEPTED for answer in answers)
         return [self._verdict(message, answer) for message, answer in zip(messages, answers, strict=True)]
+
+    def _troubled(self, error: Exception, trouble: str, what: str) -> None:
+        """Said when it begins, when it becomes another, and then once a minute: clients try again and again."""
+        now = self._clock()
+        if trouble != self._trouble[0] or now - self._said_at >= SAY_AGAIN:
+            self._said_at = now
+            matter = matter_of(error) if isinstance(error, SpoolTrouble) else log.Matter.SPOOL_TROUBLE
+            log.event(matter, f"{what}: {trouble}", log.Level.ERROR, reason=trouble)
+        self._trouble = (trouble, now)
+
+    def _recovered(self) -> None:
+        if self._trouble[0]:
+            self._trouble = ("", 0.0)
+            log.event(log.Matter.SPOOL_BACK, "the spool takes messages again", log.Level.NOTICE)
 
     def trouble(self) -> str:
         """What the spool said when it last failed, if that was within a minute and nothing has worked since."""

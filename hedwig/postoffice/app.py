@@ -76,7 +76,8 @@ def application(room: Room) -> Application:
         except Exception as error:  # noqa: BLE001 -- the last line of defence: whatever it is, it is our fault (I8)
             frame = traceback.extract_tb(error.__traceback__)[-1]
             where = f"{frame.filename.rpartition('/')[2]}:{frame.lineno}"
-            log.say(log.Level.ERROR, f"a request could not be served: {type(error).__name__} at {where}: {error}")
+            text = f"a request could not be served: {type(error).__name__} at {where}: {error}"
+            log.event(log.Matter.FAULT, text, log.Level.ERROR, reason=repr(error))
             refusal = Refusal(503, "4.3.0", "something is wrong with this postoffice; its log says what", 30)
             start_response("503 Service Unavailable", list(refusal.headers().items()), sys.exc_info())
             return [refusal.body()]
@@ -184,7 +185,8 @@ class _Interface:
             raise Refusal(503, "4.3.5", f"no key can be checked just now: {self._room.clients.unread}", retry_after=30)
         if client is None:
             peer = bottle.request.environ.get("REMOTE_ADDR", "")
-            log.say(log.Level.WARNING, f"401: fqdn {shown(fqdn)} from {peer}: no such client, or a wrong key")
+            text = f"401: fqdn {shown(fqdn)} from {peer}: no such client, or a wrong key"
+            log.event(log.Matter.STRANGER, text, log.Level.WARNING, client=shown(fqdn), peer=peer)
             raise Refusal(
                 401, "5.7.8", "fqdn and key don't fit: run `hedwig key add FQDN` on the postoffice host, use its lines"
             )

@@ -93,7 +93,7 @@ class Clients:
                     )
         if trouble != self._trouble and trouble:
             kept = "the keys stay as they were" if self._was_read else "no host can hand in mail"
-            log.say(log.Level.ERROR, f"{trouble}: {kept}")
+            log.event(log.Matter.CONFIG_BROKEN, f"{trouble}: {kept}", log.Level.ERROR, file=self._directory)
         self._trouble = trouble
         if trouble:
             return
@@ -114,6 +114,6 @@ class Clients:
             files[name] = self._load(path)
         except ConfigError as error:
             kept = "the last good one stays" if name in files else "this host can't send"
-            log.say(log.Level.ERROR, f"{error} ({kept})")
+            log.event(log.Matter.CONFIG_BROKEN, f"{error} ({kept})", log.Level.ERROR, file=path)
         except OSError as error:
-            log.say(log.Level.ERROR, f"{path}: {error.strerror}")
+            log.event(log.Matter.CONFIG_BROKEN, f"{path}: {error.strerror}", log.Level.ERROR, file=path)

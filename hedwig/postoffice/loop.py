@@ -37,6 +37,7 @@ from hedwig.queue.beanstalk import open_queue
 from hedwig.settings import KIB, Postoffice
 from hedwig.spool import SpoolTrouble, owner
 from hedwig.spool.sqlite import SqliteSpool, open_spool
+from hedwig.spool.trouble import matter_of
 from hedwig.supervisor import Supervisor
 
 FINISH_WITHIN = 40.0  # seconds for requests in flight when stopping
@@ -57,7 +58,9 @@ def run(settings: Postoffice, config_file: Path | str, reload: Reload, superviso
         if not lock.take():
             return _no_start(supervisor, f"another postoffice uses {settings.spool}: it holds {lock.path}")
         daemon = Daemon(settings, Path(config_file), reload, supervisor)
-    except (OSError, SpoolTrouble, ValueError) as error:
+    except SpoolTrouble as error:
+        return _no_start(supervisor, f"postoffice can't start: {error}", matter_of(error))
+    except (OSError, ValueError) as error:
         return _no_start(supervisor, f"postoffice can't start: {error}")
 
     def on_stop(_number: int, _frame: FrameType | None) -> None:
@@ -74,15 +77,16 @@ def run(settings: Postoffice, config_file: Path | str, reload: Reload, superviso
     except Exception as error:  # noqa: BLE001 -- whatever it is: systemd shall start a process that works
         frame = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{frame.filename.rpartition('/')[2]}:{frame.lineno}"
-        log.say(log.Level.ALERT, f"postoffice ends, for it can't go on: {error!r} at {where}")
+        text = f"postoffice ends, for it can't go on: {error!r} at {where}"
+        log.event(log.Matter.FAULT, text, log.Level.ALERT, reason=repr(error))
         return 1
     finally:
         lock.give_back()
     return 0
 
 
-def _no_start(supervisor: Supervisor, why: str) -> int:
-    log.say(log.Level.ERROR, why)
+def _no_start(supervisor: Supervisor, why: str, matter: log.Matter = log.Matter.CANNOT_START) -> int:
+    log.event(matter, why, log.Level.ERROR, reason=why)
     supervisor.status(why)
     return 1
 
@@ -191,7 +195,8 @@ class Daemon:
     def _use(self, new: Postoffice) -> None:
         for name in _FIXED:
             if getattr(new, name) != getattr(self._settings, name):
-                log.say(log.Level.WARNING, f"{name} has changed in the file; it takes effect at the next start")
+                text = f"{name} has changed in the file; it takes effect at the next start"
+                log.event(log.Matter.NEEDS_RESTART, text, log.Level.WARNING, reason=name)
         self._settings = new
         self.server.change(new)
 

@@ -28,7 +28,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from hedwig.spool import SpoolTrouble
-from hedwig.spool.trouble import SPOOL_ERRORS, damaged, trouble
+from hedwig.spool.trouble import SPOOL_ERRORS, Damaged, Newer, damaged, trouble
 from hedwig.spool.turn import Turn
 
 SCHEMA = 2
@@ -153,7 +153,7 @@ def _is_ready(path: str) -> bool:
             return False
         (application,) = db.execute("PRAGMA application_id").fetchone()
         if application != APPLICATION or "meta" not in tables:
-            raise SpoolTrouble(f"{path} is an SQLite database, but not a spool: correct `spool:` in the config")
+            raise Damaged(f"{path} is an SQLite database, but not a spool: correct `spool:` in the config")
         meta = dict(db.execute("SELECT name, value FROM meta"))
     finally:
         db.close()
@@ -171,7 +171,7 @@ def see_release(db: sqlite3.Connection) -> None:
 
 def _see_release(meta: dict[str, int], spool: str) -> None:
     if meta["oldest"] > SCHEMA:
-        raise SpoolTrouble(
+        raise Newer(
             f"{spool} was written by a newer hedwig (schema {meta['schema']}; this release knows {SCHEMA}): "
             "upgrade hedwig on this host; nothing was changed"
         )

@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+from hedwig.log import Matter
 from hedwig.spool import SpoolTrouble
 
 SPOOL_ERRORS = (sqlite3.Error, OSError)
@@ -33,6 +34,21 @@ _SYSTEM = {
 }
 
 
+class Damaged(SpoolTrouble):
+    """The file is no spool, or a broken one: time won't mend it."""
+
+
+class Newer(SpoolTrouble):
+    """A newer release has reshaped the spool: this one must leave it alone."""
+
+
+def matter_of(error: SpoolTrouble) -> Matter:
+    """Its kind in the journal."""
+    if isinstance(error, Damaged):
+        return Matter.SPOOL_DAMAGED
+    return Matter.NEWER_SCHEMA if isinstance(error, Newer) else Matter.SPOOL_TROUBLE
+
+
 def trouble(error: Exception, path: str) -> SpoolTrouble:
     """`error` of the spool at `path`, as the SpoolTrouble that callers see."""
     if isinstance(error, SpoolTrouble):
@@ -48,9 +64,9 @@ def trouble(error: Exception, path: str) -> SpoolTrouble:
     return SpoolTrouble(_SQLITE.get(code, "{path}: {error}").format(path=path, error=error))
 
 
-def damaged(path: str) -> SpoolTrouble:
+def damaged(path: str) -> Damaged:
     """For a file that is no database, or a broken one."""
-    return SpoolTrouble(
+    return Damaged(
         f"{path} is damaged, or no spool at all: move it away with its -wal and -shm files and start again; "
         "`sqlite3 FILE .recover` may save what it holds"
     )

@@ -18,6 +18,7 @@ from hedwig.queue import DEFAULT_LANE, Hint, Queue, QueueDown
 from hedwig.reply import Stage
 from hedwig.smtp import Said
 from hedwig.spool import Claim, Pause, Preview, SpoolTrouble
+from hedwig.spool.trouble import matter_of
 from hedwig.worker.bag import LOADED
 from hedwig.worker.route import Route, Unroutable
 from hedwig.worker.tools import Tools
@@ -64,6 +65,7 @@ class Claimer:
         self._aside: dict[str, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.trouble = ""  # why nothing new is taken
+        self._back = log.Matter.QUEUE_BACK  # what is said when that is over
         self.beat = time.monotonic()
 
     def stop(self) -> None:
@@ -98,7 +100,7 @@ class Claimer:
                     self._tell_trouble("")
             except (QueueDown, SpoolTrouble) as trouble:
                 spool_failed = isinstance(trouble, SpoolTrouble)
-                self._tell_trouble(str(trouble))
+                self._tell_trouble(str(trouble), _matter(trouble))
                 await asyncio.sleep(TROUBLE_PAUSE)
         await asyncio.gather(*self._tasks)
         await loop.run_in_executor(self._hands, self._queue.close)
@@ -108,12 +110,13 @@ class Claimer:
     def _reserve(self, limit: int) -> list[Hint]:
         return self._queue.reserve([DEFAULT_LANE], limit, RESERVE_TIME)
 
-    def _tell_trouble(self, trouble: str) -> None:
+    def _tell_trouble(self, trouble: str, matter: log.Matter = log.Matter.QUEUE_DOWN) -> None:
         if trouble != self.trouble:
             if trouble:
-                log.say(log.Level.WARNING, f"no new deliveries are taken: {trouble}")
+                log.event(matter, f"no new deliveries are taken: {trouble}", log.Level.WARNING, reason=trouble)
+                self._back = log.Matter.QUEUE_BACK if matter is log.Matter.QUEUE_DOWN else log.Matter.SPOOL_BACK
             else:
-                log.say(log.Level.NOTICE, "deliveries are taken again")
+                log.event(self._back, "deliveries are taken again", log.Level.NOTICE)
         self.trouble = trouble
 
     async def _take(self, hints: Sequence[Hint]) -> None:
@@ -213,8 +216,13 @@ class Claimer:
                 else:
                     self._carrier.conclude(claim, route)
             except Exception as error:  # noqa: BLE001  the others of the batch must not stay in nobody's hands
-                log.say(log.Level.ERROR, f"{claim.queue_id}: put off, for it could not be dealt with: {error!r}")
+                text = f"put off, for it could not be dealt with: {error!r}"
+                log.event(log.Matter.FAULT, text, log.Level.ERROR, queue_id=claim.queue_id, reason=repr(error))
                 self._carrier.put_off(claim, repr(error))
+
+
+def _matter(trouble: QueueDown | SpoolTrouble) -> log.Matter:
+    return matter_of(trouble) if isinstance(trouble, SpoolTrouble) else log.Matter.QUEUE_DOWN
 
 
 def _of_site(promised: dict[Route, int], route: Route) -> int:
@@ -227,5 +235,6 @@ def _route_of(destination: str, task: "asyncio.Future[Route | Unroutable]") -> R
     error = task.exception()
     if error is None:
         return task.result()
-    log.say(log.Level.ERROR, f"the route of {destination} could not be found: {error!r}")
+    text = f"the route of {destination} could not be found: {error!r}"
+    log.event(log.Matter.FAULT, text, log.Level.ERROR, reason=repr(error))
     return Unroutable(destination, Said(Stage.LOCAL, None, f"the route could not be found: {error!r}"))

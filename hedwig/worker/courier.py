@@ -77,7 +77,8 @@ class Courier:
             self._interrupted("the worker was stopped before the reply came")
             raise
         except Exception as error:  # noqa: BLE001  whatever broke here, the claim must not stay in our hands
-            log.say(log.Level.ERROR, f"{self._state.site.key}: a delivery broke off: {error!r}")
+            text = f"{self._state.site.key}: a delivery broke off: {error!r}"
+            log.event(log.Matter.FAULT, text, log.Level.ERROR, reason=repr(error))
             self._interrupted(f"the delivery broke off: {error!r}")
         finally:
             self._drop()

@@ -77,7 +77,8 @@ def conclude(
         try:
             made = bounce(About(claim, original(), rules.reporting, rules.retry.expire), action, whom, now)
         except Exception as error:  # noqa: BLE001  what was delivered must be recorded, whatever a bounce trips over
-            log.say(log.Level.ALERT, f"{claim.queue_id}: <{claim.mailfrom}> can't be told: {error!r}")
+            text = f"<{claim.mailfrom}> can't be told: {error!r}"
+            log.event(log.Matter.FAULT, text, log.Level.ALERT, queue_id=claim.queue_id, reason=repr(error))
             return
         bounces.extend([made] if made else [])
 

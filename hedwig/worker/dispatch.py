@@ -91,7 +91,8 @@ class Dispatch:
         if not crew:
             del self._of_site[route.site]
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.say(log.Level.ERROR, f"{route.site.key}: a delivery broke off: {error!r}")
+            text = f"{route.site.key}: a delivery broke off: {error!r}"
+            log.event(log.Matter.FAULT, text, log.Level.ERROR, reason=repr(error))
         if state.waiting and not crew and not self._winding_down:
             self._start(state, route)  # something came while the last courier was on its way out
 

@@ -58,5 +58,6 @@ def free_dead_owners(spool: Work, myself: str, settings: Worker) -> list[Waiting
             finally:
                 lock.give_back()
     except (SpoolTrouble, OSError) as trouble:
-        log.say(log.Level.WARNING, f"claims of dead workers can't be freed now: {trouble}")
+        text = f"claims of dead workers can't be freed now: {trouble}"
+        log.event(log.Matter.SPOOL_TROUBLE, text, log.Level.WARNING, reason=str(trouble))
     return ready

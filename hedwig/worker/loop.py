@@ -24,6 +24,7 @@ from hedwig.queue.beanstalk import open_queue
 from hedwig.settings import Worker, changed
 from hedwig.spool import Kind, SpoolTrouble, owner
 from hedwig.spool.sqlite import SqliteSpool, open_spool
+from hedwig.spool.trouble import matter_of
 from hedwig.supervisor import Supervisor
 from hedwig.worker import myself
 from hedwig.worker.bag import Bag
@@ -79,7 +80,7 @@ def run(
 
 
 def _no_start(supervisor: Supervisor, why: str) -> int:
-    log.say(log.Level.ERROR, why)
+    log.event(log.Matter.CANNOT_START, why, log.Level.ERROR, reason=why)
     supervisor.status(why)
     return 1
 
@@ -113,7 +114,7 @@ async def _spool(settings: Worker, stopping: asyncio.Event, supervisor: Supervis
         except SpoolTrouble as trouble:
             if str(trouble) != said:
                 said = str(trouble)
-                log.say(log.Level.WARNING, f"waiting for the spool: {said}")
+                log.event(matter_of(trouble), f"waiting for the spool: {said}", log.Level.WARNING, reason=said)
                 supervisor.ready(f"waiting for the spool: {said}")
         supervisor.pet()
         try:
@@ -234,7 +235,8 @@ class _Life:
         """New settings; finding our own name may ask DNS, so not in the event loop."""
         for name in changed(self._started_with, settings):
             if name not in LIVE:
-                log.say(log.Level.WARNING, f"{name} has changed in the file; it takes effect at the next start")
+                text = f"{name} has changed in the file; it takes effect at the next start"
+                log.event(log.Matter.NEEDS_RESTART, text, log.Level.WARNING, reason=name)
         self._settings = settings
         me = await asyncio.get_running_loop().run_in_executor(None, myself.find, settings)
         self._router.myself = me

@@ -28,10 +28,9 @@ def ehlo_name() -> str:
     name = _confirmed_ptr(address)
     if name:
         return name
-    log.say(
-        log.Level.WARNING,
-        f"this host has no full name: EHLO gives [{address}], which many receivers refuse; set `ehlo:` in worker.yml",
-    )
+    reason = f"this host has no full name: EHLO gives [{address}]"
+    text = f"{reason}, which many receivers refuse; set `ehlo:` in worker.yml"
+    log.event(log.Matter.NO_NAME, text, log.Level.WARNING, reason=reason)
     return f"[{address}]"
 
 

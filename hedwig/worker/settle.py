@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from hedwig import log
 from hedwig.spool import Claim, Kind, Settlement, SpoolTrouble, Waiting, Work
+from hedwig.spool.trouble import matter_of
 from hedwig.worker import journal
 from hedwig.worker.delivery import Conclusion
 
@@ -77,7 +78,7 @@ class Settler:
             try:
                 settled = await asyncio.wrap_future(self._spool.settle([each.conclusion.settlement for each in batch]))
             except SpoolTrouble as trouble:
-                self._troubled(str(trouble))
+                self._troubled(trouble)
                 await asyncio.sleep(TROUBLE_PAUSE)
                 continue
             self._recovered()
@@ -98,14 +99,16 @@ class Settler:
             if due:
                 self._hint(due)
 
-    def _troubled(self, why: str) -> None:
+    def _troubled(self, trouble: SpoolTrouble) -> None:
+        why = str(trouble)
         if why != self.trouble:
-            log.say(log.Level.ALERT, f"outcomes can't be written: {why}; nothing new is sent until they can")
+            text = f"outcomes can't be written: {why}; nothing new is sent until they can"
+            log.event(matter_of(trouble), text, log.Level.ALERT, reason=why)
         self.trouble = why
 
     def _recovered(self) -> None:
         if self.trouble:
-            log.say(log.Level.NOTICE, "outcomes can be written again")
+            log.event(log.Matter.SPOOL_BACK, "outcomes can be written again", log.Level.NOTICE)
         self.trouble = ""
 
     def _tell(self, ending: Ending) -> None:

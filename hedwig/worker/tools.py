@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from hedwig import log
 from hedwig.smtp import Deadlines
 from hedwig.spool import Claim, SpoolTrouble, Work
+from hedwig.spool.trouble import matter_of
 from hedwig.worker.bag import Bag
 from hedwig.worker.delivery import Rules
 from hedwig.worker.dots import DotMarks
@@ -45,7 +46,8 @@ class Tools:
             try:
                 return next(iter(self.spool.body(claim.message)), b"")
             except SpoolTrouble as trouble:  # a bounce without the original's header is better than none
-                log.say(log.Level.ERROR, f"{claim.queue_id}: the message can't be read for its bounce: {trouble}")
+                text = f"the message can't be read for its bounce: {trouble}"
+                log.event(matter_of(trouble), text, log.Level.ERROR, queue_id=claim.queue_id, reason=str(trouble))
                 return b""
 
         return beginning

@@ -8,12 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from hedwig.log import message_id
+from hedwig.log import Matter, message_id
 from hedwig.spool import Kind
 
 ROOT = Path(__file__).parents[2]
 CATALOG = ROOT / "systemd" / "hedwig.catalog"
-FIELDS = {"QUEUE_ID", "CLIENT", "SENDER", "RCPT", "SITE", "MX", "REPLY", "STATUS", "DELAY", "ATTEMPT", "TLS"}
+FIELDS = {
+    *("QUEUE_ID", "CLIENT", "SENDER", "RCPT", "SITE", "MX", "REPLY", "STATUS", "DELAY", "ATTEMPT", "TLS"),
+    *("REASON", "PLACE", "FILE", "PEER"),
+}
+SOURCES = [path for path in (ROOT / "hedwig").rglob("*.py") if path.name != "log.py"]
 
 
 def entries():
@@ -42,10 +46,38 @@ def kinds_in(path):
 
 
 def test_each_kind_in_the_code_has_an_entry_and_no_other():
-    """Kinds come from the spool's words, and from what the rooms say."""
-    used = {str(kind) for kind in Kind}.union(*(kinds_in(path) for path in (ROOT / "hedwig").rglob("*.py")))
+    """Kinds come from the spool's words, from what the rooms say of messages, and from matters of the daemons."""
+    used = {str(kind) for kind in Kind}.union(*(kinds_in(path) for path in SOURCES))
     assert {"accepted", "spooled", "refused"} <= used
-    assert set(entries()) == used
+    assert set(entries()) == used | {str(matter) for matter in Matter}
+
+
+def test_each_matter_of_a_daemon_is_told_somewhere():
+    """A kind that nobody writes would be a promise without a line."""
+    written = "".join(path.read_text(encoding="utf-8") for path in SOURCES)
+    assert [matter.name for matter in Matter if not re.search(rf"\bMatter\.{matter.name}\b", written)] == []
+
+
+def matters_told():
+    """(kind, the fields that are passed) of each log.event(Matter.X, ...); "" where the kind is found out first."""
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "log.event":
+                kind, passed = ast.unparse(node.args[0]), {word.arg.upper() for word in node.keywords}
+                if "Matter." in kind:
+                    yield Matter[kind.rpartition(".")[2]].value, passed
+                elif "matter" in kind:
+                    yield "", passed
+
+
+def test_a_matters_entry_names_no_field_that_its_line_lacks():
+    """`journalctl -x` would show a gap there."""
+    known = entries()
+    told = list(matters_told())
+    assert len(told) > 20
+    for kind, passed in told:
+        named = set(re.findall(r"@HEDWIG_(\w+)@", known[kind][1])) if kind else {"REASON"}
+        assert named <= passed, f"{kind} lacks {named - passed}"
 
 
 @pytest.mark.parametrize("kind", entries())
