@@ -19,7 +19,7 @@ from typing import Protocol
 from hedwig import log, settings
 from hedwig.mailman import Submission, Submit
 from hedwig.mailman.access import Access
-from hedwig.mailman.quiet import Quiet
+from hedwig.quiet import Quiet
 from hedwig.reply import Reply
 
 LARGE = 256 * 1024  # octets; a letter beyond it goes to disk while it arrives

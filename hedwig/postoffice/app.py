@@ -36,7 +36,8 @@ from hedwig.postoffice.clients import Clients
 from hedwig.postoffice.forms import PIECE, Form
 from hedwig.postoffice.letter import Letter, read_letter
 from hedwig.postoffice.refusal import Refusal, Unacceptable, as_http, malformed
-from hedwig.postoffice.submission import Submission, envelope_of, in_file, needs_smtputf8, shown
+from hedwig.postoffice.strangers import Strangers
+from hedwig.postoffice.submission import Submission, envelope_of, in_file, needs_smtputf8
 from hedwig.reply import Reply
 from hedwig.settings import MIB, Postoffice
 from hedwig.spool import Body, Bytes
@@ -94,6 +95,7 @@ class _Interface:
         self._large = threading.BoundedSemaphore(LARGE_AT_A_TIME)
         self._may_wait = threading.BoundedSemaphore(max(LARGE_AT_A_TIME, room.settings().threads - THREADS_LEFT))
         self._whole = threading.Lock()
+        self._strangers = Strangers(room.clock)
 
     def form(self) -> Any:
         """`POST /`."""
@@ -184,9 +186,7 @@ class _Interface:
         if client is None and self._room.clients.unread:
             raise Refusal(503, "4.3.5", f"no key can be checked just now: {self._room.clients.unread}", retry_after=30)
         if client is None:
-            peer = bottle.request.environ.get("REMOTE_ADDR", "")
-            text = f"401: fqdn {shown(fqdn)} from {peer}: no such client, or a wrong key"
-            log.event(log.Matter.STRANGER, text, log.Level.WARNING, client=shown(fqdn), peer=peer)
+            self._strangers.tell(fqdn, str(bottle.request.environ.get("REMOTE_ADDR", "")))
             raise Refusal(
                 401, "5.7.8", "fqdn and key don't fit: run `hedwig key add FQDN` on the postoffice host, use its lines"
             )

@@ -3,7 +3,7 @@
 import pytest
 from mailman_fixtures import event_loop, journal, mailman  # noqa: F401
 
-from hedwig.mailman.quiet import LINES
+from hedwig.quiet import LINES
 
 
 async def test_many_bad_recipients_do_not_cost_the_good_ones_their_letter():

@@ -224,3 +224,14 @@ def test_memory_with_letters_to_very_many(own: Host) -> None:
     assert codes == [250] * 12
     assert own.memory() < 180 * MIB
     assert slowest < 10
+
+
+def test_a_wrong_key_in_a_loop_fills_no_journal(own: Host) -> None:
+    """A mailman whose key was revoked, by either interface: one line for all of it, and its neighbour has its own."""
+    own.start()
+    for _ in range(30):
+        assert own.batch(frame(), FQDN, "revoked")[0] == 401
+    assert own.batch(frame(), "other.example", "revoked")[0] == 401
+    told = [line for line in own.logged().splitlines() if "401" in line]
+    assert len(told) == 2
+    assert f"fqdn '{FQDN}' from 127.0.0.1: no such client, or a wrong key" in told[0]

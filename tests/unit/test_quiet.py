@@ -1,6 +1,6 @@
 """Refusals in a loop don't fill the journal."""
 
-from hedwig.mailman.quiet import LINES, MINUTE, PEERS, Quiet
+from hedwig.quiet import LINES, MINUTE, PEERS, Quiet
 
 
 def test_the_first_refusals_of_a_minute_are_told_the_rest_counted() -> None:

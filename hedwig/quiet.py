@@ -1,7 +1,7 @@
 """Keeps a peer that is refused in a loop from filling the journal: honest entries would drown, or be dropped.
 
 The first LINES refusals of a peer in a minute have their line; the others are counted, and the count is told with the
-peer's first refusal after that minute.
+peer's first refusal after that minute. A peer is an address, or whatever else repeats itself. Not thread-safe.
 """
 
 from dataclasses import dataclass
