@@ -1,5 +1,5 @@
-"""`hedwig config check`: every fault of every file, at once. `config sample` and `config man` print what comes from
-settings.py: a file with all defaults, and its manual page.
+"""`hedwig config check`: every fault of every file, at once, and of the certificates that mailman shall trust.
+`config sample` and `config man` print what comes from settings.py: a file with all defaults, and its manual page.
 """
 
 import json
@@ -9,10 +9,21 @@ from pathlib import Path
 
 import click
 
+from hedwig.cli import ca_file as ca_files
 from hedwig.cli.manual import manual
 from hedwig.cli.sample import FILES, sample
 from hedwig.cli.terminal import clean
-from hedwig.config import ConfigError, Problem, load_client, load_mailman, load_postoffice, load_worker, warnings
+from hedwig.config import (
+    ConfigError,
+    Problem,
+    Unfit,
+    load_client,
+    load_mailman,
+    load_postoffice,
+    load_worker,
+    warnings,
+)
+from hedwig.config.document import line_of
 from hedwig.settings import Mailman, Postoffice, Worker
 
 Settings = Mailman | Postoffice | Worker
@@ -114,8 +125,22 @@ class _Report:
             self.cautions.append(
                 f"{file}: no postoffice ({missing} missing): mailman keeps all mail; `hedwig setup` asks for it"
             )
-        self.sound.append(str(file))
+        if not isinstance(settings, Mailman) or self._ca_file_serves(file, settings.ca_file):
+            self.sound.append(str(file))
         return settings
+
+    def _ca_file_serves(self, file: Path, ca_file: str) -> bool:
+        if not ca_file:
+            return True
+        if hidden := ca_files.hidden(Path(ca_file)):
+            self.cautions.append(f"{file}: ca_file: {hidden}")
+        try:
+            ca_files.look_at(Path(ca_file))
+        except Unfit as error:
+            line = line_of(file, "ca_file")
+            self.faults.append(Problem(str(file), line, "ca_file", error.wrong, error.right))
+            return False
+        return True
 
     def compare(self, loaded: Mapping[str, Settings]) -> None:
         """What only shows when two files lie side by side."""

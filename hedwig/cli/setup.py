@@ -12,6 +12,7 @@ from typing import TextIO
 
 import click
 
+from hedwig.cli import ca_file as ca_files
 from hedwig.cli import yamltext
 from hedwig.cli.files import changing, replace
 from hedwig.cli.keys import Fqdn, Url
@@ -59,6 +60,7 @@ def setup(config_dir: Path, check: bool, **given: str | TextIO | None) -> None:
         except ConfigError as error:
             raise click.ClickException(f"{error}\nNothing was changed.") from None
     click.echo(f"{clean(str(file))}: {'written' if new != old else 'already so'}")
+    _look_at_ca_file(values.get("ca_file", ""))
     if check:
         _check(file)
     click.echo("Then: systemctl reload hedwig-mailman")
@@ -110,6 +112,18 @@ def _edited(file: Path, text: str, values: dict[str, str]) -> str:
 
 def _now(file: Path, text: str, name: str) -> str | None:
     return next(iter(yamltext.items(file, text, name)), None)
+
+
+def _look_at_ca_file(ca_file: str) -> None:
+    """The line stays, as those do that the postoffice refuses: the file may be copied here a moment later."""
+    if not ca_file:
+        return
+    try:
+        ca_files.look_at(Path(ca_file))
+    except Unfit as error:
+        click.echo(f"warning: ca_file: {clean(str(error))}", err=True)
+    if hidden := ca_files.hidden(Path(ca_file)):
+        click.echo(f"warning: ca_file: {clean(hidden)}", err=True)
 
 
 def _check(file: Path) -> None:

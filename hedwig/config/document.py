@@ -90,6 +90,12 @@ def parse(path: Path, text: str) -> yaml.MappingNode | None:
     return node
 
 
+def line_of(path: Path, key: str) -> int:
+    """The line of a key of the top mapping, 0 where it isn't there; or ConfigError."""
+    root = parse(path, read_text(path))
+    return next((name.start_mark.line + 1 for name, _ in (root.value if root else []) if name.value == key), 0)
+
+
 def _refuse_tricks(path: Path, text: str) -> None:
     """Anchors, aliases, tags and deep nesting are seen in the events, before the composer recurses into them."""
     depth = 0
