@@ -28,10 +28,10 @@ from hedwig.mailman.client import (
     patience,
 )
 from hedwig.mailman.current import CurrentClient
+from hedwig.mailman.journal import tell_waited
 from hedwig.mailman.link import Link
 from hedwig.mailman.outcome import LATER, Passenger, by_verdict, too_late, waits
 from hedwig.pulse import Pulse
-from hedwig.reply import Reply
 from hedwig.settings import Mailman
 from hedwig.spool import POSTOFFICE, Claim, Intake, Look, Settlement, SpoolTrouble, State, Work
 from hedwig.spool.trouble import matter_of
@@ -222,7 +222,7 @@ class Backlog:
             claim = self._open.pop(settlement.delivery)
             for event in settlement.events:
                 if event.reply:
-                    _tell(claim, event.reply, event.at)
+                    tell_waited(claim, event.reply, event.at)
             if settlement.results and settlement.results[0].state is not State.DEFERRED:
                 self._in_vain.pop(settlement.delivery, None)
 
@@ -240,16 +240,3 @@ def _batches(passengers: Iterable[Passenger]) -> Iterator[list[Passenger]]:
         batch.append(passenger)
     if batch:
         yield batch
-
-
-def _tell(claim: Claim, reply: Reply, now: float) -> None:
-    forwarded = reply.code // 100 == 2
-    log.event(
-        "forwarded" if forwarded else "refused",
-        f"{'forwarded' if forwarded else 'not taken by the postoffice'}: from=<{claim.mailfrom}> "
-        f"size={claim.size} waited={now - claim.accepted_at:.1f}s: {reply}",
-        log.Level.INFO if forwarded else log.Level.NOTICE,
-        queue_id=claim.queue_id,
-        sender=claim.mailfrom,
-        reply=str(reply),
-    )

@@ -9,12 +9,11 @@ While the postoffice is down new messages go straight to the spool: the backlog 
 """
 
 import asyncio
-import time
 from dataclasses import replace
 
 from hedwig import log, queueid
 from hedwig.envelope import digest
-from hedwig.mailman import Submission
+from hedwig.mailman import Submission, journal
 from hedwig.mailman.client import NoVerdict, Parcel, PostofficeClient, Verdict, is_large
 from hedwig.mailman.lane import Lane
 from hedwig.mailman.link import Link
@@ -62,10 +61,10 @@ class Forwarder:
             return await self._keep(submission, parcel)
         if verdict.reply.code // 100 == 2:
             self.forwarded += 1
-            _tell("forwarded", submission, parcel, verdict.reply)
+            journal.tell("forwarded", submission, parcel, verdict.reply)
             return Reply(250, "2.0.0", f"queued as {parcel.queue_id}")
         self.refused += 1
-        _tell("refused", submission, parcel, verdict.reply, log.Level.NOTICE)
+        journal.tell("refused", submission, parcel, verdict.reply, log.Level.NOTICE)
         return verdict.reply
 
     async def _verdict(self, parcel: Parcel) -> Verdict | None:
@@ -88,14 +87,14 @@ class Forwarder:
     async def _keep(self, submission: Submission, parcel: Parcel) -> Reply:
         try:
             if not await self._room.take(len(parcel.body), self.settings.spool_limit):
-                _tell("refused", submission, parcel, "the spool of this host is full", log.Level.WARNING)
+                journal.tell("refused", submission, parcel, "the spool of this host is full", log.Level.WARNING)
                 return Reply(452, "4.3.1", "this host's mail spool is full (spool_limit): try again later")
             await asyncio.wrap_future(self._spool.register([as_message(parcel, self.settings)]))
         except SpoolTrouble as trouble:
-            _tell("refused", submission, parcel, f"the spool can't take it: {trouble}", log.Level.ERROR)
+            journal.tell("refused", submission, parcel, f"the spool can't take it: {trouble}", log.Level.ERROR)
             return Reply(451, "4.3.0", "this host can't store mail now: try again later")
         self.spooled += 1
-        _tell("spooled", submission, parcel, self._link.why or "no verdict yet")
+        journal.tell("spooled", submission, parcel, self._link.why or "no verdict yet")
         return Reply(250, "2.0.0", f"queued as {parcel.queue_id}")
 
     def stop(self) -> None:
@@ -134,21 +133,3 @@ def as_message(parcel: Parcel, settings: Mailman) -> NewMessage:
         smtputf8=parcel.smtputf8,
     )
 
-
-def _tell(
-    kind: str, submission: Submission, parcel: Parcel, why: Reply | str, level: log.Level = log.Level.INFO
-) -> None:
-    """The journal's line on one submission."""
-    envelope = parcel.envelope
-    others = f" and {len(envelope.rcpttos) - 1} more" if len(envelope.rcpttos) > 1 else ""
-    log.event(
-        kind,
-        f"{kind}: from=<{envelope.mailfrom}> to=<{envelope.rcpttos[0]}>{others} size={len(parcel.body)} "
-        f"peer={submission.peer} delay={time.time() - parcel.accepted_at:.3f}s: {why}",
-        level,
-        queue_id=parcel.queue_id,
-        sender=envelope.mailfrom,
-        rcpt=envelope.rcpttos[0],
-        peer=submission.peer,
-        reply=str(why),
-    )

@@ -35,12 +35,12 @@ def words(node):
 
 
 def kinds_in(path):
-    """Kinds that a module names in log.event(kind, ...), or in a `_tell(kind, ...)` of its own that passes them on."""
+    """Kinds that a module names in log.event(kind, ...), or in its journal.tell(kind, ...), which passes them on."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call) and node.args:
             called = ast.unparse(node.func)
-            if called in ("log.event", "_tell"):
+            if called in ("log.event", "journal.tell"):
                 found |= words(node.args[0])
     return found
 

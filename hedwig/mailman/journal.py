@@ -1,0 +1,50 @@
+"""What the journal says of mailman's messages: handed on, kept or refused, at once (`tell`) or after a wait
+(`tell_waited`). The fields are those of the worker's lines, so that one query finds a message on both hosts."""
+
+import time
+
+from hedwig import log
+from hedwig.mailman import Submission
+from hedwig.mailman.client import Parcel
+from hedwig.reply import Reply
+from hedwig.spool import Claim
+
+
+def tell(
+    kind: str, submission: Submission, parcel: Parcel, why: Reply | str, level: log.Level = log.Level.INFO
+) -> None:
+    """A submission has its answer. `why`: the postoffice's verdict, or why there is none."""
+    envelope = parcel.envelope
+    delay = f"{time.time() - parcel.accepted_at:.3f}"
+    others = f" and {len(envelope.rcpttos) - 1} more" if len(envelope.rcpttos) > 1 else ""
+    log.event(
+        kind,
+        f"{kind}: from=<{envelope.mailfrom}> to=<{envelope.rcpttos[0]}>{others} size={len(parcel.body)} "
+        f"peer={submission.peer} delay={delay}s: {why}",
+        level,
+        queue_id=parcel.queue_id,
+        sender=envelope.mailfrom,
+        rcpt=envelope.rcpttos,
+        peer=submission.peer,
+        reply=str(why),
+        status=why.status if isinstance(why, Reply) else "",
+        delay=delay,
+    )
+
+
+def tell_waited(claim: Claim, reply: Reply, now: float) -> None:
+    """The postoffice has said what becomes of a message that waited here."""
+    forwarded = reply.code // 100 == 2
+    delay = f"{now - claim.accepted_at:.3f}"
+    log.event(
+        "forwarded" if forwarded else "refused",
+        f"{'forwarded' if forwarded else 'not taken by the postoffice'}: from=<{claim.mailfrom}> "
+        f"size={claim.size} waited={delay}s: {reply}",
+        log.Level.INFO if forwarded else log.Level.NOTICE,
+        queue_id=claim.queue_id,
+        sender=claim.mailfrom,
+        rcpt=tuple(recipient.address for recipient in claim.recipients),
+        reply=str(reply),
+        status=reply.status,
+        delay=delay,
+    )
