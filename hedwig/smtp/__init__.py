@@ -1,4 +1,4 @@
-"""The SMTP client: our own, and sans-io (RFC 5321, 1870, 2034, 2920, 3207, 6152, 6531).
+"""The SMTP client: our own, and sans-io (RFC 5321, 1870, 2034, 2920, 3207, 3461, 6152, 6531).
 
 `parser` turns received octets into replies; `session` is the state machine: it is told what was heard and says what to
 do (`events` are the words between them), and knows neither sockets nor clocks. `commands` makes the command lines,
@@ -12,6 +12,7 @@ No bare CR, bare LF or NUL leaves here: a body that has one is refused before a 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from hedwig.options import PLAIN, Options
 from hedwig.reply import Reply, Stage
 
 
@@ -44,13 +45,14 @@ class Deadlines:
 @dataclass(frozen=True, slots=True)
 class Transaction:
     """One message to recipients of one site. `body` in pieces of any size, CRLF line ends, not dot-stuffed; it may be
-    asked for once. `size` is its octets."""
+    asked for once. `size` is its octets. `options`: of these DSN's are told to a host that has it."""
 
     mailfrom: str
     rcpttos: tuple[str, ...]
     body: Callable[[], Iterable[bytes]]
     size: int
     smtputf8: bool = False
+    options: Options = PLAIN
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What one transaction says to one host: the command lines, or our own refusal (RFC 5321 §3.3, 1870, 6152, 6531).
+"""What one transaction says to one host: the command lines, or our own refusal (RFC 5321 §3.3, 1870, 3461, 6152, 6531).
 
 Everything that we can know to be impossible is refused here, before an octet is sent:
 
@@ -8,6 +8,10 @@ Everything that we can know to be impossible is refused here, before an octet is
 - an address that could end a command line or begin a parameter (I11): 553 5.1.7 (sender), 553 5.1.3 (recipient).
 
 A domain in U-labels with an ASCII local part needs no SMTPUTF8: it goes out in A-labels (RFC 6531 §3.2).
+
+RET, ENVID, NOTIFY and ORCPT go to a host with DSN exactly as they came, and none is made up (RFC 3461 §5.1); a host
+without DSN gets none of them (§5.2.2). There NOTIFY=NEVER does not turn the sender into the null sender, as §5.2.2 (d)
+would allow: receivers judge who sends by that address.
 """
 
 import re
@@ -16,7 +20,7 @@ from dataclasses import dataclass
 
 from hedwig.address import Address, AddressError
 from hedwig.reply import Reply, Stage
-from hedwig.smtp import Said, Transaction
+from hedwig.smtp import Said, Transaction, notify
 
 _QUOTED = r'"(?:[ !#-\[\]-~\u0080-\U0010ffff]|\\[ -~])*"'
 _PLAIN = r'[^\x00-\x20\x7f-\x9f"()<>,:;@\[\\\]\u2028\u2029\ud800-\udfff]+'
@@ -72,9 +76,14 @@ def compose(transaction: Transaction, announced: Mapping[str, str], eight_bit: b
     if isinstance(sender, Reply):
         return Said(Stage.LOCAL, sender)
     paths = [_path(rcptto, utf8, "5.1.3") for rcptto in transaction.rcpttos]
+    wanted = notify.of_rcpts(transaction.options) if "DSN" in announced else {}
     return Letter(
         b"MAIL FROM:<%b>%b\r\n" % (sender, _parameters(transaction, announced, eight_bit)),
-        tuple(b"RCPT TO:<%b>\r\n" % path for path in paths if isinstance(path, bytes)),
+        tuple(
+            b"RCPT TO:<%b>%b\r\n" % (path, wanted.get(rcptto, b""))
+            for rcptto, path in zip(transaction.rcpttos, paths, strict=True)
+            if isinstance(path, bytes)
+        ),
         tuple(Said(Stage.LOCAL, path) if isinstance(path, Reply) else None for path in paths),
         "8BITMIME" in announced,
     )
@@ -92,7 +101,7 @@ def _parameters(transaction: Transaction, announced: Mapping[str, str], eight_bi
         parameters += b" BODY=8BITMIME"
     if transaction.smtputf8:
         parameters += b" SMTPUTF8"
-    return parameters
+    return parameters + notify.of_mail(transaction.options) if "DSN" in announced else parameters
 
 
 def _path(address: str, utf8: bool, status: str) -> bytes | Reply:
