@@ -39,6 +39,7 @@ from hedwig.spool.trouble import matter_of
 POLL = 1.0  # seconds between looks into the spool
 PROBES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # seconds between probes while the postoffice is down
 VAIN = 7  # offers to no end after which a message that is too old is given up: a minute of probes at the least
+AGAIN = 5.0  # seconds until a large message is offered again that broke off midway; they double, up to LATER
 LOOKS = (300, 10_000)  # messages at the spool's head among which small ones are looked for: at first, and then
 LOADED = 16 << 10  # octets of a body that come with its claim; larger ones are read when their turn has come
 ENDING = 5.0  # seconds for the thread to end once its request was cut
@@ -206,10 +207,17 @@ class Backlog:
             if not trouble.operators_turn and self._is_last(claim, now):
                 settlements.append(too_late(passenger, why, now, self.settings))
             else:
-                settlements.append(waits(claim, why, now + LATER if alone else claim.accepted_at, now))
+                due = now + self._put_off(claim, trouble) if alone else claim.accepted_at
+                settlements.append(waits(claim, why, due, now))
         self._settle(settlements)
         self._failures += not self._link.is_up
         return alone and self._link.is_up
+
+    def _put_off(self, claim: Claim, trouble: NoVerdict) -> float:
+        """Seconds. What broke off midway may have met a restart over there, and that is over soon."""
+        if trouble.whole_batch or trouble.too_slow:
+            return LATER
+        return min(LATER, AGAIN * 2.0 ** min(self._in_vain[claim.delivery] - 1, 10))
 
     def _is_last(self, claim: Claim, now: float) -> bool:
         """Count an offer that came to nothing; whether there is no next one."""

@@ -82,6 +82,26 @@ def test_a_large_message_that_is_too_slow_is_not_tried_again_at_once(rig: Rig) -
     assert set(rig.ids_sent()[1:]) == {small}
 
 
+def test_a_large_message_that_met_a_restart_of_the_postoffice_waits_for_seconds(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its connection broke midway: that is no reason to put it off for five minutes, unless it goes on so."""
+
+    def restarted(parcels: Sequence[Parcel]) -> list[Verdict]:
+        if len(rig.there.sent) < 4:
+            raise NoVerdict("connection reset by peer", reached=True)
+        return [ACCEPTED] * len(parcels)
+
+    monkeypatch.setattr(backlog, "AGAIN", 0.05)
+    rig.there.say = restarted
+    rig.put(body=b"x" * (2 << 20), age=10)
+    started = time.monotonic()
+    rig.backlog.start()
+    rig.until(lambda: not rig.waiting())
+    assert len(rig.there.sent) == 4
+    assert time.monotonic() - started >= 0.05 + 0.1 + 0.2
+
+
 def test_small_messages_pass_large_ones(rig: Rig) -> None:
     """I9: in 25 MiB of upload a thousand small ones would wait."""
     large = [rig.put(body=b"x" * (2 << 20), age=100 - number) for number in range(3)]
