@@ -21,7 +21,7 @@ from hedwig.mailman.room import Room
 from hedwig.pulse import Pulse
 from hedwig.reply import Reply
 from hedwig.settings import Mailman
-from hedwig.spool import POSTOFFICE, Bytes, Intake, NewMessage, SpoolTrouble
+from hedwig.spool import POSTOFFICE, Bytes, Intake, NewMessage, SpoolFull, SpoolTrouble
 
 VERDICT_TIME = 10.0  # seconds that a container waits before its message is spooled
 
@@ -92,6 +92,8 @@ class Forwarder:
             await asyncio.wrap_future(self._spool.register([as_message(parcel, self.settings)]))
         except SpoolTrouble as trouble:
             journal.tell("refused", submission, parcel, f"the spool can't take it: {trouble}", log.Level.ERROR)
+            if isinstance(trouble, SpoolFull):
+                return Reply(452, "4.3.1", "this host's disk is full: try again later")
             return Reply(451, "4.3.0", "this host can't store mail now: try again later")
         self.spooled += 1
         journal.tell("spooled", submission, parcel, self._link.why or "no verdict yet")
@@ -132,4 +134,3 @@ def as_message(parcel: Parcel, settings: Mailman) -> NewMessage:
         parts={POSTOFFICE: parcel.envelope.rcpttos},
         smtputf8=parcel.smtputf8,
     )
-

@@ -15,7 +15,8 @@ from hedwig.settings import Mailman
 from hedwig.spool import POSTOFFICE, Claim, Event, Kind, NewMessage, RecipientResult, Settlement, State
 from hedwig.spool.bounces import About, bounce
 
-SOON = 30.0  # seconds until a message is offered again that the postoffice could not take for a fault of its own
+SOON = (2.0, 30.0)  # seconds, least and most, until a message is offered again that the postoffice could not take for a
+# fault of its own: as long again as it has waited, so that a short fault costs little time and a long one little else
 LATER = 300.0  # seconds for one that was refused for now, by a quota say, or that can't get through by itself
 
 
@@ -37,7 +38,12 @@ def by_verdict(passenger: Passenger, verdict: Verdict, now: float, settings: Mai
         return _end(claim, _event(Kind.FORWARDED, reply, now))
     if reply.permanent:
         return _returned(passenger, reply, now, settings)
-    return waits(claim, str(reply), now + (SOON if is_postoffices_fault(reply) else LATER), now, reply)
+    return waits(claim, str(reply), now + _pause(claim, reply, now), now, reply)
+
+
+def _pause(claim: Claim, reply: Reply, now: float) -> float:
+    least, most = SOON
+    return min(max(now - claim.accepted_at, least), most) if is_postoffices_fault(reply) else LATER
 
 
 def too_late(passenger: Passenger, why: str, now: float, settings: Mailman) -> Settlement:

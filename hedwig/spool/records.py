@@ -19,6 +19,10 @@ class SpoolTrouble(Exception):
     """The spool can't take or give this now; the text says why (disk full, read-only ...)."""
 
 
+class SpoolFull(SpoolTrouble):
+    """There is no room: on the disk, or within a quota."""
+
+
 class State(enum.StrEnum):
     """Of a delivery or a recipient; see the module's text."""
 

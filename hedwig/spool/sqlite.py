@@ -5,7 +5,7 @@ one writer thread (writer.py), which starts with the first write, so that whoeve
 connections that are lent and given back; a read is over when its method returns.
 
 Beside PATH lie SQLite's PATH-wal and PATH-shm; the locks PATH.turn (turn.py), PATH.large (bodies.py) and
-PATH.historian; and the folder PATH.history (history.py).
+PATH.historian; PATH.reserve (reserve.py); and the folder PATH.history (history.py).
 """
 
 import sqlite3
@@ -38,6 +38,7 @@ from hedwig.spool import (
 from hedwig.spool.historian import Historian
 from hedwig.spool.history import DAY, DAYS, DayFiles, lines_of
 from hedwig.spool.intake import LongIntake, check, register, rows_of
+from hedwig.spool.reserve import Reserve
 from hedwig.spool.schema import connect_reader, prepare
 from hedwig.spool.settle import Settling
 from hedwig.spool.trouble import SPOOL_ERRORS, trouble
@@ -65,6 +66,7 @@ class SqliteSpool:
         self._path = path
         self._clock = clock
         self._closed = False
+        self._reserve = Reserve(path)
         self._starting = threading.Lock()
         self._writer: Writer | None = None
         self._historian: Historian | None = None
@@ -96,10 +98,13 @@ class SqliteSpool:
         try:
             check(messages)
             octets = sum(message.body.size for message in messages)
+            self._reserve.room(octets)
             if octets > MAX_OCTETS:
                 return LongIntake(self._path, self._start(), messages, self._clock).start()
         except (ValueError, SpoolTrouble) as error:
             return _failed(error)
+        except OSError as error:
+            return _failed(trouble(error, self._path))
         return self._put(Job(self._write_register, messages, octets, rows_of(messages)))
 
     def used(self) -> int:
@@ -121,7 +126,7 @@ class SqliteSpool:
         def finish(db: sqlite3.Connection | None, results: list[Any]) -> list[Claim]:
             return claim.load_claims(db, results[0], load_up_to)
 
-        return self._put(Job(claim.take_claims, [request], 0, len(deliveries) + len(pauses), finish))
+        return self._put(Job(claim.take_claims, [request], 0, len(deliveries) + len(pauses), finish, vital=True))
 
     def body(self, message: int) -> Iterable[bytes]:
         """See Work. SpoolTrouble, while it is read, when some of it is gone."""
@@ -142,7 +147,7 @@ class SqliteSpool:
             return _failed(error)
         octets = sum(bounce.body.size for settlement in settlements for bounce in settlement.bounces)
         rows = sum(2 + len(settlement.results) + 6 * len(settlement.bounces) for settlement in settlements)
-        return self._put(Job(self._write_settle, settlements, octets, rows))
+        return self._put(Job(self._write_settle, settlements, octets, rows, vital=True))
 
     def owners(self) -> list[str]:
         """See Work."""
@@ -153,7 +158,7 @@ class SqliteSpool:
     ) -> "Future[list[Waiting]]":
         """See Work."""
         request = claim.FreeRequest(owner, doubtful, now, retry_after)
-        return self._put(Job(claim.free, [request], finish=lambda _, results: results[0]))
+        return self._put(Job(claim.free, [request], finish=lambda _, results: results[0], vital=True))
 
     # Look
 
@@ -206,6 +211,7 @@ class SqliteSpool:
         return answers
 
     def _chores(self, db: sqlite3.Connection, entries: list[Any]) -> list[None]:
+        self._reserve.keep()
         if chores.step(db, self._path, self._clock()) and self._writer is not None:
             self._writer.put(Job(self._chores, [None]))
         return [None] * len(entries)
@@ -217,7 +223,7 @@ class SqliteSpool:
                 raise SpoolTrouble("the spool is closed")
             if self._writer is None:
                 try:
-                    self._writer = Writer(self._path, self._chores)
+                    self._writer = Writer(self._path, self._chores, self._reserve)
                 except OSError as error:
                     raise trouble(error, self._path) from error
                 self._historian = Historian(self._path, self._writer, self._lend, self._clock)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hedwig.log import Matter
-from hedwig.spool import SpoolTrouble
+from hedwig.spool import SpoolFull, SpoolTrouble
 
 SPOOL_ERRORS = (sqlite3.Error, OSError)
 
@@ -53,15 +53,23 @@ def trouble(error: Exception, path: str) -> SpoolTrouble:
     """`error` of the spool at `path`, as the SpoolTrouble that callers see."""
     if isinstance(error, SpoolTrouble):
         return error
+    kind = SpoolFull if is_full(error) else SpoolTrouble
     if isinstance(error, OSError):
         text = _SYSTEM.get(error.errno or 0, "{path}: {error}")
-        return SpoolTrouble(text.format(path=path, error=error))
+        return kind(text.format(path=path, error=error))
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
         return damaged(path)
     if code == sqlite3.SQLITE_CANTOPEN and not Path(path).exists():
         return SpoolTrouble(_SYSTEM[errno.ENOENT].format(path=path))
-    return SpoolTrouble(_SQLITE.get(code, "{path}: {error}").format(path=path, error=error))
+    return kind(_SQLITE.get(code, "{path}: {error}").format(path=path, error=error))
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether room is what was missing: on the disk, within a quota, or within the file's allowed size."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL
 
 
 def damaged(path: str) -> Damaged:

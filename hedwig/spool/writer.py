@@ -22,8 +22,9 @@ from typing import Any
 from hedwig.pulse import Pulse
 from hedwig.spool import SpoolTrouble
 from hedwig.spool.checkpoint import Checkpointer
+from hedwig.spool.reserve import Reserve
 from hedwig.spool.schema import connect_writer
-from hedwig.spool.trouble import fail
+from hedwig.spool.trouble import fail, is_full
 from hedwig.spool.turn import Turn
 
 MAX_OCTETS = 1 << 20
@@ -41,13 +42,15 @@ class Job:
     """`write(db, entries)` gives one result for each entry, inside the transaction; it may be called again after a
     rollback, and with other jobs' entries of the same `write`. `finish(db, results)` makes the Future's value after
     the commit, out of the transaction and the turn (`db` is None if the connection has broken since); without it the
-    value is the list of results."""
+    value is the list of results. `vital`: it carries on or ends what is in the spool already, so where the disk is
+    full the reserve is given up for it."""
 
     write: Write
     entries: Sequence[Any]
     octets: int = 0
     rows: int = 1
     finish: Callable[[sqlite3.Connection | None, list[Any]], Any] | None = None
+    vital: bool = False
     future: "Future[Any]" = field(default_factory=Future)
     results: list[Any] = field(default_factory=list)
 
@@ -55,8 +58,9 @@ class Job:
 class Writer:
     """Owns the writing connection of this process. `chores` is a write that is called every CHORES_EVERY seconds."""
 
-    def __init__(self, path: str, chores: Write) -> None:
+    def __init__(self, path: str, chores: Write, reserve: Reserve) -> None:
         self._path = path
+        self._reserve = reserve
         self._chores = chores
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._carried: Job | None = None
@@ -160,9 +164,31 @@ class Writer:
         except Exception as error:  # noqa: BLE001 (it belongs to who waits, and the others must go on)
             if len(batch) > 1:
                 return [job for single in batch for job in self._attempt([single])]
-            fail(batch[0].future, error, self._path)
-            return []
+            return self._once_more(batch[0], error)
         return batch
+
+    def _once_more(self, job: Job, error: Exception) -> list[Job]:
+        """What is vital finds room on a full disk yet: in the WAL once that begins anew, and in the reserve."""
+        for make_room in (self._empty_wal, self._reserve.spend):
+            if job.vital and is_full(error) and make_room():
+                try:
+                    self._commit([job])
+                except Exception as again:  # noqa: BLE001 (as in _attempt)
+                    error = again
+                else:
+                    return [job]
+        fail(job.future, error, self._path)
+        return []
+
+    def _empty_wal(self) -> bool:
+        """Move all of the WAL into the file, so that its octets can be written anew; whether that was possible."""
+        if self._db is None:
+            return False
+        try:
+            _, there, moved = self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        except sqlite3.Error:  # the file itself has to grow for it
+            return False
+        return bool(there == moved > 0)
 
     def _commit(self, batch: list[Job]) -> None:
         kinds: dict[Write, list[Job]] = {}

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 from hedwig import queueid
@@ -124,15 +125,21 @@ class Http:
         return ids
 
     def _one_batch(self, posts: Sequence[Post]) -> list[str]:
+        verdicts = self.verdicts(posts)
+        assert [verdict["code"] for verdict in verdicts] == [250] * len(posts), verdicts
+        return [verdict["id"] for verdict in verdicts]
+
+    def verdicts(self, posts: Sequence[Post]) -> list[dict[str, Any]]:
+        """One batch, at most 100 messages; what is said of each, with its queue ID."""
         ids = [queueid.new() for _ in posts]
         content = b"".join(_frame(queue_id, post) for queue_id, post in zip(ids, posts, strict=True))
         basic = base64.b64encode(f"{self.fqdn}:{self.key}".encode()).decode()
         kind = "application/vnd.hedwig.batch"
         status, answer = self.request("POST", "/v1/batch", content, Authorization=f"Basic {basic}", Content_Type=kind)
         assert status == 200, answer
-        verdicts = json.loads(answer)["verdicts"]
-        assert [verdict["code"] for verdict in verdicts] == [250] * len(ids), verdicts
-        return ids
+        verdicts: list[dict[str, Any]] = json.loads(answer)["verdicts"]
+        assert [verdict["id"] for verdict in verdicts] == ids
+        return verdicts
 
 
 def _frame(queue_id: str, post: Post) -> bytes:
