@@ -5,7 +5,7 @@ reload makes a new object. Sizes are octets, durations seconds (in the files: `2
 """
 
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -15,24 +15,33 @@ HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
 
-def setting(text: str, *, default: Any = None, kind: str, pasted: bool = False, secret: bool = False) -> Any:
+class _More(TypedDict, total=False):
+    """What else may be said of a key."""
+
+    pasted: bool
+    secret: bool
+    at_start: bool
+
+
+def setting(text: str, *, default: Any = None, kind: str, **more: Unpack[_More]) -> Any:
     """One key. `kind` names the parser in config/kinds.py (there is one for each: size, duration, listen ...).
 
     `pasted`: no default works; it is one of the lines that `hedwig key add` prints. `secret`: it appears in no repr and
-    no error.
+    no error. `at_start`: a restart takes it, a reload does not.
     """
-    metadata = {"text": text, "kind": kind, "pasted": pasted, "secret": secret}
-    return field(default=default, repr=not secret, metadata=metadata)
+    metadata = {"text": text, "kind": kind, "pasted": False, "secret": False, "at_start": False, **more}
+    return field(default=default, repr=not metadata["secret"], metadata=metadata)
 
 
-def section(of: type, text: str) -> dict[str, Any]:
+def section(of: type, text: str, *, at_start: bool = False) -> dict[str, Any]:
     """The metadata of a key that holds a mapping of further keys, those of the dataclass `of`."""
-    return {"text": text, "section": of}
+    return {"text": text, "section": of, "at_start": at_start}
 
 
-def changed(old: Any, new: Any) -> list[str]:
-    """The names of the settings in which two objects of one kind differ."""
-    return [each.name for each in fields(old) if getattr(old, each.name) != getattr(new, each.name)]
+def needs_restart(old: Any, new: Any) -> list[str]:
+    """The names of the settings in which two objects of one kind differ, and which a running daemon does not take."""
+    at_start = [each.name for each in fields(old) if each.metadata.get("at_start")]
+    return [name for name in at_start if getattr(old, name) != getattr(new, name)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +95,7 @@ class Mailman:
         "Where messages wait while the postoffice can't be reached.",
         default="/var/lib/hedwig/mailman/spool.db",
         kind="path",
+        at_start=True,
     )
     spool_limit: int = setting(
         "The most that may wait there; past it containers get 452.", default=2 * GIB, kind="size"
@@ -105,17 +115,18 @@ class Postoffice:
         default=(Listen("127.0.0.1", 8025), Listen("172.17.0.1", 8025)),
         kind="listen",
     )
-    spool: str = setting("The spool's file.", default="/var/lib/hedwig/postoffice/spool.db", kind="path")
+    spool: str = setting("The spool's file.", default="/var/lib/hedwig/postoffice/spool.db", kind="path", at_start=True)
     queue: str = setting(
         "The MQ: beanstalk:///path of beanstalkd's unix socket, or beanstalk://host:port.",
         default="beanstalk:///run/hedwig-beanstalkd/queue.sock",
         kind="queue",
+        at_start=True,
     )
     max_size: int = setting("The largest message taken.", default=30 * MIB, kind="size")
     max_recipients: int = setting("The most recipients of one message.", default=100_000, kind="count")
     expire: int = setting("A message older than this is given up and bounced.", default=5 * DAY, kind="duration")
     connections: int = setting("The most HTTP connections at a time.", default=2000, kind="count")
-    threads: int = setting("Threads that answer requests.", default=32, kind="count")
+    threads: int = setting("Threads that answer requests.", default=32, kind="count", at_start=True)
     idle_timeout: int = setting("A connection that says nothing for so long is closed.", default=30, kind="duration")
     debug: bool = setting("Say more in the log.", default=False, kind="flag")
 
@@ -152,27 +163,32 @@ class Retry:
 class Worker:
     """worker.yml: the daemons that deliver."""
 
-    spool: str = setting("The spool's file.", default="/var/lib/hedwig/postoffice/spool.db", kind="path")
+    spool: str = setting("The spool's file.", default="/var/lib/hedwig/postoffice/spool.db", kind="path", at_start=True)
     queue: str = setting(
         "The MQ: beanstalk:///path of beanstalkd's unix socket, or beanstalk://host:port.",
         default="beanstalk:///run/hedwig-beanstalkd/queue.sock",
         kind="queue",
+        at_start=True,
     )
     ehlo: str = setting(
         "The name this host gives itself in EHLO; empty: `hostname -f`, else the address's PTR.",
         default="",
         kind="ehlo",
     )
-    dns: Dns = field(default_factory=Dns, metadata=section(Dns, "Which resolver is asked."))
-    smtp_port: int = setting("The port of the receivers' SMTP servers.", default=25, kind="port")
+    dns: Dns = field(default_factory=Dns, metadata=section(Dns, "Which resolver is asked.", at_start=True))
+    smtp_port: int = setting("The port of the receivers' SMTP servers.", default=25, kind="port", at_start=True)
     refuse: tuple[str, ...] = setting(
         "Addresses that no mail is sent to, whatever DNS says; `this-host` is every address of this machine.",
         default=("this-host", "127.0.0.0/8", "::1", "169.254.0.0/16"),
         kind="refuse",
     )
     retry: Retry = field(default_factory=Retry, metadata=section(Retry, "When a deferred recipient is tried again."))
-    run_dir: str = setting("Where workers' locks lie; gone after a reboot.", default="/run/hedwig", kind="path")
-    state_dir: str = setting("Where workers' dot marks lie.", default="/var/lib/hedwig/worker", kind="path")
+    run_dir: str = setting(
+        "Where workers' locks lie; gone after a reboot.", default="/run/hedwig", kind="path", at_start=True
+    )
+    state_dir: str = setting(
+        "Where workers' dot marks lie.", default="/var/lib/hedwig/worker", kind="path", at_start=True
+    )
     stop_time: int = setting(
         "How long a stopping worker waits for replies to messages that are fully sent.", default=60, kind="duration"
     )

@@ -79,13 +79,14 @@ def _is_section(one: Field[Any]) -> bool:
 
 def _setting(one: Field[Any], prefix: str) -> Iterator[str]:
     name = f"{prefix}{one.name}"
+    about = one.metadata["text"] + (" Takes effect at a restart." if one.metadata.get("at_start") else "")
     inner = one.metadata.get("section")
     if inner:
-        yield from (f".SS {_plain(name)}", _text(one.metadata["text"]), _text("Its keys stand below it, indented."))
+        yield from (f".SS {_plain(name)}", _text(about), _text("Its keys stand below it, indented."))
         for nested in fields(inner):
             yield from _setting(nested, f"{name}.")
         return
-    yield from (".TP", f".B {_plain(name)}", _text(one.metadata["text"]))
+    yield from (".TP", f".B {_plain(name)}", _text(about))
     if one.metadata.get("pasted"):
         yield "No default."
     elif one.default in ("", ()):

@@ -50,7 +50,8 @@ def sample(name: str) -> str:
 
 
 def _setting(one: Field[Any], indent: str) -> Iterator[str]:
-    yield from _comment(one.metadata["text"], indent)
+    restart = " Takes effect at a restart." if one.metadata.get("at_start") else ""
+    yield from _comment(one.metadata["text"] + restart, indent)
     inner = one.metadata.get("section")
     if inner:
         yield f"#{indent}{one.name}:"

@@ -1,9 +1,9 @@
 """mailman: the daemon of a Docker host. This page joins its parts and holds its life: start, reload, stop.
 
 Start: open the own spool and lock it (a second mailman on the same spool ends with an error), then listen; the backlog
-frees what a dead predecessor was sending. SIGHUP reads the settings again, all but `spool`. SIGTERM: no new mail, what
-is complete gets its reply, whatever has no verdict by then is spooled, end (I10). Throughout, systemd's watchdog is
-petted from the event loop, while the forwarding threads and the spool's writer move.
+frees what a dead predecessor was sending. SIGHUP reads the settings again (in_force.py). SIGTERM: no new mail, what is
+complete gets its reply, whatever has no verdict by then is spooled, end (I10). Throughout, systemd's watchdog is petted
+from the event loop, while the forwarding threads and the spool's writer move.
 
 While no postoffice is configured all mail is spooled, and local.key is watched: `hedwig local-key`, run by whichever
 package comes second, joins mailman and postoffice without another word.
@@ -20,6 +20,7 @@ import uvloop
 from hedwig import log
 from hedwig.config.localkey import path_beside, stamp
 from hedwig.doors import Doors
+from hedwig.in_force import InForce
 from hedwig.mailman.backlog import Backlog
 from hedwig.mailman.clear import Caution
 from hedwig.mailman.forwarder import Forwarder
@@ -85,6 +86,7 @@ class _Life:
         self._outside = outside
         self._supervisor = outside.supervisor
         self._spool = spool
+        self._in_force = InForce(settings)
         self._broken = False  # mailman.yml is, since the last reload
         self._link = Link()
         self._link.configured(settings)
@@ -145,7 +147,7 @@ class _Life:
             wait = f"the spool can't be read: {trouble}"
         link = "" if self._link.is_up else self._link.why
         broken = _BROKEN if self._broken else ""
-        parts = (broken, done, wait, link, self._listener.trouble, self._caution.why)
+        parts = (broken, done, wait, link, self._listener.trouble, self._caution.why, self._in_force.trouble)
         return "; ".join(part for part in parts if part)
 
     def _look_for_local_key(self) -> None:
@@ -160,8 +162,9 @@ class _Life:
         settings = self._outside.reload()
         self._broken = settings is None
         if settings is not None:
+            settings = self._in_force.take(settings)
             self._forwarder.settings = self._backlog.settings = settings
             self._link.reloaded(settings)
             self._caution.look(settings)
             self._listener.reload(settings)
-        self._supervisor.ready(_BROKEN if self._broken else "takes mail")
+        self._supervisor.ready(_BROKEN if self._broken else self._in_force.trouble or "takes mail")

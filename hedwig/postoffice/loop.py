@@ -5,9 +5,8 @@ say READY. The order matters: nobody can connect before a message could be kept 
 waits in the backlog and is served.
 
 SIGTERM or SIGINT: accept nothing more, finish the requests that are coming in or are being served, end the feeder,
-close the spool (I10). SIGHUP: read the settings again; a broken file leaves the old ones. What takes another start
-(spool, queue, threads) is said in the log. Throughout, systemd's watchdog is petted from the server's loop, while the
-feeder and the spool's writer move.
+close the spool (I10). SIGHUP: read the settings again (in_force.py); a broken file leaves the old ones. Throughout,
+systemd's watchdog is petted from the server's loop, while the feeder and the spool's writer move.
 
 `run` returns 0 after a stop, 1 where it could not start (the log says why). A place that can't be listened on is no
 such reason: it is tried again every few seconds.
@@ -27,6 +26,7 @@ from types import FrameType
 from hedwig import limits, log
 from hedwig.config import load_client
 from hedwig.doors import Doors
+from hedwig.in_force import InForce
 from hedwig.postoffice.accept import Acceptance, Gate
 from hedwig.postoffice.app import Room, application
 from hedwig.postoffice.clients import Clients
@@ -44,7 +44,6 @@ FINISH_WITHIN = 40.0  # seconds for requests in flight when stopping
 CLOSE_WITHIN = 40.0  # and for the spool and the queue after that
 THREADS_LEFT = 4  # of the application's threads: that many never wait for a slow spool
 _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # malloc.h
-_FIXED = ("spool", "queue", "threads")
 
 Reload = Callable[[], Postoffice | None]
 
@@ -95,7 +94,7 @@ class Daemon:
     """A postoffice; its sockets are bound and its spool is open once it is made. OSError, SpoolTrouble, ValueError."""
 
     def __init__(self, settings: Postoffice, config_file: Path, reload: Reload, supervisor: Supervisor) -> None:
-        self._settings = settings
+        self._in_force = InForce(settings)
         self._reload = reload
         self._supervisor = supervisor
         self._stopping = False
@@ -114,11 +113,11 @@ class Daemon:
             raise
 
     def _room(self, clients: Path, spool: SqliteSpool) -> Room:
-        gate = Gate(max(1, self._settings.threads - THREADS_LEFT))
+        gate = Gate(max(1, self._in_force.settings.threads - THREADS_LEFT))
         return Room(
-            settings=lambda: self._settings,
+            settings=lambda: self._in_force.settings,
             clients=Clients(str(clients), load_client),
-            acceptance=Acceptance(spool, self.feeder.notice, lambda: self._settings, gate),
+            acceptance=Acceptance(spool, self.feeder.notice, lambda: self._in_force.settings, gate),
             health=self._spool_trouble,
             queue=lambda: self._queue_trouble() or "ok",
             hostname=_hostname(),
@@ -178,6 +177,7 @@ class Daemon:
             f"the queue gets no hints: {queue}" if queue else "",
             self._acceptance.trouble(),
             self.server.trouble,
+            self._in_force.trouble,
         ]
 
     def _queue_trouble(self) -> str:
@@ -189,21 +189,13 @@ class Daemon:
         new = self._reload()
         self._broken = new is None
         if new is not None:
-            self._use(new)
+            self.server.change(self._in_force.take(new))
         self._supervisor.ready("; ".join(part for part in (self._done(), *self._troubles()) if part))
-
-    def _use(self, new: Postoffice) -> None:
-        for name in _FIXED:
-            if getattr(new, name) != getattr(self._settings, name):
-                text = f"{name} has changed in the file; it takes effect at the next start"
-                log.event(log.Matter.NEEDS_RESTART, text, log.Level.WARNING, reason=name)
-        self._settings = new
-        self.server.change(new)
 
     def _spool_trouble(self) -> str:
         """Why the spool's folder can't be written, or ""."""
         try:
-            with tempfile.TemporaryFile(dir=Path(self._settings.spool).absolute().parent) as probe:
+            with tempfile.TemporaryFile(dir=Path(self._in_force.settings.spool).absolute().parent) as probe:
                 probe.write(b"x" * 4096)
                 probe.flush()
         except OSError as error:

@@ -1,10 +1,10 @@
 """worker N: the daemon that delivers. This page joins its parts and holds its life: start, reload, stop.
 
 Start: lock the name (a second worker N ends with an error), free what a dead predecessor held, with its dot marks (I5),
-open the spool (waiting for the postoffice to make it), and take hints. SIGHUP reads the settings again; what a running
-worker can change is LIVE. SIGTERM: take nothing more, hand back what no dot has gone
-out for, wait up to `stop_time` for the replies to the rest, settle, end (I10). Throughout, systemd's watchdog is petted
-from the event loop, while hints are taken and the spool's writer moves.
+open the spool (waiting for the postoffice to make it), and take hints. SIGHUP reads the settings again
+(in_force.py). SIGTERM: take nothing more, hand back what no dot has gone out for, wait up to `stop_time` for the
+replies to the rest, settle, end (I10). Throughout, systemd's watchdog is petted from the event loop, while hints are
+taken and the spool's writer moves.
 """
 
 import asyncio
@@ -18,10 +18,11 @@ from pathlib import Path
 import uvloop
 
 from hedwig import limits, log
+from hedwig.in_force import InForce
 from hedwig.mx.dns import DnsResolver
 from hedwig.pulse import STUCK
 from hedwig.queue.beanstalk import open_queue
-from hedwig.settings import Worker, changed
+from hedwig.settings import Worker
 from hedwig.spool import Kind, SpoolTrouble, owner
 from hedwig.spool.sqlite import SqliteSpool, open_spool
 from hedwig.spool.trouble import matter_of
@@ -40,7 +41,6 @@ from hedwig.worker.tools import Tools
 
 LOCK_PATIENCE = 5.0  # seconds: another worker may hold our lock for a moment, to free our dead predecessor's claims
 OTHER_FILES = 100  # that a worker has open besides its connections, at the most
-LIVE = frozenset({"ehlo", "refuse", "retry", "stop_time", "debug"})  # settings that a running worker takes
 ROUND = 5.0  # seconds between the rounds of upkeep
 DEAD_EVERY = 3  # rounds between looks for dead workers
 SPOOL_WAIT = 1.0
@@ -128,7 +128,7 @@ class _Life:
     """A running worker."""
 
     def __init__(self, settings: Worker, number: str, spool: SqliteSpool, outside: Outside) -> None:
-        self._settings = self._started_with = settings
+        self._in_force = InForce(settings)
         self._supervisor = outside.supervisor
         self._broken = False  # worker.yml is, since the last reload
         self._number = number
@@ -166,12 +166,14 @@ class _Life:
         ended = asyncio.create_task(stopping.wait())
         await asyncio.wait({ended, *parts}, return_when=asyncio.FIRST_COMPLETED)
         broken = [part for part in parts if part.done()]
-        self._supervisor.stopping("waiting for the replies to what is sent", self._settings.stop_time + SETTLE_TIME)
+        self._supervisor.stopping(
+            "waiting for the replies to what is sent", self._in_force.settings.stop_time + SETTLE_TIME
+        )
         self._claimer.stop()
         self._dispatch.wind_down()
         upkeep.cancel()
         await asyncio.gather(claimer, upkeep, return_exceptions=True)
-        await self._dispatch.stop(self._settings.stop_time)
+        await self._dispatch.stop(self._in_force.settings.stop_time)
         self._settler.stop()
         await asyncio.gather(settler, return_exceptions=bool(broken))
         petting.cancel()
@@ -192,6 +194,7 @@ class _Life:
             f"EHLO {self._router.myself.ehlo}",
             f"no new deliveries are taken: {self._claimer.trouble}" if self._claimer.trouble else "",
             f"outcomes can't be written: {self._settler.trouble}" if self._settler.trouble else "",
+            self._in_force.trouble,
         )
         return "; ".join(word for word in words if word)
 
@@ -215,7 +218,7 @@ class _Life:
 
     async def _free_dead_owners(self) -> None:
         loop = asyncio.get_running_loop()
-        ready = await loop.run_in_executor(None, free_dead_owners, self._spool, self._owner, self._settings)
+        ready = await loop.run_in_executor(None, free_dead_owners, self._spool, self._owner, self._in_force.settings)
         if ready:
             self._hinter.hint(ready)
 
@@ -233,11 +236,7 @@ class _Life:
 
     async def _take(self, settings: Worker) -> None:
         """New settings; finding our own name may ask DNS, so not in the event loop."""
-        for name in changed(self._started_with, settings):
-            if name not in LIVE:
-                text = f"{name} has changed in the file; it takes effect at the next start"
-                log.event(log.Matter.NEEDS_RESTART, text, log.Level.WARNING, reason=name)
-        self._settings = settings
+        settings = self._in_force.take(settings)
         me = await asyncio.get_running_loop().run_in_executor(None, myself.find, settings)
         self._router.myself = me
         self._tools.rules = Rules(settings.retry, me.ehlo, random.random)
