@@ -43,6 +43,7 @@ from hedwig.spool.records import (
     SpoolFull,
     SpoolTrouble,
     State,
+    Superseded,
     Waiting,
 )
 
@@ -70,6 +71,7 @@ __all__ = [
     "SpoolFull",
     "SpoolTrouble",
     "State",
+    "Superseded",
     "Waiting",
     "Work",
 ]

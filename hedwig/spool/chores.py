@@ -2,6 +2,7 @@
 
 - sweep bodies that nobody needs (bodies.py), a chunk a step;
 - forget acceptances after 30 days (I3), a thousand a step;
+- forget which message was the newest with its key (supersede.py), a thousand a step;
 - drop pauses that ran out a minute ago;
 - give pages back to the file system when a quarter of the file and more than 64 MiB lie empty, 1 MiB a step.
 
@@ -11,6 +12,7 @@ Each process does them; what one has done, the next finds done.
 import sqlite3
 
 from hedwig.spool.bodies import sweep
+from hedwig.spool.supersede import forget
 
 REMEMBER = 30 * 86400.0
 STEP = 1000  # rows
@@ -21,7 +23,7 @@ _VACUUM_PAGES = 256
 
 def step(db: sqlite3.Connection, path: str, now: float) -> bool:
     """One step of each; whether there is more to do at once."""
-    more = [sweep(db, path), _forget_seen(db, now - REMEMBER), _shrink(db)]
+    more = [sweep(db, path), _forget_seen(db, now - REMEMBER), forget(db, now, STEP), _shrink(db)]
     db.execute("DELETE FROM pauses WHERE until <= ?", (now - PAUSE_KEPT,))
     return any(more)
 

@@ -16,6 +16,7 @@ from hedwig.options import PLAIN, Options, unpacked
 from hedwig.spool import Claim, Event, Kind, Pause, Preview, Recipient, Waiting, bodies
 from hedwig.spool.history import line, record
 from hedwig.spool.schema import see_release
+from hedwig.spool.supersede import end_marked
 
 _FREE = "d.token IS NULL AND d.state <> 'held' AND (d.due <= ? OR d.expires <= ?)"
 # The list leads (CROSS JOIN), so that SQLite goes by row numbers and never by an index of all that waits.
@@ -189,5 +190,6 @@ def _free(db: sqlite3.Connection, request: FreeRequest) -> list[Waiting]:
             freed.append(Waiting(delivery, destination, priority, min(claimed_at, request.now)))
             event = Event(request.now, Kind.RETURNED, detail=f"its worker {request.owner} has ended")
             lines.append(line(event, queue_id, client))
-    record(db, lines)
+    _, more = end_marked(db, [waiting.delivery for waiting in freed], request.now)
+    record(db, lines + more)
     return freed

@@ -13,12 +13,14 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import Any
 
 from hedwig.options import submitter_of
 from hedwig.spool import POSTOFFICE, Kind, NewMessage, Outcome, Registered, SpoolTrouble, Waiting, bodies
 from hedwig.spool.history import Line, Named, plain, record
 from hedwig.spool.numbers import take
+from hedwig.spool.supersede import Arrivals, has_key
 from hedwig.spool.trouble import fail
 from hedwig.spool.writer import MAX_OCTETS, Job, Writer
 
@@ -57,7 +59,10 @@ def cut(message: NewMessage) -> list[tuple[str, tuple[str, ...]]]:
 
 def rows_of(messages: Sequence[NewMessage]) -> int:
     """How many rows they become, for the bounds of a transaction."""
-    return sum(4 + sum(1 + len(part) for part in message.parts.values()) for message in messages)
+    return sum(
+        4 + sum(1 + (4 if has_key(message) else 1) * len(part) for part in message.parts.values())
+        for message in messages
+    )
 
 
 def register(db: sqlite3.Connection, messages: Sequence[NewMessage], now: float) -> list[Registered]:
@@ -65,7 +70,7 @@ def register(db: sqlite3.Connection, messages: Sequence[NewMessage], now: float)
     first, delivery = take(db, len(messages), sum(len(cut(message)) for message in messages), 0)
     numbered = list(enumerate(messages, first))
     answers = _register(db, numbered, delivery, now)
-    new = [pair for pair, answer in zip(numbered, answers, strict=True) if answer.outcome is Outcome.ACCEPTED]
+    new = [pair for pair, answer in zip(numbered, answers, strict=True) if answer.deliveries]
     bodies.insert(db, (row for number, message in new for row in bodies.small(number, message.body)))
     take(db, 0, 0, sum(message.body.size for _, message in new))
     return answers
@@ -76,6 +81,8 @@ def _register(
 ) -> list[Registered]:
     """Write messages under these numbers, without their bodies; deliveries are numbered from `delivery` on."""
     known = _known(db, numbered, now)
+    arriving = [pair for pair in numbered if has_key(pair[1]) and pair[0] not in known]
+    arrivals = Arrivals(db, arriving, now) if arriving else None
     rows: list[tuple[Any, ...]] = []
     deliveries: list[tuple[Any, ...]] = []
     recipients: list[tuple[Any, ...]] = []
@@ -87,12 +94,15 @@ def _register(
             answers.append(known[number])
             continue
         waiting = []
-        for destination, part in cut(message):
+        for destination, part in cut(message) if arrivals is None else arrivals.trim(number, cut(message)):
+            if arrivals is not None:
+                arrivals.place(number, delivery, part)
             deliveries.append((delivery, number, destination, message.priority, FRESH, message.expires_at))
             recipients.extend([(delivery, index, address, FRESH) for index, address in enumerate(part)])
             waiting.append(Waiting(delivery, destination, message.priority))
             delivery += 1
-        rows.append(_row(number, message, waiting))
+        if waiting:
+            rows.append(_row(number, message, waiting))
         lines.append(plain(now, Kind.ACCEPTED, message.queue_id, message.client, _accepted(message)))
         named.append(
             (now, message.queue_id, [message.message_id, message.envelope.mailfrom, *message.envelope.rcpttos])
@@ -101,8 +111,20 @@ def _register(
     db.executemany(_MESSAGE, rows)
     db.executemany(_DELIVERY, deliveries)
     db.executemany(_RECIPIENT, recipients)
+    if arrivals is not None:
+        answers = _superseding(arrivals, numbered, answers, lines)
     record(db, lines, named)
     return answers
+
+
+def _superseding(
+    arrivals: Arrivals, numbered: Sequence[tuple[int, NewMessage]], answers: Sequence[Registered], lines: list[Line]
+) -> list[Registered]:
+    """End what is superseded; the answers that tell of it."""
+    told, more = arrivals.write()
+    lines += more
+    pairs = zip(numbered, answers, strict=True)
+    return [replace(answer, superseded=tuple(told.get(number, ()))) for (number, _), answer in pairs]
 
 
 def _row(number: int, message: NewMessage, waiting: Sequence[Waiting]) -> tuple[Any, ...]:
@@ -214,7 +236,7 @@ class LongIntake:
         _, delivery = take(db, 0, sum(len(cut(message)) for message in self._messages), 0)
         answers = _register(db, numbered, delivery, self._clock())
         for position, ((number, message), answer) in enumerate(zip(numbered, answers, strict=True)):
-            if answer.outcome is Outcome.ACCEPTED:
+            if answer.deliveries:
                 if position in self._repeats:
                     raise SpoolTrouble("an earlier acceptance was forgotten just now (it is 30 days old): send again")
                 _keep(db, number, message.body.size)

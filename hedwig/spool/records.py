@@ -24,12 +24,13 @@ class SpoolFull(SpoolTrouble):
 
 
 class State(enum.StrEnum):
-    """Of a delivery or a recipient; see the module's text."""
+    """Of a delivery or a recipient; see the module's text. PAUSED is only shown: it waits, and its client is paused."""
 
     READY = "ready"
     ACTIVE = "active"
     DEFERRED = "deferred"
     HELD = "held"
+    PAUSED = "paused"
     DONE = "done"
 
 
@@ -43,9 +44,13 @@ class Kind(enum.StrEnum):
     FAILED = "failed"
     EXPIRED = "expired"
     BOUNCED = "bounced"
+    SUPERSEDED = "superseded"
     IN_DOUBT = "in_doubt"
     HELD = "held"
     RETURNED = "returned"
+    RETRY = "retry"
+    RELEASED = "released"
+    DROPPED = "dropped"
 
 
 class Body(Protocol):
@@ -116,11 +121,22 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class Superseded:
+    """A recipient of the message `queue_id` that gets a newer one in its place, whose queue ID is `by`."""
+
+    queue_id: str
+    rcptto: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class Registered:
-    """The answer to one NewMessage. `deliveries` is empty unless it was ACCEPTED."""
+    """The answer to one NewMessage. `deliveries` is empty unless it was ACCEPTED. `superseded`: what it ended of older
+    messages with its key, or of itself, where a newer one was here already."""
 
     outcome: Outcome
     deliveries: tuple[Waiting, ...] = ()
+    superseded: tuple[Superseded, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,10 +226,12 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """`held_token` is False where the claim was no longer ours: then nothing of the settlement was written."""
+    """`held_token` is False where the claim was no longer ours: then nothing of the settlement was written.
+    `superseded`: recipients that don't go on, whatever the settlement says, as a newer message came meanwhile."""
 
     held_token: bool
     bounces: tuple[Waiting, ...] = ()
+    superseded: tuple[Superseded, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

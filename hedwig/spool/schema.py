@@ -18,8 +18,9 @@ recipients', and 0 for what was never tried: that is due whatever the clock says
 message * 1024 + position, at most 1 MiB each. `numbers` has one row: the last numbers given out, never reused, and the
 octets of all bodies. `happened` holds history that is not yet in the day's file (history.py). `leftovers`: bodies to
 sweep, and large ones that are still being written (bodies.py). `names`: by which words a message shall be found, on
-their way to the day's file like `happened`. `keyed`: queued messages that a newer one may supersede. `stops`: what the
-operator has paused. `reports`: how many reports a sender has had in an hour.
+their way to the day's file like `happened`. `keyed`: the newest message of each key and recipient, and a recipient's
+`successor` the queue ID of the message that supersedes it (supersede.py). `stops`: what the operator has paused.
+`reports`: how many reports a sender has had in an hour.
 """
 
 import os
@@ -76,13 +77,18 @@ ALTER TABLE messages ADD COLUMN options TEXT NOT NULL DEFAULT '';
 ALTER TABLE messages ADD COLUMN submitter TEXT NOT NULL DEFAULT '';
 ALTER TABLE recipients ADD COLUMN doubts INTEGER NOT NULL DEFAULT 0;
 CREATE TABLE names (number INTEGER PRIMARY KEY, names TEXT NOT NULL);
+ALTER TABLE recipients ADD COLUMN successor TEXT NOT NULL DEFAULT '';
 CREATE TABLE keyed (
-    client TEXT NOT NULL, key TEXT NOT NULL, message INTEGER NOT NULL, PRIMARY KEY (client, key, message)
+    client TEXT NOT NULL, key TEXT NOT NULL, address TEXT NOT NULL, accepted_at REAL NOT NULL, queue_id TEXT NOT NULL,
+    delivery INTEGER NOT NULL, number INTEGER NOT NULL, forget_at REAL NOT NULL, PRIMARY KEY (client, key, address)
     ) WITHOUT ROWID;
-CREATE INDEX keyed_by_message ON keyed (message);
+CREATE INDEX keyed_to_forget ON keyed (forget_at);
 CREATE TABLE stops (
-    kind TEXT NOT NULL, name TEXT NOT NULL, since REAL NOT NULL, until REAL NOT NULL, reason TEXT NOT NULL,
-    PRIMARY KEY (kind, name)) WITHOUT ROWID;
+    kind TEXT NOT NULL, name TEXT NOT NULL, since REAL NOT NULL, until REAL NOT NULL, who TEXT NOT NULL,
+    reason TEXT NOT NULL, swept INTEGER NOT NULL, last INTEGER NOT NULL, PRIMARY KEY (kind, name)) WITHOUT ROWID;
+CREATE INDEX held ON deliveries (state) WHERE state = 'held';
+CREATE INDEX held_sites ON deliveries (destination) WHERE state = 'held';
+CREATE INDEX held_recipients ON recipients (delivery) WHERE state = 'held';
 CREATE TABLE reports (
     sender TEXT NOT NULL, hour INTEGER NOT NULL, sent INTEGER NOT NULL, PRIMARY KEY (sender, hour)) WITHOUT ROWID;
 """,
