@@ -9,8 +9,9 @@ they are plain lines on stderr. No field from outside can end a line or begin an
 passed to this module.
 
 Fields: MESSAGE, PRIORITY, MESSAGE_ID (a UUID per kind of event), HEDWIG_QUEUE_ID, HEDWIG_CLIENT, HEDWIG_SENDER,
-HEDWIG_RCPT, HEDWIG_SITE, HEDWIG_MX, HEDWIG_REPLY, HEDWIG_STATUS, HEDWIG_DELAY, HEDWIG_ATTEMPT, HEDWIG_TLS; and of a
-daemon HEDWIG_REASON (what is wrong), HEDWIG_PLACE (where it listens), HEDWIG_FILE (of its configuration), HEDWIG_PEER.
+HEDWIG_RCPT, HEDWIG_SITE, HEDWIG_MX, HEDWIG_REPLY, HEDWIG_STATUS, HEDWIG_DELAY, HEDWIG_ATTEMPT, HEDWIG_TLS,
+HEDWIG_SUCCESSOR (the queue ID that supersedes it); and of a daemon HEDWIG_REASON (what is wrong), HEDWIG_PLACE (where
+it listens), HEDWIG_FILE (of its configuration), HEDWIG_PEER.
 """
 
 import contextlib

@@ -21,7 +21,7 @@ from hedwig.postoffice.refusal import Refusal
 from hedwig.postoffice.submission import Submission
 from hedwig.reply import Reply
 from hedwig.settings import Postoffice
-from hedwig.spool import Intake, NewMessage, Outcome, Registered, SpoolTrouble, Waiting
+from hedwig.spool import Intake, NewMessage, Outcome, Registered, SpoolTrouble, Superseded, Waiting
 from hedwig.spool.trouble import matter_of
 
 COMMIT_WITHIN = 30.0  # seconds, and one more for each 1 MiB
@@ -153,7 +153,21 @@ class Acceptance:
             return Verdict(queue_id, Reply(450, "4.5.1", f"{queue_id} is already another message's ID"), conflict=True)
         if answer.outcome is Outcome.ACCEPTED:
             _journal(message)
+            _journal_superseded(message.client, answer.superseded)
         return Verdict(queue_id, Reply(250, "2.0.0", f"queued as {queue_id}"))
+
+
+def _journal_superseded(client: str, gone: Sequence[Superseded]) -> None:
+    """What was not sent yet and won't be: each recipient under the ID of the message that it was of."""
+    for each in gone:
+        log.event(
+            "superseded",
+            f"superseded: to=<{each.rcptto}> by={each.by}",
+            queue_id=each.queue_id,
+            client=client,
+            rcpt=each.rcptto,
+            successor=each.by,
+        )
 
 
 def _journal(message: NewMessage) -> None:

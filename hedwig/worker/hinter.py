@@ -28,8 +28,12 @@ class Hinter:
         self._hand.shutdown()
 
     def _put(self, deliveries: list[Waiting]) -> None:
-        hints = [Hint(waiting.delivery, routing.lane_of(waiting.destination)) for waiting in deliveries]
+        by_priority: dict[int, list[Hint]] = {}
+        for waiting in deliveries:
+            hint = Hint(waiting.delivery, routing.lane_of(waiting.destination))
+            by_priority.setdefault(waiting.priority, []).append(hint)
         try:
-            self._queue.put(hints)
+            for priority, hints in by_priority.items():
+                self._queue.put(hints, priority)
         except QueueDown as down:
-            log.say(log.Level.DEBUG, f"{len(hints)} hints not put: {down}")
+            log.say(log.Level.DEBUG, f"{len(deliveries)} hints not put: {down}")

@@ -1,7 +1,7 @@
 """What the journal says of deliveries: one line a recipient, and one for each bounce (step 8)."""
 
 from hedwig import log
-from hedwig.spool import Claim, Kind, NewMessage
+from hedwig.spool import Claim, Kind, NewMessage, Superseded
 from hedwig.worker.delivery import Line
 
 _LEVELS = {
@@ -34,6 +34,20 @@ def tell(claim: Claim, line: Line, now: float) -> None:
         delay=f"{now - claim.accepted_at:.3f}",
         attempt=tries,
         tls=attempt.tls,
+    )
+
+
+def tell_superseded(claim: Claim, superseded: Superseded) -> None:
+    """It is not tried again: a newer message with its key came while it was under way."""
+    log.event(
+        Kind.SUPERSEDED,
+        f"superseded: to=<{superseded.rcptto}> from=<{claim.mailfrom}> by={superseded.by}",
+        queue_id=claim.queue_id,
+        client=claim.client,
+        sender=claim.mailfrom,
+        rcpt=superseded.rcptto,
+        site=claim.destination,
+        successor=superseded.by,
     )
 
 

@@ -8,10 +8,10 @@ claimed meanwhile (`trouble`).
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hedwig import log
-from hedwig.spool import Claim, Kind, Settlement, SpoolTrouble, Waiting, Work
+from hedwig.spool import Claim, Kind, Settled, Settlement, SpoolTrouble, Waiting, Work
 from hedwig.spool.trouble import matter_of
 from hedwig.worker import journal
 from hedwig.worker.delivery import Conclusion
@@ -92,10 +92,10 @@ class Settler:
                         f"{ending.claim.queue_id}: the claim was no longer ours; its outcome is not recorded",
                     )
                     continue
-                self._tell(ending)
+                self._tell(ending, answer)
                 due += answer.bounces
                 if len(ending.conclusion.settlement.results) < len(ending.claim.recipients):
-                    due.append(Waiting(ending.claim.delivery, ending.claim.destination))
+                    due.append(Waiting(ending.claim.delivery, ending.claim.destination, ending.claim.priority))
             if due:
                 self._hint(due)
 
@@ -111,10 +111,15 @@ class Settler:
             log.event(log.Matter.SPOOL_BACK, "outcomes can be written again", log.Level.NOTICE)
         self.trouble = ""
 
-    def _tell(self, ending: Ending) -> None:
+    def _tell(self, ending: Ending, answer: Settled) -> None:
+        gone = {each.rcptto for each in answer.superseded}
         for line in ending.conclusion.lines:
             self.counts[line.kind] += 1
-            journal.tell(ending.claim, line, self._now())
-        for bounce in ending.conclusion.settlement.bounces:
+            last = line.recipient.address in gone
+            journal.tell(ending.claim, replace(line, due=0.0) if last else line, self._now())
+        for superseded in answer.superseded:
+            self.counts[Kind.SUPERSEDED] += 1
+            journal.tell_superseded(ending.claim, superseded)
+        for bounce in ending.conclusion.settlement.bounces if answer.bounces else ():
             self.counts[Kind.BOUNCED] += 1
             journal.tell_bounce(ending.claim, bounce)

@@ -13,7 +13,7 @@ from hedwig.postoffice.accept import SLOW, Acceptance, Gate
 from hedwig.postoffice.refusal import Refusal
 from hedwig.postoffice.submission import Submission
 from hedwig.settings import Postoffice
-from hedwig.spool import Bytes, NewMessage, Outcome, Registered, SpoolTrouble, Waiting
+from hedwig.spool import Bytes, NewMessage, Outcome, Registered, SpoolTrouble, Superseded, Waiting
 
 NOW = 1_000_000.0
 
@@ -92,6 +92,20 @@ def test_repeat_and_conflict(desk: Desk, said: list[tuple[str, dict[str, str]]])
     assert (repeated.reply.code, repeated.conflict) == (250, False)
     assert (conflict.reply.code, conflict.reply.enhanced, conflict.conflict) == (450, "4.5.1", True)
     assert not said
+    assert not desk.noticed
+
+
+def test_what_is_superseded_is_in_the_journal(desk: Desk, said: list[tuple[str, dict[str, str]]]) -> None:
+    """Under the ID of the message that ended, with the one that took its place."""
+    sent = submission()
+    gone = (Superseded("01OLD", "b@x.example", sent.queue_id), Superseded(sent.queue_id, "c@x.example", "01NEW"))
+    desk.intake.future.set_result([Registered(Outcome.ACCEPTED, (), gone)])
+    (verdict,) = desk.acceptance.register("host.example", [sent])
+    assert verdict.reply.code == 250
+    _, first, second = said
+    assert first[0] == f"01OLD: superseded: to=<b@x.example> by={sent.queue_id}"
+    assert (first[1]["HEDWIG_QUEUE_ID"], first[1]["HEDWIG_SUCCESSOR"]) == ("01OLD", sent.queue_id)
+    assert (second[1]["HEDWIG_QUEUE_ID"], second[1]["HEDWIG_EVENT"]) == (sent.queue_id, "superseded")
     assert not desk.noticed
 
 

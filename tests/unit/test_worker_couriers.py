@@ -10,6 +10,7 @@ from worker_rig import Receiver, Rig
 
 from hedwig import queueid
 from hedwig.envelope import Envelope, digest
+from hedwig.options import Options
 from hedwig.spool import Bytes, Kind, NewMessage, State
 from hedwig.worker.route import Route
 
@@ -56,6 +57,21 @@ async def test_the_reply_to_the_dot_lost_is_in_doubt_and_not_sent_again_at_once(
     await rig.settled(lambda: rig.states() == [State.DEFERRED])
     assert len(receiver.messages) == 1
     assert rig.spool.queued()[0][0].due > time.time() + 50
+
+
+async def test_superseded_under_way_and_refused_for_now(rig: Rig, receiver: Receiver) -> None:
+    """It isn't tried again: journal and counts say by what, and nothing of it is left in the spool."""
+    receiver.at_dot = lambda number: b"450 4.7.1 later\r\n"
+    receiver.wait_at_dot.clear()
+    otp = Options(supersede="otp")
+    await rig.register(1, options=otp)
+    await rig.send()
+    await receiver.at_dot_now.wait()
+    await rig.register(1, options=otp)
+    receiver.wait_at_dot.set()
+    await rig.settled(lambda: rig.settler.counts[Kind.SUPERSEDED] == 1)
+    assert rig.states() == [State.READY]
+    assert rig.settler.counts[Kind.DEFERRED] == 1
 
 
 async def test_stopping_waits_for_the_reply_to_a_dot(rig: Rig, receiver: Receiver) -> None:

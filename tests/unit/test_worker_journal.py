@@ -7,7 +7,7 @@ from test_worker_bag import claim
 from test_worker_delivery import LATER, LOST, NO, OK, RULES, a_claim
 
 from hedwig import log
-from hedwig.spool import Kind
+from hedwig.spool import Kind, Superseded
 from hedwig.worker import journal
 from hedwig.worker.delivery import Attempt, conclude
 
@@ -51,6 +51,13 @@ def test_in_doubt_is_a_warning_in_words(entries: list[Entry]) -> None:
     assert level is log.Level.WARNING
     assert "in doubt: to=<r0@example.com>" in message
     assert fields["HEDWIG_EVENT"] == Kind.IN_DOUBT
+
+
+def test_superseded_names_the_newer_one(entries: list[Entry]) -> None:
+    journal.tell_superseded(a_claim(), Superseded("01", "r0@example.com", "02"))
+    ((_, message, fields),) = entries
+    assert message == "01: superseded: to=<r0@example.com> from=<a@example.org> by=02"
+    assert (fields["HEDWIG_EVENT"], fields["HEDWIG_SUCCESSOR"]) == (Kind.SUPERSEDED, "02")
 
 
 def test_a_failure_and_its_bounce(entries: list[Entry]) -> None:

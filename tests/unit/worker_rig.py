@@ -5,13 +5,15 @@ import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from hedwig import queueid
 from hedwig.envelope import Envelope, digest
 from hedwig.mx import AddressAnswer, AddressesFound, Exchanger, MxAnswer, MxFound
+from hedwig.options import PLAIN
 from hedwig.settings import Retry
 from hedwig.smtp import Deadlines
-from hedwig.spool import Bytes, NewMessage, State, Waiting
+from hedwig.spool import NORMAL, Bytes, NewMessage, State, Waiting
 from hedwig.spool.sqlite import SqliteSpool, open_spool
 from hedwig.worker.bag import Bag
 from hedwig.worker.delivery import Rules
@@ -108,7 +110,9 @@ class Rig:
         self.dispatch = Dispatch(self.tools)
         self.running = asyncio.create_task(self.settler.run())
 
-    async def register(self, count: int, destination: str = "example.com", body: bytes = b"S: x\r\n\r\nhi\r\n") -> None:
+    async def register(
+        self, count: int, destination: str = "example.com", body: bytes = b"S: x\r\n\r\nhi\r\n", **other: Any
+    ) -> None:
         now = time.time()
         envelope = Envelope("a@example.org", (f"b@{destination}",))
         messages = [
@@ -119,8 +123,10 @@ class Rig:
                 Bytes(body),
                 digest(envelope, [body]),
                 now,
-                now + 86400,
+                other.get("expires_at", now + 86400),
                 envelope.by_destination(),
+                other.get("priority", NORMAL),
+                options=other.get("options", PLAIN),
             )
             for _ in range(count)
         ]
