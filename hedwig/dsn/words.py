@@ -12,11 +12,13 @@ class Action(enum.StrEnum):
 
     FAILED = "failed"
     DELAYED = "delayed"
+    RELAYED = "relayed"  # on to a host that reports no success itself (RFC 3461 §5.2.2)
 
 
 SUBJECT = {
     Action.FAILED: "退信：邮件未能送达 / Undelivered mail returned to sender",
     Action.DELAYED: "邮件延迟，仍在重试 / Delayed mail, still being retried",
+    Action.RELAYED: "邮件已送交对方服务器 / Mail passed on to the receiver's server",
 }
 OPENING = {
     Action.FAILED: (
@@ -28,11 +30,25 @@ OPENING = {
         "Your message has not yet reached the recipients below. It will be tried again until {until}; "
         "you need not send it again.",
     ),
+    Action.RELAYED: (
+        "您的邮件已由下列收件人的邮件服务器接收。该服务器不提供送达通知，因此这是最后一次通知。",
+        "The servers of the recipients below have taken your message. They don't report what becomes of it, so this is "
+        "the last that you hear of it.",
+    ),
 }
 EXPIRED = (
     "在期限内多次投递均未成功。请确认收件地址，稍后重发，或用其他方式联系对方。",
     "Repeated attempts did not succeed in time. Check the address, send again later, or find another way to the "
     "recipient.",
+)
+LATE = (
+    "发件程序要求过期不再投递，现在期限已过，因此不再发送。如仍需要，请重新发送。",
+    "Its sender set a deadline after which it must not be delivered, and that has passed. Send it again if it is still "
+    "of use.",
+)
+DOUBTFUL = (
+    "邮件曾完整发出，但对方未及答复连接就断了：对方可能已经收到。重发前请先问一下对方。",
+    "The whole message was sent once, but no answer came: the receiver may have it. Ask them before you send it again.",
 )
 _POLICY = (
     "对方按其策略拒收。请把下面的原话转给本机管理员。",

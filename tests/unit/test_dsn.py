@@ -271,8 +271,11 @@ ANYTHING = st.text(max_size=60) | st.sampled_from(
         " ",
     ]
 )
+FLAGS = (st.booleans(), st.booleans(), st.booleans())
 REPLIES = st.none() | st.builds(Reply, st.integers(0, 999), st.sampled_from(["", "5.1.1"]), ANYTHING)
-RECIPIENTS = st.builds(Undelivered, ANYTHING, st.sampled_from(list(Stage)), REPLIES, ANYTHING, ANYTHING, st.booleans())
+RECIPIENTS = st.builds(
+    Undelivered, ANYTHING, st.sampled_from(list(Stage)), REPLIES, ANYTHING, ANYTHING, *FLAGS, ANYTHING
+)
 
 
 @given(
@@ -286,7 +289,7 @@ def test_nothing_from_outside_breaks_out(
     action: Action, recipients: list[Undelivered], to: str, reporting: str, original: bytes
 ) -> None:
     """Whatever addresses, replies, hosts and originals hold: three parts, the fields that are ours, a clean message."""
-    made = dsn.build(report(*recipients, action=action, to=to, reporting=reporting, original=original))
+    made = dsn.build(report(*recipients, action=action, to=to, reporting=reporting, original=original, envid=reporting))
     assert is_clean(made)
     parsed, _, groups, _ = read(made)
     assert set(parsed.keys()) <= {
@@ -297,8 +300,8 @@ def test_nothing_from_outside_breaks_out(
     assert len(groups) == 1 + len(recipients)
     for group in groups[1:]:
         assert group["Action"] == action.value
-        assert re.fullmatch(r"[45]\.\d+\.\d+", group["Status"])
+        assert re.fullmatch(r"[245]\.\d+\.\d+", group["Status"])
         assert set(group.keys()) <= {
             *("Final-Recipient", "Action", "Status", "Remote-MTA", "Diagnostic-Code"),
-            *("X-Hedwig-Stage", "Last-Attempt-Date", "Will-Retry-Until"),
+            *("X-Hedwig-Stage", "Last-Attempt-Date", "Will-Retry-Until", "Original-Recipient"),
         }
