@@ -39,7 +39,8 @@ from hedwig.spool.trouble import matter_of
 POLL = 1.0  # seconds between looks into the spool
 PROBES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # seconds between probes while the postoffice is down
 VAIN = 7  # offers to no end after which a message that is too old is given up: a minute of probes at the least
-AGAIN = 5.0  # seconds until a large message is offered again that broke off midway; they double, up to LATER
+AGAIN = 5.0  # seconds until a message that can't get through by itself is offered again; they double, up to LATER
+SHARE = 4  # and as long as its try took, times so much: that others have their turn (I9)
 LOOKS = (300, 10_000)  # messages at the spool's head among which small ones are looked for: at first, and then
 LOADED = 16 << 10  # octets of a body that come with its claim; larger ones are read when their turn has come
 ENDING = 5.0  # seconds for the thread to end once its request was cut
@@ -174,6 +175,7 @@ class Backlog:
     def _offer(self, client: PostofficeClient, batch: Sequence[Passenger]) -> bool:
         """Send a batch and settle it. False: there is no verdict, and asking on is of no use just now."""
         self.pulse.busy(patience(sum(len(passenger.parcel.body) for passenger in batch)))
+        started = time.monotonic()
         try:
             verdicts = client.send([passenger.parcel for passenger in batch])
         except NoVerdict as trouble:
@@ -182,7 +184,7 @@ class Backlog:
             if trouble.whole_batch and len(batch) > 1:  # find the message that spoils it
                 return all(self._offer(client, [passenger]) for passenger in batch)
             self._link.no_verdict(trouble)
-            return self._unheard(batch, trouble)
+            return self._unheard(batch, trouble, time.monotonic() - started)
         self._failures = 0
         self._link.up()
         now = time.time()
@@ -195,7 +197,7 @@ class Backlog:
             return too_late(passenger, str(verdict.reply), now, self.settings)
         return by_verdict(passenger, verdict, now, self.settings)
 
-    def _unheard(self, batch: Sequence[Passenger], trouble: NoVerdict) -> bool:
+    def _unheard(self, batch: Sequence[Passenger], trouble: NoVerdict, took: float) -> bool:
         """No verdict: the messages wait on, and say why; what is too old by now may be given up, unless the fault is
         the operator's to mend. A message that can't get through by itself is put off, so that it holds up no other."""
         now, why = time.time(), str(trouble)
@@ -207,17 +209,17 @@ class Backlog:
             if not trouble.operators_turn and self._is_last(claim, now):
                 settlements.append(too_late(passenger, why, now, self.settings))
             else:
-                due = now + self._put_off(claim, trouble) if alone else claim.accepted_at
+                due = now + self._put_off(claim, trouble, took) if alone else claim.accepted_at
                 settlements.append(waits(claim, why, due, now))
         self._settle(settlements)
         self._failures += not self._link.is_up
         return alone and self._link.is_up
 
-    def _put_off(self, claim: Claim, trouble: NoVerdict) -> float:
-        """Seconds. What broke off midway may have met a restart over there, and that is over soon."""
-        if trouble.whole_batch or trouble.too_slow:
+    def _put_off(self, claim: Claim, trouble: NoVerdict, took: float) -> float:
+        """Seconds. What broke off at once may have met a restart over there, and that is over soon."""
+        if trouble.whole_batch:
             return LATER
-        return min(LATER, AGAIN * 2.0 ** min(self._in_vain[claim.delivery] - 1, 10))
+        return min(LATER, max(AGAIN * 2.0 ** min(self._in_vain[claim.delivery] - 1, 10), SHARE * took))
 
     def _is_last(self, claim: Claim, now: float) -> bool:
         """Count an offer that came to nothing; whether there is no next one."""

@@ -85,11 +85,11 @@ def test_a_large_message_that_is_too_slow_is_not_tried_again_at_once(rig: Rig) -
 def test_a_large_message_that_met_a_restart_of_the_postoffice_waits_for_seconds(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its connection broke midway: that is no reason to put it off for five minutes, unless it goes on so."""
+    """Its connection broke midway: that is no reason to put it off for five minutes, unless it goes on so (I8)."""
 
     def restarted(parcels: Sequence[Parcel]) -> list[Verdict]:
         if len(rig.there.sent) < 4:
-            raise NoVerdict("connection reset by peer", reached=True)
+            raise NoVerdict("connection reset by peer", reached=True, too_slow=True)
         return [ACCEPTED] * len(parcels)
 
     monkeypatch.setattr(backlog, "AGAIN", 0.05)
@@ -100,6 +100,25 @@ def test_a_large_message_that_met_a_restart_of_the_postoffice_waits_for_seconds(
     rig.until(lambda: not rig.waiting())
     assert len(rig.there.sent) == 4
     assert time.monotonic() - started >= 0.05 + 0.1 + 0.2
+
+
+def test_a_large_message_on_a_slow_way_takes_a_fifth_of_the_time_at_most(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """I9: what waits behind it has its turn for longer than each try took."""
+    monkeypatch.setattr(backlog, "AGAIN", 0.0)
+    tries: list[float] = []
+
+    def slow(parcels: Sequence[Parcel]) -> list[Verdict]:
+        tries.append(time.monotonic())
+        time.sleep(0.2)
+        raise NoVerdict("no answer within 42 s", reached=True, too_slow=True)
+
+    rig.there.say = slow
+    rig.put(body=b"x" * (2 << 20), age=10)
+    rig.backlog.start()
+    rig.until(lambda: len(tries) == 2)
+    assert tries[1] - tries[0] >= 0.2 + backlog.SHARE * 0.2
 
 
 def test_small_messages_pass_large_ones(rig: Rig) -> None:
