@@ -13,7 +13,7 @@ rest lies in unnamed temporary files); idle time; and the pace of a request: aft
 SLOWEST octets a second on average, so that a dripping peer keeps its place for half a minute and not for ever.
 
 X-Forwarded-For is believed on unix sockets only, where our own nginx is: its last entry is what nginx saw.
-waitress's own errors (malformed HTTP, too large) are told as JSON like all others.
+What waitress itself refuses is told as JSON like all else (wire.py).
 """
 
 import fcntl
@@ -31,13 +31,13 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 from waitress import wasyncore
 from waitress.channel import HTTPChannel
 from waitress.server import create_server
-from waitress.task import ErrorTask, ThreadedTaskDispatcher
+from waitress.task import ThreadedTaskDispatcher
 from waitress.trigger import trigger
 
 from hedwig import log
 from hedwig.doors import Doors, Kind
+from hedwig.postoffice import wire
 from hedwig.postoffice.app import Application
-from hedwig.postoffice.refusal import Refusal
 from hedwig.settings import KIB, MIB, Postoffice
 
 QUICK_THREADS = 2
@@ -172,7 +172,7 @@ class Server:
             log_socket_errors=False,
             clear_untrusted_proxy_headers=False,  # behind_proxy does it
         )
-        server.channel_class = _channel
+        server.channel_class = wire.channel
         server.trigger.close()  # one for all is enough, and must outlive any of them
         server.trigger = self._trigger
         return server
@@ -233,34 +233,6 @@ def behind_proxy(app: Application) -> Application:
         return app(environ, start_response)
 
     return proxied
-
-
-class _JsonError:
-    """An error of waitress, as its ErrorTask wants it, in our words."""
-
-    def __init__(self, error: Any) -> None:
-        told = {
-            413: "the request is larger than the largest message allows: see max_size in postoffice.yml",
-            431: "the request's head is larger than 16 KiB",
-            501: "this Transfer-Encoding is not supported: use none, or chunked",
-        }.get(error.code, f"the request is not correct HTTP: {error.body}")
-        self.refusal = Refusal(error.code, "5.3.4" if error.code in (413, 431) else "5.5.2", told)
-        self.reason = error.reason
-
-    def to_response(self) -> tuple[str, list[tuple[str, str]], bytes]:
-        """Status line, headers, body."""
-        return f"{self.refusal.code} {self.reason}", list(self.refusal.headers().items()), self.refusal.body()
-
-
-def _json_error_task(channel: Any, request: Any) -> Any:
-    request.error = _JsonError(request.error)
-    return ErrorTask(channel, request)
-
-
-def _channel(*arguments: Any, **named: Any) -> Any:
-    channel = HTTPChannel(*arguments, **named)
-    channel.error_task_class = _json_error_task
-    return channel
 
 
 def _max_body(settings: Postoffice) -> int:

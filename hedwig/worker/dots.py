@@ -4,14 +4,17 @@ Before the final dot of a message goes out, the worker writes (delivery, token) 
 16 bytes. The page cache survives the death of the process, SIGKILL included. When a dead worker's claims are freed, a
 claim with a mark and without a settlement may have been delivered: it is in doubt.
 
-A mark needs no erasing: once its claim is settled the token is nobody's any more, and the slot is used again.
+A mark needs no erasing: once its claim is settled the token is nobody's any more, and the slot is used again. Slots for
+all that a worker may have claimed are allocated at its start, so that a disk that becomes full stops no mark.
 """
 
 import os
 import struct
+from contextlib import suppress
 from pathlib import Path
 
 _RECORD = struct.Struct("<qq")
+_SLOTS = 8192  # more than the bag may hold
 
 
 def path_of(state_dir: str, number: str) -> Path:
@@ -36,6 +39,8 @@ class DotMarks:
         """Begin with no marks: the caller has freed the claims that the old ones were about."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
+        with suppress(OSError):  # the disk is full already: then a mark that finds no room puts its letter off (I8)
+            os.posix_fallocate(self._file, 0, _SLOTS * _RECORD.size)
         self._free: list[int] = []
         self._slots = 0
 

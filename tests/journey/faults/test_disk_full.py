@@ -9,6 +9,7 @@ from hedwig.spool.reserve import SETTLED, Reserve
 from hedwig.spool.sqlite import open_spool
 
 from ..farside import FarSide, Rule
+from ..network import tool
 from ..submit import SAMPLE, Post, Talk, sample_email
 from ..waiting import until
 from ..world import World, mx
@@ -133,6 +134,44 @@ def test_outcomes_wait(world: World) -> None:
 
 def words(host: Machine) -> str:
     return host["worker-1"].words()
+
+
+def test_dot_marks(world: World) -> None:
+    """The worker's own folder is full: what it has there was allocated at its start, and mail goes."""
+    world.dns(mx("163.com", "192.0.2.1"))
+    far = world.far("192.0.2.1")
+    host = machine(world)
+    disk = Disk(host.directory / "dots", 4 * MIB)
+    world.at_end(disk.close)
+    host.start("beanstalkd", "postoffice", "worker-1")
+    disk.fill()
+    host.http.batch([Post((f"user{number}@163.com",), LETTER) for number in range(100)])
+    once_each(far, 100)
+    assert "No space left" not in words(host)
+
+
+def test_temporary_files(world: World) -> None:
+    """There is no room for large requests while they arrive: 503 for each, and mailman keeps its letter."""
+    world.dns(mx("163.com", "192.0.2.1"))
+    far = world.far("192.0.2.1")
+    host = machine(world)
+    folder = host.directory / "tmp"
+    folder.mkdir()
+    disk = Disk(folder, 32 * MIB)
+    world.at_end(disk.close)
+    host.before["postoffice"] = [tool("env"), f"TMPDIR={folder}"]
+    host.start()
+    form = {**sample_email("refused@163.com"), "data": LARGE.decode()}
+    assert host.http.form({**form, "rcpttos": ["user0@163.com"]})[0] == 200
+    until("no temporary file", lambda: disk.left > 31 * MIB)
+    disk.fill()
+    status, told = host.http.form(form)
+    assert (status, json.loads(told)["status"]) == (503, "4.3.1")
+    assert host.http.form(sample_email("user1@163.com"))[0] == 200
+    queue_id = world.msmtp.send(LARGE, "user2@163.com")
+    assert "no room for so large a request" in until("the reason", lambda: reason(host, queue_id))
+    disk.free()
+    once_each(far, 3)
 
 
 def test_mailman(world: World) -> None:
