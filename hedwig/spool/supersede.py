@@ -39,7 +39,7 @@ _KEEP = (
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _DELIVERIES = """
-SELECT d.delivery, d.token, d.message, m.queue_id, m.client, m.size, m.open
+SELECT d.delivery, d.token, d.state, d.due, d.message, m.queue_id, m.client, m.size, m.open
 FROM json_each(?) j CROSS JOIN deliveries d CROSS JOIN messages m
 WHERE d.delivery = j.value AND m.message = d.message"""
 _OPEN = """
@@ -181,7 +181,7 @@ def end(db: sqlite3.Connection, wanted: Wanted, now: float) -> tuple[list[Supers
     ends = Ends(db)
     gone: list[Superseded] = []
     lines: list[Line] = []
-    for delivery, token, message, queue_id, client, size, left in rows:
+    for delivery, token, state, due, message, queue_id, client, size, left in rows:
         if token is not None:
             db.executemany(_MARK, [(by, delivery, number) for number, by in wanted[delivery].items()])
             continue
@@ -194,7 +194,9 @@ def end(db: sqlite3.Connection, wanted: Wanted, now: float) -> tuple[list[Supers
         if waiting and here:
             for each in here.items():
                 ends.result(delivery, result_of(each))
-            ends.goes_on(delivery, *derive((state, due) for _, state, due in waiting.values()))
+            held = state == State.HELD  # a delivery that is held stays so, whatever its recipients say
+            left_over = (one[1:] for one in waiting.values())
+            ends.goes_on(delivery, *((state, due) if held else derive(left_over)))
         elif here:
             ends.ends(delivery, message, left, size)
         gone += here.values()

@@ -1,9 +1,10 @@
-"""The SQLite spool: what a registration with a key costs does not grow with what waits under that key."""
+"""The SQLite spool: what a registration with a key costs does not grow with what waits under that key; and what it
+leaves as it is."""
 
 import sqlite3
 from pathlib import Path
 
-from spool_parts import NOW, letter, put, waiting_ids
+from spool_parts import NOW, claim, letter, put, waiting_ids
 
 from hedwig.options import Options
 from hedwig.spool import NewMessage, intake
@@ -64,4 +65,18 @@ def test_one_recipient_a_thousand_times(tmp_path: Path) -> None:
     assert steps_of(db, keyed("a@x.example", NOW + 2000)) <= 1.3 * second
     assert len(waiting_ids(spool)) == 1
     db.close()
+    spool.close()
+
+
+def test_a_delivery_that_is_held_as_a_whole_stays_held(tmp_path: Path) -> None:
+    """Where a client is paused its deliveries are held, and their recipients say nothing of it."""
+    path = str(tmp_path / "spool.db")
+    spool = open_spool(path, clock=lambda: NOW)
+    [number] = put(spool, letter("a@x.example", "b@x.example", options=Options(supersede="k"), accepted_at=NOW))
+    db = connect_writer(path)
+    db.execute("UPDATE deliveries SET state = 'held'")
+    db.close()
+    put(spool, letter("a@x.example", options=Options(supersede="k"), accepted_at=NOW + 1))
+    assert len(waiting_ids(spool)) == 2
+    assert claim(spool, [number]) == []
     spool.close()
