@@ -56,6 +56,16 @@ class Transaction:
 
 
 @dataclass(frozen=True, slots=True)
+class Brink:
+    """The moment before the final dot. `talk`: the conversation so far, "* " what we note, "> " what we sent and "< "
+    what we received, a line each, without the body. `places`: whom of `rcpttos` the message is about to be handed over
+    for; the others have their outcome."""
+
+    talk: tuple[str, ...]
+    places: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Said:
     """What decided about one recipient: the stage, and the far side's reply, or None where the connection failed
     (`detail` then says how: "connection reset", "no reply within 600 s")."""

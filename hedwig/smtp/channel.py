@@ -39,6 +39,7 @@ class Channel(asyncio.Protocol):
         self.inline: Callable[[], bytes] | None = None  # gives a small body whole, at the moment it is written
         self._deadlines = deadlines
         self._trace = trace
+        self._line = trace  # gets command and reply lines: the trace, and a record of one transaction
         self._loop = asyncio.get_running_loop()
         self._session_due = self._loop.time() + deadlines.session
         self._watch = Watch(self._loop, self._expired)
@@ -132,10 +133,22 @@ class Channel(asyncio.Protocol):
 
     def say(self, commands: bytes) -> None:
         """Hand command lines to the socket."""
-        if self._trace is not None:
+        if self._line is not None:
             for line in commands.decode("utf-8", "replace").splitlines():
-                self._trace(f"> {one_line(line)}")
+                self._line(f"> {one_line(line)}")
         self.write(commands)
+
+    def record(self, lines: list[str] | None) -> None:
+        """Have the command and reply lines from now on in `lines` too, until this is called with None."""
+        trace = self._trace
+
+        def both(line: str) -> None:
+            if trace is not None:
+                trace(line)
+            if lines is not None:
+                lines.append(line)
+
+        self._line = both if lines is not None else trace
 
     def trace_body(self, octets: bytes, size: int) -> None:
         """The trace gets a body's first SHOWN octets, and how many it has."""
@@ -179,10 +192,9 @@ class Channel(asyncio.Protocol):
 
     def _next(self) -> Heard | None:
         heard = self._parser.next()
-        if heard is not None and self._trace is not None:
-            for line in heard.lines[:-1]:
-                self._trace(f"< {heard.code}-{one_line(line)}")
-            self._trace(f"< {heard.code} {one_line(heard.lines[-1])}")
+        if heard is not None and self._line is not None:
+            for line in heard.shown:
+                self._line(line)
         return heard
 
     def _decide(self, heard: Heard) -> Action | None:

@@ -8,9 +8,12 @@ and remembers that about the host. A refused STARTTLS (454, 5yz) is no failure; 
 
 - `before_dot` is called right before the final CRLF "." CRLF is handed to the socket (I5). A connection lost before
   that is reported at the stage it was in; one lost after it leaves the recipients in doubt.
+- `at_brink`, where it is given, is awaited instead, with the conversation so far: the dot goes out when it is done, and
+  not at all where the transaction was decided meanwhile.
 - A body of up to IN_MEMORY octets is checked whole before anything of it is sent (I6). A larger one is checked as it is
   sent; what is bad in it breaks the connection before the dot, so that no part of it is taken for a message.
-- What `body` or `before_dot` raises comes out of `send`; the connection is dropped if part of the message was sent.
+- What `body`, `before_dot` or `at_brink` raises comes out of `send`; the connection is dropped if part of the message
+  was sent.
 - A cancelled `send` drops the connection. Whether the dot was out by then the dot mark tells.
 
 Not for two tasks at a time. Runs on asyncio's own loop and on uvloop.
@@ -23,19 +26,21 @@ import socket
 from collections.abc import Awaitable, Callable, Mapping
 
 from hedwig.reply import Stage
-from hedwig.smtp import ConnectFailed, Deadlines, Report, Said, Target, Transaction
+from hedwig.smtp import Brink, ConnectFailed, Deadlines, Report, Said, Target, Transaction
 from hedwig.smtp.channel import Channel, Trace, lost_because
 from hedwig.smtp.commands import Letter, compose
 from hedwig.smtp.content import Streamed, Whole
-from hedwig.smtp.events import Ready, Refused, SendBody, StartTls
+from hedwig.smtp.events import Action, Ready, Refused, SendBody, StartTls
 from hedwig.smtp.session import Session, State
 from hedwig.smtp.stuffing import BodyError
 from hedwig.smtp.tls import described, opportunistic, server_name
 
 Dial = Callable[[Target], Awaitable[socket.socket]]
+AtBrink = Callable[[Brink], Awaitable[None]]
 
 IN_MEMORY = 256 << 10  # a body of at most so many octets is gathered and checked first
 INLINE = 64 * 1024  # and one of at most so many goes out in one write, its dot with it
+BRINK = 120.0  # seconds that `at_brink` may take; the host waits that long for the next block (RFC 5321 §4.5.3.2.5)
 
 
 async def dial(target: Target) -> socket.socket:
@@ -140,7 +145,9 @@ class Connection:
         channel = self._channel
         return not channel.closed and channel.session.state is State.READY and not channel.expired
 
-    async def send(self, transaction: Transaction, before_dot: Callable[[], None]) -> Report:
+    async def send(
+        self, transaction: Transaction, before_dot: Callable[[], None], at_brink: AtBrink | None = None
+    ) -> Report:
         """Carry one message; see the module's text for what it promises."""
         if not self.alive:
             said = Said(Stage.MAIL, None, "the connection was closed while idle")
@@ -155,7 +162,10 @@ class Connection:
         if isinstance(letter, Said):
             return self._unsent(transaction, letter)
         try:
-            report = await self._carry(letter, transaction, whole, before_dot)
+            if at_brink is None:
+                report = await self._carry(letter, transaction, whole, before_dot)
+            else:
+                report = await self._carry_on_record(letter, transaction, whole, at_brink)
         except BaseException:
             self.abort()
             raise
@@ -199,15 +209,48 @@ class Connection:
         action = await channel.action()
         channel.inline = None
         if isinstance(action, SendBody):
-            content = whole or Streamed(transaction.body(), transaction.size, eight_bit_clean=letter.eight_bit_clean)
-            await self._stream(content, transaction.size, before_dot)
+            end = await self._stream(whole or _streamed(transaction, letter), transaction.size)
+            if end:
+                before_dot()
+                self._end_data(end)
             action = await channel.action()
-        if isinstance(action, Report):
-            return action
-        raise RuntimeError(f"unforeseen: {action}")  # begin and what follows it end in a Report by Session's rules
+        return _report(action)
 
-    async def _stream(self, content: Whole | Streamed, size: int, before_dot: Callable[[], None]) -> None:
-        """Block after block, each when the one before has gone; then the dot, unless something was decided before."""
+    async def _carry_on_record(
+        self, letter: Letter, transaction: Transaction, whole: Whole | None, at_brink: AtBrink
+    ) -> Report:
+        """As `_carry`, but it waits at the brink; nothing goes out in one write with the dot."""
+        channel = self._channel
+        lines = self._opening()
+        channel.record(lines)
+        try:
+            channel.start(channel.session.begin(letter))
+            action = await channel.action()
+            if isinstance(action, SendBody):
+                end = await self._stream(whole or _streamed(transaction, letter), transaction.size)
+                if end:
+                    lines.append(f"* {transaction.size} octets of the message are sent")
+                    channel.wait_for("the dot mark was not on disk", BRINK)
+                    await at_brink(Brink(tuple(lines), channel.session.open_places))
+                    if not channel.decided:
+                        self._end_data(end)
+                action = await channel.action()
+            return _report(action)
+        finally:
+            channel.record(None)
+
+    def _opening(self) -> list[str]:
+        """How the conversation began: whom it is with, its greeting and its last answer to EHLO."""
+        target = self.target
+        lines = [f"* {target.host}[{target.address}]:{target.port}, {self.tls or 'without TLS'}"]
+        for said, heard in self._channel.session.opening:
+            lines += [f"> {said}"] if said else []
+            lines += heard.shown
+        return lines
+
+    async def _stream(self, content: Whole | Streamed, size: int) -> bytes:
+        """Block after block, each when the one before has gone. Returns the end of data, which is still to be sent; b""
+        where something was decided before."""
         channel = self._channel
         first = True
         try:
@@ -218,11 +261,22 @@ class Connection:
                     first = False
                 await channel.drained()
                 if channel.decided:
-                    return
-            end = content.dot
+                    return b""
         except BodyError as error:
             channel.start(channel.session.end(Said(Stage.LOCAL, error.reply)))
-            return
-        before_dot()
-        channel.write(end)
-        channel.dot_sent()
+            return b""
+        return content.dot
+
+    def _end_data(self, end: bytes) -> None:
+        self._channel.write(end)
+        self._channel.dot_sent()
+
+
+def _streamed(transaction: Transaction, letter: Letter) -> Streamed:
+    return Streamed(transaction.body(), transaction.size, eight_bit_clean=letter.eight_bit_clean)
+
+
+def _report(action: Action) -> Report:
+    if isinstance(action, Report):
+        return action
+    raise RuntimeError(f"unforeseen: {action}")  # begin and what follows it end in a Report by Session's rules

@@ -7,7 +7,7 @@ next (an `Action`), or with None: wait for the next reply. A `Report` is an acti
 import re
 from dataclasses import dataclass
 
-from hedwig.reply import Reply
+from hedwig.reply import Reply, one_line
 from hedwig.smtp import Report, Said
 
 _ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}(?=\s|\Z)")
@@ -33,6 +33,12 @@ class Heard:
         if found:
             others = [line.removeprefix(found[0]).lstrip() for line in others]
         return Reply.parse(self.code, " ".join([first, *others]))
+
+    @property
+    def shown(self) -> list[str]:
+        """As a conversation shows it: "< 250-mx.example.net", "< 250 DSN"."""
+        *others, last = self.lines
+        return [*(f"< {self.code}-{one_line(line)}" for line in others), f"< {self.code} {one_line(last)}"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,13 +68,15 @@ _IDLE = {State.READY, State.QUIT, State.CLOSED}
 
 
 class Session:
-    """One connection's conversation. `name`: ours, for EHLO. `extensions`: keyword to parameters, as announced last."""
+    """One connection's conversation. `name`: ours, for EHLO. `extensions`: keyword to parameters, as announced last.
+    `opening`: the banner, and the last EHLO or HELO with its answer: what we said, without CRLF, and what was heard."""
 
     def __init__(self, name: str, *, tls: bool = True) -> None:
         hello("EHLO", name)  # a bad name fails here and not in mid-conversation
         self.state = State.BANNER
         self.extensions: dict[str, str] = {}
         self.encrypted = False
+        self.opening: tuple[tuple[str, Heard], ...] = ()
         self._name = name
         self._tls = tls
         self._letter = Letter(b"", (), (), eight_bit_clean=False)
@@ -102,6 +104,11 @@ class Session:
     def stage(self) -> Stage:
         """The stage that what is waited for belongs to; it chooses the deadline."""
         return _STAGES[self.state]
+
+    @property
+    def open_places(self) -> tuple[int, ...]:
+        """Which recipients of the transaction have no outcome yet."""
+        return tuple(place for place, said in enumerate(self._said) if said is None)
 
     def heard(self, reply: Heard) -> Action | None:
         """A whole reply came. None: wait for the next one."""
@@ -168,6 +175,7 @@ class Session:
 
     def _banner(self, reply: Heard) -> Action:
         if reply.code // 100 == 2:
+            self.opening = (("", reply),)
             return self._say_hello("EHLO", State.EHLO)
         return self._negative(reply)
 
@@ -181,12 +189,14 @@ class Session:
         if reply.code // 100 != 2:
             return self._negative(reply)
         self.extensions = extensions(reply.lines)
+        self.opening = (self.opening[0], (f"EHLO {self._name}", reply))
         if self._tls and not self.encrypted and "STARTTLS" in self.extensions:
             self.state = State.STARTTLS
             return Send(b"STARTTLS\r\n")
         return self._ready()
 
     def _helo(self, reply: Heard) -> Action:
+        self.opening = (self.opening[0], (f"HELO {self._name}", reply))
         return self._ready() if reply.code // 100 == 2 else self._negative(reply)
 
     def _starttls(self, reply: Heard) -> Action:
