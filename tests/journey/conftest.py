@@ -3,11 +3,20 @@
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from .network import Namespace, Network, tool
 from .world import World
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """What a test has recorded as "printed" is shown at the end, whichever process ran it and however it ended."""
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            for text in (value for name, value in report.user_properties if name == "printed"):
+                terminalreporter.write_line(f"\n{text}")
 
 
 @pytest.fixture
