@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import Any
 
 from hedwig.options import submitter_of
-from hedwig.spool import POSTOFFICE, Kind, NewMessage, Outcome, Registered, SpoolTrouble, Waiting, bodies
+from hedwig.spool import POSTOFFICE, Kind, NewMessage, Outcome, Registered, SpoolTrouble, Waiting, bodies, stops
 from hedwig.spool.history import Line, Named, plain, record
 from hedwig.spool.numbers import take
 from hedwig.spool.supersede import Arrivals, has_key
@@ -111,6 +111,7 @@ def _register(
     db.executemany(_MESSAGE, rows)
     db.executemany(_DELIVERY, deliveries)
     db.executemany(_RECIPIENT, recipients)
+    stops.hold_back(db, (row[0] for row in deliveries), now)
     if arrivals is not None:
         answers = _superseding(arrivals, numbered, answers, lines)
     record(db, lines, named)

@@ -9,7 +9,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 
-from hedwig.spool import Kind, Outcome, RecipientResult, Settled, Settlement, State, Superseded, Waiting
+from hedwig.spool import Kind, Outcome, RecipientResult, Settled, Settlement, State, Superseded, Waiting, stops
 from hedwig.spool.ends import Ends, derive
 from hedwig.spool.history import Line, line, plain, record
 from hedwig.spool.intake import register
@@ -52,6 +52,7 @@ class Settling:
         """Write everything; the answers in order."""
         answers = [self._settle(settlement) for settlement in self._settlements]
         self._ends.write()
+        stops.hold_back(self._db, (settlement.delivery for settlement in self._settlements), self._now)
         record(self._db, self._lines)
         return answers
 
