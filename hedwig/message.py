@@ -11,7 +11,8 @@ every later hop carries unchanged (I6). What it does, in this order:
 - A line over 998 octets (RFC 5322 §2.1.1) is cut as Postfix does it on sending, with CRLF and a space; where the line
   has a blank, the cut is before it and no space is added: in a header that is plain folding. No character is cut in
   two, in UTF-8 or in a double-byte charset such as GBK. Done here, not on sending, so that a later signature holds.
-- A header field that only the sender's side may see is taken out: Bcc, Resent-Bcc, Return-Path.
+- A header field that only the sender's side may see is taken out: Bcc, Resent-Bcc, Return-Path; and those by which a
+  program tells us its wishes (wishes.py: Hedwig-Expires ...), which become Options.
 - Received goes on top; Date, Message-ID and From go to the end of the header where they are missing. A missing To is
   legal and stays missing. Text that begins with no header field is a body: it gets a header and a blank line.
 
@@ -19,27 +20,33 @@ All other bytes and their order stay. Only the header is looked at field by fiel
 few passes at memory speed. Pure: time and queue ID come with the Trace.
 
 Refusals are raised as MessageRefused: NUL, a header over 512 KiB (552 5.3.4), more than 50 Received fields (554 5.4.6,
-a loop: RFC 5321 §6.3).
+a loop: RFC 5321 §6.3), a wish that makes no sense (554 5.6.0) or whose time is over (554 5.4.7).
 """
 
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
 from functools import lru_cache
 
+from hedwig import wishes
 from hedwig.envelope import Envelope
+from hedwig.lines import with_crlf, wrapped
+from hedwig.options import PLAIN, BadOption, Options
 from hedwig.reply import Reply
 
-MAX_LINE = 998  # octets without CRLF, RFC 5322 §2.1.1
 MAX_RECEIVED = 50
 MAX_HEADER = 512 * 1024  # octets; bounds the work that one letter can cause (I9)
+MAX_MESSAGE_ID = 500  # characters of it that are kept, to find the message by
 
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:[^\n]*\n(?:[ \t][^\n]*\n)*")
 _FROM_LINE = re.compile(rb">?From (?![ \t]*:)[^\n]*\n(?=[!-9;-~]+[ \t]*:)")
-_CRS_LF = re.compile(rb"\r+\n")
-_DOUBLE_BYTE = re.compile(rb"(?:[\x00-\x7f]|[\x80-\xff][\x00-\xff])*")
 _NOT_IN_NAME = re.compile(r"[^A-Za-z0-9.:_\[\]-]")
+_MESSAGE_ID = re.compile(rb"<[!-;=?-~]{1,%d}>" % (MAX_MESSAGE_ID - 2))
 _PRIVATE = frozenset({b"bcc", b"resent-bcc", b"return-path"})
+_EXPECTED = frozenset({b"date", b"message-id", b"from"})
+_NOTED = frozenset({*_PRIVATE, *_EXPECTED, *wishes.HEADERS, b"received"})
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -70,19 +77,57 @@ class Trace:
     peer_name: str = ""
 
 
-def complete(content: bytes, trace: Trace) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A message made whole. `message_id`: that of its header, with brackets, "" where it has an empty one. `options`:
+    what its header asked for."""
+
+    body: bytes
+    message_id: str
+    options: Options = PLAIN
+
+
+@dataclass(slots=True)
+class _Header:
+    """A header that was read. `kept`: the fields that stay; `found`: those of _EXPECTED that are there; `wished`: see
+    wishes.of_header; `end`: where it ends, before the blank line."""
+
+    kept: list[bytes] = field(default_factory=list)
+    found: dict[bytes, bytes] = field(default_factory=dict)
+    wished: list[tuple[str, str]] = field(default_factory=list)
+    received: int = 0
+    end: int = 0
+
+
+def complete(content: bytes, trace: Trace) -> Whole:
     """The whole message: CRLF line ends, Received on top, nothing missing. Raises MessageRefused."""
     if b"\0" in content:
         raise MessageRefused(
             Reply(554, "5.6.0", "the message has a NUL byte in it: encode the attachment (base64) before sending")
         )
-    content = _wrapped(_with_crlf(content))
-    kept, names, end = _header(content)
-    if names.count(b"received") > MAX_RECEIVED:
+    content = wrapped(with_crlf(content))
+    header = _header(content)
+    if header.received > MAX_RECEIVED:
         raise MessageRefused(Reply(554, "5.4.6", f"mail loop: the message has over {MAX_RECEIVED} Received fields"))
+    options = _options(header.wished, trace.when) if header.wished else PLAIN
+    message_id = header.found.get(b"message-id")
+    named = f"<{trace.queue_id}@{trace.fqdn}>" if message_id is None else _named(message_id)
+    end = header.end
     separator = b"" if end == len(content) or content.startswith(b"\r\n", end) else b"\r\n"
     # The body is joined in as a view: for a large letter each copy saved is 6 ms per 25 MiB.
-    return b"".join((_received(trace), *kept, _missing(names, trace), separator, memoryview(content)[end:]))
+    rest = memoryview(content)[end:]
+    body = b"".join((_received(trace), *header.kept, _missing(header.found, trace), separator, rest))
+    return Whole(body, named, options)
+
+
+def message_id_of(content: bytes) -> str:
+    """The Message-ID of a message that was made whole elsewhere, as in Whole; "" where it has none."""
+    position = 0
+    while (found := _FIELD.match(content, position)) and position < MAX_HEADER:
+        if found[1].lower() == b"message-id":
+            return _named(found[0])
+        position = found.end()
+    return ""
 
 
 def date(when: float) -> str:
@@ -97,100 +142,63 @@ def _date(seconds: int) -> str:
     return f"{_DAYS[at.tm_wday]}, {at.tm_mday:02} {_MONTHS[at.tm_mon - 1]} {at.tm_year:04} {clock} +0000"
 
 
-def _with_crlf(content: bytes) -> bytes:
-    """`content` with CRLF line ends and a CRLF at its very end."""
-    if content and not content.endswith(b"\n"):
-        content += b"\r\n"
-    # All CRs and LFs are in pairs exactly when the pairs are half of them.
-    if 2 * content.count(b"\r\n") == len(content) - len(content.translate(None, b"\r\n")):
-        return content
-    text = _CRS_LF.sub(b"\n", content)
-    if b"\r" in text:
-        end = 0 if text.startswith(b"\n") else text.find(b"\n\n")
-        end = len(text) if end < 0 else end
-        text = text[:end].replace(b"\r", b" ") + text[end:].replace(b"\r", b"\n")
-    return text.replace(b"\n", b"\r\n")
-
-
-def _wrapped(content: bytes) -> bytes:
-    """`content` (CRLF line ends) without a line over MAX_LINE octets."""
-    pieces: list[bytes] = []
-    done = start = 0
-    size = len(content)
-    while size - start > MAX_LINE + 2:
-        # Jump to the last line end within reach: if there is one, every line before it is short enough.
-        newline = content.rfind(b"\n", start, start + MAX_LINE + 2)
-        if newline < 0:
-            end = content.index(b"\n", start) - 1
-            pieces += (content[done:start], _cut(content[start:end]))
-            done = end
-            newline = end + 1
-        start = newline + 1
-    return content if not pieces else b"".join((*pieces, content[done:]))
-
-
-def _cut(line: bytes) -> bytes:
-    """One long line, without its CRLF, as several joined by CRLF and blank."""
-    pieces: list[bytes] = []
-    step = _utf8_end if _is_utf8(line) else _double_byte_end
-    start = 0
-    room = MAX_LINE
-    while len(line) - start > room:
-        stop = start + room
-        blank = max(line.rfind(b" ", start + 1, stop + 1), line.rfind(b"\t", start + 1, stop + 1))
-        if blank > start and not line[start:blank].isspace():
-            pieces.append(line[start:blank])
-            start, room = blank, MAX_LINE  # the blank itself begins the next line
-        else:
-            end = step(line, start, stop)
-            pieces.append(line[start:end] + b"\r\n ")
-            start, room = end, MAX_LINE - 1
-            continue
-        pieces.append(b"\r\n")
-    pieces.append(line[start:])
-    return b"".join(pieces)
-
-
-def _is_utf8(line: bytes) -> bool:
-    try:
-        line.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _utf8_end(line: bytes, start: int, stop: int) -> int:
-    """The last place up to `stop` that begins a UTF-8 character (RFC 3629 §3)."""
-    while stop > start + 1 and line[stop] & 0xC0 == 0x80:
-        stop -= 1
-    return stop
-
-
-def _double_byte_end(line: bytes, start: int, stop: int) -> int:
-    """The last place up to `stop` between two characters of a charset whose lead bytes are over 0x7F (GBK, Big5)."""
-    found = _DOUBLE_BYTE.match(line, start, stop)
-    return found.end() if found and found.end() > start else stop
-
-
-def _header(content: bytes) -> tuple[list[bytes], list[bytes], int]:
-    """The header's fields that stay, the lower-case names of all, and where the header ends (before the blank line)."""
-    kept: list[bytes] = []
-    names: list[bytes] = []
+def _header(content: bytes) -> _Header:
+    header = _Header()
+    kept = header.kept
     position = 0
     # A mailbox file's "From " line is no field; Postfix keeps it under this name.
     from_line = _FROM_LINE.match(content)
     if from_line:
         kept.append(b"X-Mailbox-Line: " + from_line[0])
         position = from_line.end()
-    while field := _FIELD.match(content, position):
-        name = field[1].lower()
-        names.append(name)
-        if name not in _PRIVATE:
-            kept.append(field[0])
-        position = field.end()
+    while found := _FIELD.match(content, position):
+        name = found[1].lower()
+        if name not in _NOTED or _note(header, name, found[0]):
+            kept.append(found[0])
+        position = found.end()
         if position > MAX_HEADER:
             raise MessageRefused(Reply(552, "5.3.4", f"the message's header is over {MAX_HEADER // 1024} KiB"))
-    return kept, names, position
+    header.end = position
+    return header
+
+
+def _note(header: _Header, name: bytes, text: bytes) -> bool:
+    """Take note of one field of _NOTED; whether it stays."""
+    if name in _EXPECTED:
+        header.found.setdefault(name, text)
+    elif name in wishes.HEADERS:
+        header.wished.append((wishes.HEADERS[name], _words(text)))
+        return False
+    elif name == b"received":
+        header.received += 1
+    return name not in _PRIVATE
+
+
+def _named(text: bytes) -> str:
+    """The ID in a Message-ID field; of one that is malformed what can be shown."""
+    found = _MESSAGE_ID.search(text)
+    if found:
+        return found[0].decode("ascii")
+    value = text.partition(b":")[2].decode("utf-8", "replace").strip()[:MAX_MESSAGE_ID]
+    return value if value.isprintable() else "".join(char if char.isprintable() else "?" for char in value)
+
+
+def _words(text: bytes) -> str:
+    """The value of a field; words that a mail library has encoded (RFC 2047), as it does with a long line or
+    one that is not ASCII, are decoded."""
+    value = text.partition(b":")[2].decode("utf-8", "backslashreplace").strip()
+    try:
+        return str(make_header(decode_header(value))) if "=?" in value else value
+    except (HeaderParseError, LookupError, ValueError):
+        return value
+
+
+def _options(wished: list[tuple[str, str]], when: float) -> Options:
+    try:
+        return wishes.of_header(wished, when)
+    except BadOption as error:
+        status = "5.4.7" if isinstance(error, wishes.TooLate) else "5.6.0"
+        raise MessageRefused(Reply(554, status, str(error))) from None
 
 
 def _received(trace: Trace) -> bytes:
@@ -210,13 +218,15 @@ def _received(trace: Trace) -> bytes:
     return (text if whom else f"{text};\r\n\t{date(trace.when)}").encode() + b"\r\n"
 
 
-def _missing(names: list[bytes], trace: Trace) -> bytes:
+def _missing(found: dict[bytes, bytes], trace: Trace) -> bytes:
     """The fields that RFC 5322 §3.6 wants in every message, or RFC 6409 §8 lets us add, where they are missing."""
+    if len(found) == len(_EXPECTED):
+        return b""
     lines = ""
-    if b"date" not in names:
+    if b"date" not in found:
         lines += f"Date: {date(trace.when)}\r\n"
-    if b"message-id" not in names:
+    if b"message-id" not in found:
         lines += f"Message-ID: <{trace.queue_id}@{trace.fqdn}>\r\n"
-    if b"from" not in names:
+    if b"from" not in found:
         lines += f"From: {trace.envelope.mailfrom or f'MAILER-DAEMON@{trace.fqdn}'}\r\n"
     return lines.encode()

@@ -14,10 +14,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from hedwig.moments import utc
+
 MAX_KEY = 200  # characters of a supersede key
 MAX_ENVID = 100  # characters, RFC 3461 §4.4
 MAX_ORCPT = 500  # characters, RFC 3461 §4.2
-_WHEN = ("NEVER", "SUCCESS", "FAILURE", "DELAY")
+MAX_NAME = 255  # characters of each field of a Submitter
+WHEN = ("NEVER", "SUCCESS", "FAILURE", "DELAY")
+_ENCODE = json.JSONEncoder(separators=(",", ":")).encode  # made once: json.dumps makes one at each call
 
 
 class BadOption(ValueError):
@@ -80,7 +84,26 @@ class Options:
                 fields[name] = getattr(self, name)
         if self.notify:
             fields["notify"] = [[each.rcptto, list(each.when), each.orcpt] for each in self.notify]
-        return json.dumps(fields, separators=(",", ":"))
+        return _ENCODE(fields)
+
+    def __str__(self) -> str:
+        """For people, what was asked of us: "until 2026-11-24 04:00:00 UTC, urgent, key otp-42"; "" for the default."""
+        told = []
+        if self.deadline:
+            told.append(f"until {utc(self.deadline)}")
+        if self.priority is not None:
+            told.append(self.priority.name.lower())
+        if self.supersede:
+            told.append(f"key {self.supersede}")
+        return ", ".join(told)
+
+    def fields(self) -> dict[str, str]:
+        """The same for the journal (log.event); "" where nothing was asked."""
+        if self is PLAIN:
+            return {}
+        priority = "" if self.priority is None else self.priority.name.lower()
+        deadline = utc(self.deadline) if self.deadline else ""
+        return {"deadline": deadline, "priority": priority, "supersede": self.supersede}
 
     def of(self, rcptto: str) -> Notify:
         """One recipient's wishes."""
@@ -153,7 +176,7 @@ def _list(value: Any, name: str) -> list[Any]:
 def _notify(value: Any) -> Notify:
     match value:
         case [str(rcptto), [*when], str(orcpt)] if len(orcpt) <= MAX_ORCPT and orcpt.isprintable():
-            if all(word in _WHEN for word in when) and ("NEVER" not in when or len(when) == 1):
+            if all(word in WHEN for word in when) and ("NEVER" not in when or len(when) == 1):
                 return Notify(rcptto, tuple(when), orcpt)
     raise BadOption("each of notify must be [recipient, [NEVER, or of SUCCESS, FAILURE, DELAY], orcpt]")
 
@@ -170,17 +193,25 @@ class Submitter:
 
     def packed(self) -> str:
         """As JSON for the wire and the spool; "" where nothing is known."""
-        fields = {name: getattr(self, name) for name in _SUBMITTER if getattr(self, name)}
-        return json.dumps(fields, separators=(",", ":")) if fields else ""
+        return _packed(self)
 
     def __str__(self) -> str:
         """For people: "web (nginx:1.27, project shop) 172.17.0.4"."""
         more = ", ".join(part for part in (self.image, f"project {self.project}" if self.project else "") if part)
         return " ".join(part for part in (self.container, f"({more})" if more else "", self.peer) if part)
 
+    def fields(self) -> dict[str, str]:
+        """For the journal (log.event); "" where nothing is known."""
+        return {"peer": self.peer, "container": self.container, "image": self.image, "project": self.project}
+
 
 _SUBMITTER = ("peer", "container", "image", "project")
-MAX_NAME = 255  # characters of each of its fields
+
+
+@lru_cache(maxsize=1024)
+def _packed(submitter: Submitter) -> str:
+    fields = {name: getattr(submitter, name) for name in _SUBMITTER if getattr(submitter, name)}
+    return _ENCODE(fields) if fields else ""
 
 
 @lru_cache(maxsize=1024)

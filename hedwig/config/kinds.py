@@ -11,15 +11,12 @@ from urllib.parse import urlsplit
 
 import idna
 
+from hedwig import moments
 from hedwig.config.problem import Unfit, shown
 from hedwig.settings import DAY, GIB, HOUR, KIB, MIB, MINUTE, Listen
 
 _SIZE = re.compile(r"([0-9]{1,12})\s*(?:([KMGT])(?:iB)?|B)?")
 _SIZE_UNITS = {"": 1, "K": KIB, "M": MIB, "G": GIB, "T": 1024 * GIB}
-# Larger units first and each once: "6m 15m" is no duration but a list that lacks its brackets.
-_DURATION = re.compile(" *".join(rf"(?:[0-9]{{1,9}} *{unit})?" for unit in "wdhms"))
-_DURATION_PART = re.compile(r"([0-9]+) *([smhdw])")
-_DURATION_UNITS = {"s": 1, "m": MINUTE, "h": HOUR, "d": DAY, "w": 7 * DAY}
 _MAX_DURATION = 366 * DAY
 _COUNT = re.compile(r"[0-9]{1,9}")
 _PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,3})?)\s*%")
@@ -94,11 +91,8 @@ def duration(text: str) -> int:
 
 
 def _duration_or_never(text: str) -> int:
-    if _COUNT.fullmatch(text):
-        seconds = int(text)
-    elif text and _DURATION.fullmatch(text):
-        seconds = sum(int(count) * _DURATION_UNITS[unit] for count, unit in _DURATION_PART.findall(text))
-    else:
+    seconds = moments.duration(text)
+    if seconds is None:
         raise Unfit(f"{shown(text)} is not a duration", "write it like 30s, 6m, 2h, 1h30m or 5d")
     if seconds > _MAX_DURATION:
         raise Unfit(f"{shown(text)} is longer than 366 days", "write it like 30s, 6m, 2h or 5d")

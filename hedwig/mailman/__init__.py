@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from hedwig.envelope import Envelope
+from hedwig.options import PLAIN, Options, Submitter
 from hedwig.reply import Reply
 
 
@@ -17,7 +18,8 @@ class Submission:
 
     `body` is the whole message, as it shall arrive: CRLF line ends, dots unstuffed, Received and whatever else was
     missing added (I6). `accepted_at` is Unix time, the moment its data was complete. `smtputf8` is what the client
-    asked for in MAIL (RFC 6531). `peer` is the client's IP address.
+    asked for in MAIL (RFC 6531). `submitter` is who handed it in. `options` is what it asks for, and `message_id` that
+    of its header.
     """
 
     queue_id: str
@@ -25,7 +27,9 @@ class Submission:
     body: bytes
     accepted_at: float
     smtputf8: bool
-    peer: str
+    submitter: Submitter
+    options: Options = PLAIN
+    message_id: str = ""
 
 
 Submit = Callable[[Submission], Awaitable[Reply]]

@@ -1,4 +1,4 @@
-"""What stands behind MAIL and RCPT, read strictly (RFC 5321 §4.1.1, RFC 1870, RFC 6152, RFC 6531).
+"""What stands behind MAIL and RCPT, read strictly (RFC 5321 §4.1.1, RFC 1870, RFC 3461, RFC 6152, RFC 6531).
 
 Pure: bytes in, a value or the Reply that refuses out. An address stands in angle brackets; `<>` is a sender only;
 8-bit bytes are UTF-8 and announced by SMTPUTF8. A parameter that was not announced is 555 5.5.4, a malformed one
@@ -6,15 +6,20 @@ Pure: bytes in, a value or the Reply that refuses out. An address stands in angl
 """
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from hedwig.address import Address, AddressError
+from hedwig.mailman import notify
+from hedwig.options import Notify
 from hedwig.reply import Reply, one_line
 
 # A quoted local part may hold ">" and blanks; each branch begins with another character, so this can't blow up.
 _PATH = re.compile(r'[ \t]*<((?:"(?:[^"\\]|\\.)*"|[^<>"])*)>(?:[ \t]+(.*))?\Z', re.DOTALL)
 _BLANKS = re.compile(r"[ \t]+")
 _SIZE = re.compile(r"[0-9]{1,20}\Z")  # RFC 1870 §3
+Reader = Callable[[str], Any]  # of a parameter's value; gives what it means, or the Reply that refuses it
 _BAD_SENDER = "5.1.7"
 _BAD_RECIPIENT = "5.1.3"
 _NEEDS_SMTPUTF8 = Reply(
@@ -24,11 +29,14 @@ _NEEDS_SMTPUTF8 = Reply(
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A MAIL command. `address` is "" for the null sender (I7); `size` in octets, 0 where none was declared."""
+    """A MAIL command. `address` is "" for the null sender (I7); `size` in octets, 0 where none was declared. `ret` and
+    `envid`: as in Options."""
 
     address: str
     size: int
     smtputf8: bool
+    ret: str = ""
+    envid: str = ""
 
 
 def mail(argument: bytes) -> Mail | Reply:
@@ -40,16 +48,16 @@ def mail(argument: bytes) -> Mail | Reply:
     parameters = _parameters(rest)
     if isinstance(parameters, Reply):
         return parameters
-    wrong = _check_parameters(parameters)
-    if wrong:
-        return wrong
-    smtputf8 = "SMTPUTF8" in parameters
+    read = _read(parameters, _OF_MAIL)
+    if isinstance(read, Reply):
+        return read
+    smtputf8 = "SMTPUTF8" in read
     wrong = _check_address(address, smtputf8, _BAD_SENDER) if address else None
-    return wrong or Mail(address, int(parameters.get("SIZE", "0")), smtputf8)
+    return wrong or Mail(address, int(read.get("SIZE", 0)), smtputf8, read.get("RET", ""), read.get("ENVID", ""))
 
 
-def rcpt(argument: bytes, smtputf8: bool) -> str | Reply:
-    """Read what follows "RCPT ": the address. `smtputf8`: whether MAIL announced it."""
+def rcpt(argument: bytes, smtputf8: bool) -> Notify | Reply:
+    """Read what follows "RCPT ". `smtputf8`: whether MAIL announced it."""
     found = _path(argument, b"TO:", "RCPT TO:<name@example.com>", _BAD_RECIPIENT)
     if isinstance(found, Reply):
         return found
@@ -59,9 +67,16 @@ def rcpt(argument: bytes, smtputf8: bool) -> str | Reply:
     parameters = _parameters(rest)
     if isinstance(parameters, Reply):
         return parameters
-    if parameters:
-        return _unknown(next(iter(parameters)))
-    return _check_address(address, smtputf8, _BAD_RECIPIENT) or address
+    if not parameters:
+        return _check_address(address, smtputf8, _BAD_RECIPIENT) or Notify(address)
+    read = _read(parameters, _OF_RCPT)
+    if isinstance(read, Reply):
+        return read
+    wished = Notify(address, read.get("NOTIFY", ()), read.get("ORCPT", ""))
+    # RFC 6533 §3: an address that is not ASCII comes as it is only where MAIL said SMTPUTF8.
+    if not (smtputf8 or parameters.get("ORCPT", "").isascii()):
+        return _NEEDS_SMTPUTF8
+    return _check_address(address, smtputf8, _BAD_RECIPIENT) or wished
 
 
 def _path(argument: bytes, keyword: bytes, form: str, status: str) -> tuple[str, str] | Reply:
@@ -100,21 +115,40 @@ def _parameters(text: str) -> dict[str, str] | Reply:
     return parameters
 
 
-def _check_parameters(parameters: dict[str, str]) -> Reply | None:
-    """Whether MAIL's parameters are known and well formed."""
+def _read(parameters: dict[str, str], known: Mapping[str, Reader]) -> dict[str, Any] | Reply:
+    """The values of the parameters; or the refusal of the first that is not known, or malformed."""
+    read: dict[str, Any] = {}
     for key, value in parameters.items():
-        if key == "SIZE":
-            if not _SIZE.match(value):
-                return Reply(501, "5.5.4", "SIZE wants a number of octets")
-        elif key == "BODY":
-            if value.upper() not in ("7BIT", "8BITMIME"):
-                return Reply(501, "5.5.4", "BODY is 7BIT or 8BITMIME")
-        elif key == "SMTPUTF8":
-            if value:
-                return Reply(501, "5.5.4", "SMTPUTF8 takes no value")
-        else:
+        if key not in known:
             return _unknown(key)
-    return None
+        found = known[key](value)
+        if isinstance(found, Reply):
+            return found
+        read[key] = found
+    return read
+
+
+def _size(value: str) -> int | Reply:
+    return int(value) if _SIZE.match(value) else Reply(501, "5.5.4", "SIZE wants a number of octets")
+
+
+def _body(value: str) -> str | Reply:
+    word = value.upper()
+    return word if word in ("7BIT", "8BITMIME") else Reply(501, "5.5.4", "BODY is 7BIT or 8BITMIME")
+
+
+def _smtputf8(value: str) -> str | Reply:
+    return Reply(501, "5.5.4", "SMTPUTF8 takes no value") if value else ""
+
+
+_OF_MAIL: Mapping[str, Reader] = {
+    "SIZE": _size,
+    "BODY": _body,
+    "SMTPUTF8": _smtputf8,
+    "RET": notify.ret,
+    "ENVID": notify.envid,
+}
+_OF_RCPT: Mapping[str, Reader] = {"NOTIFY": notify.notify, "ORCPT": notify.orcpt}
 
 
 def _unknown(key: str) -> Reply:

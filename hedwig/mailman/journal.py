@@ -17,18 +17,20 @@ def tell(
     envelope = parcel.envelope
     delay = f"{time.time() - parcel.accepted_at:.3f}"
     others = f" and {len(envelope.rcpttos) - 1} more" if len(envelope.rcpttos) > 1 else ""
+    asked = f" asked=({words})" if (words := str(submission.options)) else ""
     log.event(
         kind,
         f"{kind}: from=<{envelope.mailfrom}> to=<{envelope.rcpttos[0]}>{others} size={len(parcel.body)} "
-        f"peer={submission.peer} delay={delay}s: {why}",
+        f"peer={submission.submitter} delay={delay}s{asked}: {why}",
         level,
         queue_id=parcel.queue_id,
         sender=envelope.mailfrom,
         rcpt=envelope.rcpttos,
-        peer=submission.peer,
         reply=str(why),
         status=why.status if isinstance(why, Reply) else "",
         delay=delay,
+        **submission.submitter.fields(),
+        **submission.options.fields(),
     )
 
 

@@ -1,7 +1,7 @@
 """The commands of one SMTP connection, and the way of a message from MAIL to the forwarder's reply (RFC 5321 §4.1).
 
-Announced and honoured: PIPELINING, SIZE, 8BITMIME, ENHANCEDSTATUSCODES, SMTPUTF8. Addresses are read by `commands`, the
-data by `intake`, the message is made whole by `hedwig.message`; this file holds the order of things:
+Announced and honoured: PIPELINING, SIZE, 8BITMIME, ENHANCEDSTATUSCODES, DSN, SMTPUTF8. Addresses are read by
+`commands`, the data by `intake`, the message is made whole by `transaction`; this file holds the order of things:
 
 1. MAIL and RCPT are checked; each refusal has its reply at once and costs patience.
 2. DATA: octets arrive until CRLF.CRLF, at a least speed; a large letter goes to disk meanwhile (I9).
@@ -18,14 +18,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hedwig import queueid
-from hedwig.envelope import Envelope
 from hedwig.mailman import Submission, commands
 from hedwig.mailman.conversation import Conversation, Gone
 from hedwig.mailman.intake import Intake
 from hedwig.mailman.reception import Reception
 from hedwig.mailman.service import Service
-from hedwig.message import MessageRefused, Trace, complete
+from hedwig.mailman.transaction import Origin, Transaction
+from hedwig.options import Submitter
 from hedwig.reply import Reply
 
 MAX_MISTAKES = 20  # as Postfix's smtpd_hard_error_limit
@@ -58,9 +57,14 @@ class Patience:
 class Session(Conversation):
     """One connection's transactions."""
 
+    envelope: Transaction
+
     def __init__(self, service: Service, common: Mapping[str, Any]) -> None:
         super().__init__(service, common)
         self._patience = Patience()
+
+    def _create_envelope(self) -> Transaction:
+        return Transaction()
 
     async def obey(self, line: bytes) -> None:
         """Carry out one command line; b"" stands for one that was too long."""
@@ -90,7 +94,7 @@ class Session(Conversation):
         """Announce what is offered (RFC 5321 §4.1.1.1)."""
         if self._greeted(argument, extended=True):
             now = self.service.settings
-            offers = (now.fqdn, "PIPELINING", f"SIZE {now.max_size}", "8BITMIME", "ENHANCEDSTATUSCODES")
+            offers = (now.fqdn, "PIPELINING", f"SIZE {now.max_size}", "8BITMIME", "ENHANCEDSTATUSCODES", "DSN")
             self.say_octets("".join(f"250-{offer}\r\n" for offer in offers).encode() + b"250 SMTPUTF8\r\n")
 
     async def smtp_HELO(self, argument: bytes) -> None:  # noqa: N802
@@ -128,8 +132,7 @@ class Session(Conversation):
             self._refuse(self._too_large(), f"message from <{mail.address}> refused: {mail.size} octets", mail.address)
             self._fruitless()
         else:
-            self.envelope.mail_from = mail.address
-            self.envelope.smtp_utf8 = mail.smtputf8
+            self.envelope.begin(mail)
             self.say(Reply(250, "2.1.0", "sender OK"))
 
     async def smtp_RCPT(self, argument: bytes) -> None:  # noqa: N802
@@ -137,10 +140,10 @@ class Session(Conversation):
         if self.envelope.mail_from is None:
             self._mistake(Reply(503, "5.5.1", "send MAIL first"))
             return
-        address = commands.rcpt(argument, self.envelope.smtp_utf8)
+        recipient = commands.rcpt(argument, self.envelope.smtp_utf8)
         most = self.service.settings.max_recipients
-        if isinstance(address, Reply):
-            self._refuse(address, f"recipient refused: {argument.decode('utf-8', 'backslashreplace')}")
+        if isinstance(recipient, Reply):
+            self._refuse(recipient, f"recipient refused: {argument.decode('utf-8', 'backslashreplace')}")
             # One typing error must not cost the other thousand recipients their letter.
             self._patience.refused_recipients += 1
             self._patience.mistakes += self._patience.refused_recipients > most
@@ -149,7 +152,7 @@ class Session(Conversation):
             self.say(Reply(452, "4.5.3", f"too many recipients: {most} are taken; send the rest separately"))
             self._fruitless()
         else:
-            self.envelope.rcpt_tos.append(address)
+            self.envelope.add(recipient)
             self.say(Reply(250, "2.1.5", "recipient OK"))
 
     async def smtp_RSET(self, argument: bytes) -> None:  # noqa: N802
@@ -249,18 +252,9 @@ class Session(Conversation):
             return self._too_large()
         if reception.no_room:
             return _NO_ROOM
-        now = self.service.clock()
-        utf8 = bool(self.envelope.smtp_utf8)
-        protocol = "UTF8SMTP" if utf8 else "ESMTP" if self.session.extended_smtp else "SMTP"
-        envelope = Envelope(self.envelope.mail_from, tuple(self.envelope.rcpt_tos))
-        queue_id = queueid.new(now)
-        helo, fqdn = self.session.host_name, self.service.settings.fqdn
-        trace = Trace(queue_id, fqdn, helo, self.peer, protocol, envelope, now)
-        try:
-            body = complete(content, trace)
-        except MessageRefused as refused:
-            return refused.reply
-        return Submission(queue_id, envelope, body, now, utf8, self.peer)
+        helo, extended = self.session.host_name or "", bool(self.session.extended_smtp)
+        origin = Origin(self.service.settings.fqdn, helo, extended, Submitter(self.peer))
+        return self.envelope.submission(content, origin, self.service.clock())
 
     # --- refusals
 
@@ -286,7 +280,7 @@ class Session(Conversation):
         self.say(reply)
 
     def _note_refusal(self, reply: Reply) -> Reply:
-        sender = self.envelope.mail_from
+        sender = self.envelope.mail_from or ""
         self._log(reply, f"message from <{sender}> refused", sender)
         return reply
 

@@ -151,10 +151,12 @@ class _Interface:
         now = self._room.clock()
         trace = Trace(queue_id, self._room.hostname, client, peer, "HTTP", envelope, now)
         if letter.size <= LARGE:
-            body: Body = Bytes(complete(letter.text.read(), trace))
+            whole = complete(letter.text.read(), trace)
+            body: Body = Bytes(whole.body)
         else:
             with self._whole:
-                body = in_file(complete(letter.text.read(), trace))
+                whole = complete(letter.text.read(), trace)
+                body = in_file(whole.body)
         return Submission(queue_id, envelope, body, submitted, needs_smtputf8(envelope))
 
     def batch(self) -> Any:

@@ -15,6 +15,7 @@ from hedwig.mailman import Submission, forwarder, room
 from hedwig.mailman.client import NoVerdict, Parcel, Verdict
 from hedwig.mailman.forwarder import Forwarder
 from hedwig.mailman.link import Link
+from hedwig.options import Submitter
 from hedwig.reply import Reply
 from hedwig.settings import Mailman
 from hedwig.spool import SpoolTrouble
@@ -61,7 +62,9 @@ class Rig:
         queue_id = queueid.new()
         envelope = Envelope("a@example.org", ("b@example.com",))
         content = b"Received: by x (hedwig) id " + queue_id.encode() + b"\r\n" + body
-        reply = await self.forwarder.submit(Submission(queue_id, envelope, content, time.time(), False, "172.17.0.2"))
+        reply = await self.forwarder.submit(
+            Submission(queue_id, envelope, content, time.time(), False, Submitter("172.17.0.2"))
+        )
         return queue_id, reply
 
     def spooled(self) -> list[str]:

@@ -12,6 +12,7 @@ from hedwig.mailman import Submission
 from hedwig.mailman.client import Parcel
 from hedwig.mailman.forwarder import as_message
 from hedwig.mailman.journal import tell, tell_waited
+from hedwig.options import Submitter
 from hedwig.reply import Reply
 from hedwig.settings import Mailman
 from hedwig.spool.sqlite import open_spool
@@ -32,7 +33,7 @@ def entries() -> Iterator[list[tuple[log.Level, str, dict[str, str]]]]:
 
 def parts() -> tuple[Submission, Parcel]:
     now = time.time() - 0.25
-    return Submission(ID, ENVELOPE, BODY, now, False, "172.17.0.2"), Parcel(ID, ENVELOPE, BODY, now, False)
+    return Submission(ID, ENVELOPE, BODY, now, False, Submitter("172.17.0.2")), Parcel(ID, ENVELOPE, BODY, now, False)
 
 
 def test_forwarded_at_once(entries: list[tuple[log.Level, str, dict[str, str]]]) -> None:

@@ -22,7 +22,7 @@ async def test_a_letter_is_taken_with_its_queue_id():
     assert queueid.is_valid(taken.queue_id)
     assert taken.envelope.mailfrom == "a@b.example"
     assert taken.envelope.rcpttos == ("c@d.example", "e@f.example")
-    assert (taken.peer, taken.smtputf8) == ("127.0.0.1", False)
+    assert (taken.submitter.peer, taken.smtputf8) == ("127.0.0.1", False)
     assert abs(queueid.time_of(taken.queue_id) - taken.accepted_at) < 0.01
     received = f"Received: from box ([127.0.0.1])\r\n\tby host.example (hedwig) with ESMTP id {taken.queue_id};\r\n"
     assert taken.body.startswith(received.encode())
@@ -40,6 +40,7 @@ async def test_what_is_offered():
         "SIZE 12345",
         "8BITMIME",
         "ENHANCEDSTATUSCODES",
+        "DSN",
         "SMTPUTF8",
     ]
 

@@ -6,7 +6,8 @@ import re
 import pytest
 
 from hedwig.envelope import Envelope
-from hedwig.message import MAX_LINE, MessageRefused, Trace, complete, date
+from hedwig.lines import MAX_LINE
+from hedwig.message import MessageRefused, Trace, complete, date
 
 ID = "01HFZ0000000000000000000ZZ"
 WHEN = 1700777600.0
@@ -28,12 +29,12 @@ def trace(**changes: object) -> Trace:
 
 def made(content: bytes, **changes: object) -> bytes:
     """The completed message without its Received field."""
-    whole = complete(content, trace(**changes))
+    whole = complete(content, trace(**changes)).body
     return re.sub(rb"\AReceived:[^\n]*\n(?:\t[^\n]*\n)*", b"", whole)
 
 
 def test_received_tells_who_where_how_and_when():
-    whole = complete(WHOLE + b"\r\nhi\r\n", trace())
+    whole = complete(WHOLE + b"\r\nhi\r\n", trace()).body
     assert whole == (
         b"Received: from box ([172.17.0.5])\r\n"
         b"\tby host.example (hedwig) with ESMTP id 01HFZ0000000000000000000ZZ\r\n"
@@ -42,13 +43,13 @@ def test_received_tells_who_where_how_and_when():
 
 
 def test_several_recipients_are_not_named():
-    whole = complete(WHOLE, trace(envelope=Envelope("a@b.example", ("c@d.example", "e@f.example"))))
+    whole = complete(WHOLE, trace(envelope=Envelope("a@b.example", ("c@d.example", "e@f.example")))).body
     assert b"c@d.example" not in whole
     assert b"id 01HFZ0000000000000000000ZZ;\r\n\tThu, 23 Nov 2023 22:13:20 +0000\r\nFrom:" in whole
 
 
 def test_an_ehlo_name_can_not_forge_a_header():
-    whole = complete(WHOLE, trace(helo="x (y); <z@q>\r\nBcc: evil", peer="2001:db8::1", peer_name="web 1"))
+    whole = complete(WHOLE, trace(helo="x (y); <z@q>\r\nBcc: evil", peer="2001:db8::1", peer_name="web 1")).body
     assert whole.startswith(b"Received: from x??y????z?q???Bcc:?evil (web?1 [IPv6:2001:db8::1])\r\n\tby host.example ")
 
 
@@ -113,7 +114,7 @@ def test_a_mailbox_from_line_is_kept_under_another_name(first):
 
 @pytest.mark.parametrize("content", [b"", b"\r\n", WHOLE, b"Subject: x"])
 def test_small_letters_are_whole_too(content):
-    whole = complete(content, trace())
+    whole = complete(content, trace()).body
     assert whole.startswith(b"Received: ")
     assert whole.endswith(b"\r\n")
     for name in (b"From:", b"Date:", b"Message-ID:"):
@@ -162,7 +163,7 @@ def test_a_nul_is_refused():
 
 def test_a_loop_is_refused_at_the_51st_hop():
     hops = b"Received: from x\r\n\tby y\r\n"
-    assert complete(hops * 50 + WHOLE, trace()).count(b"eceived:") == 51
+    assert complete(hops * 50 + WHOLE, trace()).body.count(b"eceived:") == 51
     with pytest.raises(MessageRefused) as refused:
         complete(hops * 30 + WHOLE + b"RECEIVED: z\r\n" * 21, trace())
     assert (refused.value.reply.code, refused.value.reply.enhanced) == (554, "5.4.6")

@@ -1,0 +1,82 @@
+"""What a message asks for in people's words: lines of its header, or fields of the HTTP form. Read strictly; pure.
+
+    Hedwig-Expires: 10m            it is not sent any more when ten minutes have passed; or a date with its time zone
+    Hedwig-Supersede-Key: otp-42   it takes the place of what still waits under the same key
+    Hedwig-Priority: urgent        or normal, or bulk
+
+The form's fields are `expires`, `supersede_key` and `priority`. A duration counts from the acceptance. What can't be
+read is a BadOption that says what would be right, and a time that is over already is TooLate. Nothing is ignored: who
+asks that a code must not come late would rather be refused than have it come late.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from hedwig.moments import duration, moment
+from hedwig.options import MAX_KEY, PLAIN, BadOption, Options, priority_of
+
+HEADERS = {b"hedwig-expires": "expires", b"hedwig-supersede-key": "supersede_key", b"hedwig-priority": "priority"}
+SPELLED = {"expires": "Hedwig-Expires", "supersede_key": "Hedwig-Supersede-Key", "priority": "Hedwig-Priority"}
+FORM = ("expires", "supersede_key", "priority")
+LONGEST = 366 * 86400  # seconds that a duration may be, as in the settings
+_FORMS = "write a duration like 10m, 1h30m or 2d, or a date with its time zone like 2026-11-24T12:00:00+08:00"
+
+
+class TooLate(BadOption):
+    """The time after which the message must not be sent has passed already."""
+
+
+def of_header(lines: Iterable[tuple[str, str]], when: float) -> Options:
+    """From the header: pairs of one of FORM and the line's value. `when`: the acceptance, Unix seconds.
+
+    Raises BadOption or TooLate; so does `of_form`.
+    """
+    words: dict[str, str] = {}
+    for name, text in lines:
+        if name in words:
+            raise BadOption(f"{SPELLED[name]} is in the header twice: write it once")
+        words[name] = text
+    return _read(words, when, PLAIN, SPELLED)
+
+
+def of_form(fields: Mapping[str, str], when: float, others: Options = PLAIN) -> Options:
+    """From the fields of a form; `others` is what the header asked for, which counts where a field says nothing."""
+    return _read(
+        {name: fields[name] for name in FORM if name in fields}, when, others, dict(zip(FORM, FORM, strict=True))
+    )
+
+
+def _read(words: Mapping[str, str], when: float, others: Options, called: Mapping[str, str]) -> Options:
+    options = others
+    for name, text in words.items():
+        value = " ".join(text.split())  # however it was folded
+        try:
+            if name == "expires":
+                options = replace(options, deadline=_deadline(value, when))
+            elif name == "supersede_key":
+                options = replace(options, supersede=_key(value))
+            else:
+                options = replace(options, priority=priority_of(value))
+        except BadOption as error:
+            raise type(error)(f"{called[name]}: {error}") from None
+    return options
+
+
+def _deadline(text: str, when: float) -> float:
+    seconds = duration(text)
+    if seconds is not None:
+        if not 0 < seconds <= LONGEST:
+            raise BadOption(f"{text} is not between 1s and 366d")
+        return when + seconds
+    at = moment(text)
+    if at is None or at >= 1e11:
+        raise BadOption(f"{ascii(text)[:50]} is no time: {_FORMS}")
+    if at <= when:
+        raise TooLate(f"the message was to be sent until {ascii(text)[1:50]} only, and that has passed")
+    return at
+
+
+def _key(text: str) -> str:
+    if not text or len(text) > MAX_KEY or not text.isprintable():
+        raise BadOption(f"a key is printable text of 1 to {MAX_KEY} characters")
+    return text

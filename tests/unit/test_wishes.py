@@ -1,0 +1,142 @@
+"""What a message asks for in people's words: by header lines and by form fields, and refused with a sentence."""
+
+import pytest
+
+from hedwig import wishes
+from hedwig.config.kinds import duration as setting
+from hedwig.moments import duration, moment, utc
+from hedwig.options import BadOption, Options, Priority
+from hedwig.wishes import TooLate, of_form, of_header
+
+NOW = 1795492800.0  # 2026-11-24 04:00:00 UTC
+NOON = 1795521600.0
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("10m", 600),
+        ("1h30m", 5400),
+        ("1h 30m", 5400),
+        ("2d", 172_800),
+        ("90", 90),
+        ("0", 0),
+        ("", None),
+        ("10", 10),
+        ("ten minutes", None),
+        ("10 minutes", None),
+        ("6m 15m", None),
+        ("-5m", None),
+        ("1.5h", None),
+        ("１０m", None),
+        ("10M", None),
+    ],
+)
+def test_durations(text: str, seconds: int | None) -> None:
+    assert duration(text) == seconds
+
+
+def test_settings_take_the_same_durations() -> None:
+    assert setting("1h30m") == duration("1h30m")
+
+
+@pytest.mark.parametrize(
+    ("text", "when"),
+    [
+        ("Tue, 24 Nov 2026 12:00:00 +0000", NOON),
+        ("24 nov 2026 12:00 +0000", NOON),
+        ("Tue, 24 Nov 2026 20:00:00 +0800 (CST)", NOON),
+        ("Tue, 24 Nov 2026 04:30:00 -0730", NOON),
+        ("Tue, 24 Nov 2026 12:00:00 GMT", NOON),
+        ("Tue, 24 Nov 2026 11:59:60 GMT", NOON - 1),
+        ("2026-11-24T12:00:00Z", NOON),
+        ("2026-11-24T20:00:00+08:00", NOON),
+        ("2026-11-24 12:00Z", NOON),
+        ("20261124T120000Z", NOON),
+        ("2026-11-24T12:00:00.5Z", NOON + 0.5),
+        ("2026-11-24T12:00:00", None),
+        ("2026-11-24", None),
+        ("Tue, 24 Nov 2026 12:00:00", None),
+        ("Tue, 24 Nov 2026 12:00:00 CST", None),
+        ("Tue, 32 Nov 2026 12:00:00 +0000", None),
+        ("Tue, 24 Foo 2026 12:00:00 +0000", None),
+        ("Tue, 24 Nov 26 12:00:00 +0000", None),
+        ("Tue, 24 Nov 2026 12:00:00 +9900", None),
+        ("tomorrow", None),
+        ("1795521600", None),
+        ("", None),
+    ],
+)
+def test_dates(text: str, when: float | None) -> None:
+    """Of RFC 5322 §3.3 and ISO 8601; a zone must be there, and one that means two things (CST) is none."""
+    assert moment(text) == when
+
+
+def test_a_time_for_people() -> None:
+    assert utc(NOON) == "2026-11-24 12:00:00 UTC"
+
+
+@pytest.mark.parametrize(
+    ("lines", "options"),
+    [
+        ([], Options()),
+        ([("expires", "10m")], Options(deadline=NOW + 600)),
+        ([("expires", " 1h\r\n 30m ")], Options(deadline=NOW + 5400)),
+        ([("expires", "Tue, 24 Nov 2026\r\n\t12:00:00 +0000")], Options(deadline=NOON)),
+        ([("priority", "Bulk"), ("supersede_key", "otp-42")], Options(supersede="otp-42", priority=Priority.BULK)),
+        ([("supersede_key", "订单 \t 42")], Options(supersede="订单 42")),
+        ([("priority", "URGENT")], Options(priority=Priority.URGENT)),
+    ],
+)
+def test_header_lines(lines: list[tuple[str, str]], options: Options) -> None:
+    assert of_header(lines, NOW) == options
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ([("expires", "soon")], "Hedwig-Expires: 'soon' is no time: write a duration like 10m"),
+        ([("expires", "")], "Hedwig-Expires: '' is no time"),
+        ([("expires", "2026-11-24T12:00:00")], "or a date with its time zone"),
+        ([("expires", "0s")], "Hedwig-Expires: 0s is not between 1s and 366d"),
+        ([("expires", "367d")], "Hedwig-Expires: 367d is not between"),
+        ([("expires", "6000-01-01T00:00Z")], "is no time"),
+        ([("expires", "10m"), ("expires", "10m")], "Hedwig-Expires is in the header twice"),
+        ([("supersede_key", " ")], "Hedwig-Supersede-Key: a key is printable text of 1 to 200 characters"),
+        ([("supersede_key", "x" * 201)], "Hedwig-Supersede-Key: a key is"),
+        ([("supersede_key", "a\x00b")], "Hedwig-Supersede-Key: a key is"),
+        ([("priority", "high")], "Hedwig-Priority: priority must be urgent, normal or bulk, not 'high'"),
+    ],
+)
+def test_nonsense_in_the_header_is_named(lines: list[tuple[str, str]], words: str) -> None:
+    with pytest.raises(BadOption) as caught:
+        of_header(lines, NOW)
+    assert words in str(caught.value)
+    assert not isinstance(caught.value, TooLate)
+
+
+@pytest.mark.parametrize("text", ["Tue, 24 Nov 2026 04:00:00 +0000", "1969-12-31T00:00Z", "0001-01-01T00:00+23:59"])
+def test_what_is_over_is_told_apart(text: str) -> None:
+    with pytest.raises(TooLate, match="only, and that has passed"):
+        of_header([("expires", text)], NOW)
+
+
+def test_form_fields_come_before_header_lines() -> None:
+    header = of_header([("expires", "10m"), ("priority", "bulk")], NOW)
+    fields = {"fqdn": "less.example", "priority": "urgent", "supersede_key": "otp"}
+    assert of_form(fields, NOW, header) == Options(NOW + 600, "otp", Priority.URGENT)
+    assert of_form({}, NOW, header) is header
+
+
+def test_a_form_field_is_called_by_its_own_name() -> None:
+    with pytest.raises(BadOption, match=r"\Asupersede_key: a key is"):
+        of_form({"supersede_key": ""}, NOW)
+    with pytest.raises(TooLate, match=r"\Aexpires: "):
+        of_form({"expires": "2000-01-01T00:00Z"}, NOW)
+
+
+def test_the_names_fit_together() -> None:
+    assert {name.decode(): wishes.HEADERS[name] for name in wishes.HEADERS} == {
+        spelled.lower(): name for name, spelled in wishes.SPELLED.items()
+    }
+    assert tuple(wishes.SPELLED) == wishes.FORM
