@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -177,8 +178,17 @@ class Writer:
                     error = again
                 else:
                     return [job]
+        if not job.vital:
+            self._bury(error)
         fail(job.future, error, self._path)
         return []
+
+    def _bury(self, error: Exception) -> None:
+        """What could not be synced may lie whole in the WAL, where it would be found after a crash although its caller
+        was refused: write over it. What is vital is tried again by its caller, and no harm where it is found."""
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_IOERR:
+            with suppress(sqlite3.Error):  # it can't be synced either: but it is written
+                self._commit([Job(_touch, [None])])
 
     def _empty_wal(self) -> bool:
         """Move all of the WAL into the file, so that its octets can be written anew; whether that was possible."""
@@ -234,3 +244,9 @@ class Writer:
                     job.future.set_result(job.finish(self._db, job.results))
                 except Exception as error:  # noqa: BLE001 (as in _attempt)
                     fail(job.future, error, self._path)
+
+
+def _touch(db: sqlite3.Connection, entries: list[Any]) -> list[None]:
+    """Change a page (SQLite writes none that stays the same): leave out a number of the history."""
+    db.execute("UPDATE numbers SET happened = happened + 1")
+    return [None] * len(entries)

@@ -81,7 +81,7 @@ class Claimer:
     async def run(self, may_claim: Callable[[], bool]) -> None:
         """Until `stop`. While `may_claim` says no (outcomes can't be written) nothing new is taken."""
         loop = asyncio.get_running_loop()
-        spool_failed = False
+        hints: list[Hint] = []
         while not self._stop.is_set():
             self.beat = time.monotonic()
             room = min(MOST_HINTS, self._bag.room())
@@ -89,17 +89,17 @@ class Claimer:
                 await asyncio.sleep(0.01 if not room else TROUBLE_PAUSE)
                 continue
             try:
-                hints = await loop.run_in_executor(self._hands, self._reserve, room)
+                hints = hints or await loop.run_in_executor(self._hands, self._reserve, room)
                 if self._stop.is_set():
                     break  # not deleted: the queue hands them to others once this connection ends
                 await self._take(hints)
                 if hints:
                     await loop.run_in_executor(self._hands, self._queue.done, hints)
-                if hints or not spool_failed:  # only a claim shows that the spool takes claims again
-                    spool_failed = False
-                    self._tell_trouble("")
+                hints = []
+                self._tell_trouble("")
             except (QueueDown, SpoolTrouble) as trouble:
-                spool_failed = isinstance(trouble, SpoolTrouble)
+                if isinstance(trouble, QueueDown):
+                    hints = []  # it hands them out again; after trouble with the spool they are still ours to take
                 self._tell_trouble(str(trouble), _matter(trouble))
                 await asyncio.sleep(TROUBLE_PAUSE)
         await asyncio.gather(*self._tasks)
