@@ -80,7 +80,7 @@ class Mailman:
         kind="listen inet",
     )
     allow: tuple[str, ...] = setting(
-        "Who may send: networks; `loopback`; `docker` for the networks of docker0, br-* and podman* on this host.",
+        "Who may send: networks; `loopback`: this host itself; `docker`: the networks of docker0, br-* and podman*.",
         default=("loopback", "docker"),
         kind="allow",
     )

@@ -1,7 +1,10 @@
 """Who may send: `allow` of mailman.yml, with the networks of this host's containers as they are right now.
 
-`loopback` stands for 127.0.0.0/8 and ::1, `docker` for the networks of docker0, br-* and podman* (read again by
-`refresh`, every few seconds), anything else is a network or an address. Nobody is exempt.
+`loopback` stands for this host itself: 127.0.0.0/8, ::1 and every address of its own; `docker` for the networks of
+docker0, br-* and podman* (read again by `refresh`, every few seconds); anything else is a network or an address. Nobody
+is exempt. (With Docker's masquerading, what this host says to 172.17.0.1 comes from another of its addresses: programs
+of the host and containers with `network_mode: host` are seen so. From outside nobody can come with such an address: the
+kernel drops it as a martian.)
 
 Before a peer is refused the interfaces are looked at once more: Docker makes a network and starts containers on it
 within a moment, and a 554 to the first letter would be a fault of ours (I8). A look takes some 20 µs.
@@ -30,11 +33,12 @@ class Access:
     ) -> None:
         self._look = look
         self._fixed: list[Network] = []
-        self._docker = False
+        self._docker = self._host = False
         for word in allow:
             if word == "docker":
                 self._docker = True
             elif word == "loopback":
+                self._host = True
                 self._fixed += _LOOPBACK
             else:
                 self._fixed.append(ipaddress.ip_network(word, strict=False))
@@ -43,9 +47,10 @@ class Access:
         self.refresh(interfaces)
 
     def refresh(self, interfaces: Sequence[InterfaceAddress]) -> None:
-        """Take over the networks that this host's containers have now."""
+        """Take over the addresses that this host has now, and the networks of its containers."""
         docker = [found.network for found in interfaces if found.is_docker] if self._docker else []
-        networks = frozenset((*self._fixed, *docker))
+        host = [ipaddress.ip_network(found.address) for found in interfaces] if self._host else []
+        networks = frozenset((*self._fixed, *docker, *host))
         if networks != self._networks:
             self._networks = networks
             self._known.clear()
@@ -54,7 +59,7 @@ class Access:
         """Whether this IP address may send."""
         if self._remembered(peer):
             return True
-        if self._docker and self._look:
+        if (self._docker or self._host) and self._look:
             with contextlib.suppress(OSError):  # no socket left for the ioctls: the last look holds
                 self.refresh(self._look())
         return self._remembered(peer)

@@ -62,7 +62,7 @@ class Sending:
         """Wait for its end, which must be a good one; the queue ID."""
         status, said = self.end()
         assert status == 0, f"msmtp ended with {status}:\n{said}"
-        return _queue_id(said)
+        return queue_id_of(said)
 
 
 def sample_email(*rcpttos: str) -> dict[str, object]:
@@ -70,7 +70,8 @@ def sample_email(*rcpttos: str) -> dict[str, object]:
     return {"mailfrom": SENDER, "rcpttos": rcpttos, "data": SAMPLE.decode()}
 
 
-def _queue_id(said: str) -> str:
+def queue_id_of(said: str) -> str:
+    """The queue ID that mailman answered with, in what msmtp's `--debug` showed."""
     found = [word.strip(".,<>\r") for word in said.split() if queueid.is_valid(word.strip(".,<>\r"))]
     assert found, f"no queue ID in:\n{said}"
     return found[-1]

@@ -28,14 +28,17 @@ class Hosts:
         self.in_doubt = False  # a test has failed on them
         self._numbers = itertools.count(1)
 
-    def boot(self, fqdn: str = DELIVERS, suite: str = "bookworm", *, docker: bool = True) -> Machine:
-        """A new machine with a way out, with docker0 where asked, and without anything of hedwig's."""
+    def boot(
+        self, fqdn: str = DELIVERS, suite: str = "bookworm", *, docker: bool = True, engine: bool = False
+    ) -> Machine:
+        """A new machine with a way out and without anything of hedwig's. `docker`: with a docker0, as a bridge of the
+        test's; `engine`: with a real Docker, which makes its own once it is started."""
         shared = {self.prepared / name: f"/srv/{name}" for name in ("first", "second")}
         root = (self.prepared / f"root-{suite}").resolve()
-        machine = Machine(fqdn, root, self.directory / f"machine{next(self._numbers)}", shared)
+        machine = Machine(fqdn, root, self.directory / f"machine{next(self._numbers)}", shared, engine=engine)
         self.machines.append(machine)
         self.outside.connect(machine, _ADDRESSES[fqdn])
-        if docker:
+        if docker and not engine:
             bridge(machine)
         return machine
 

@@ -51,9 +51,11 @@ The console's last words:
 
 class Machine:
     """A Debian called `fqdn`, on `root` (a folder that stays as it is). `shared` folders of the test are seen inside
-    under the given paths; they can't be written there."""
+    under the given paths; they can't be written there. `engine`: it may run containers of its own."""
 
-    def __init__(self, fqdn: str, root: Path, directory: Path, shared: dict[Path, str]) -> None:
+    def __init__(
+        self, fqdn: str, root: Path, directory: Path, shared: dict[Path, str], *, engine: bool = False
+    ) -> None:
         self.fqdn = fqdn
         self.name = fqdn.partition(".")[0]
         self.directory = directory / self.name
@@ -69,6 +71,8 @@ class Machine:
         command += [tool("unshare"), *_NAMESPACES, "--", "sh", "-c", _START, "start"]
         command += [str(part) for part in (root, place, config, self.name, self._cgroup)]
         command += [f"--bind-ro={path}:{to}" for path, to in shared.items()]
+        if engine:  # runc gives each container a session keyring
+            command.append("--system-call-filter=add_key keyctl bpf")
         self._nspawn = Process(f"machine {self.name}", command, self.directory / "console.log")
         self._boot()
 

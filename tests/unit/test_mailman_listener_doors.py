@@ -40,6 +40,10 @@ def free_port() -> int:
         (("loopback",), "127.9.9.9", True),
         (("loopback",), "::1", True),
         (("loopback",), "172.17.0.2", False),
+        (("loopback",), "192.0.2.1", True),  # its own: Docker masquerades what it says to itself
+        (("loopback",), "fd00:10::1", True),
+        (("loopback",), "192.0.2.2", False),
+        (("docker",), "192.0.2.1", False),
         (("docker",), "127.0.0.1", False),
         (("docker",), "172.17.0.2", True),
         (("docker",), "172.18.255.254", True),
