@@ -16,12 +16,15 @@ question. The rules, in the order in which they are asked:
    recipients that were accepted. 2yz to the dot alone is a delivery; 4yz is a deferral, 5yz a failure.
 7. 552 to RCPT without a word on the mailbox means "too many recipients" and is temporary (RFC 5321 §4.5.3.1.10).
 8. Whatever is not understood is a deferral, and ends the connection.
+
+What is done with a recipient in doubt is its client's choice: `held_in_doubt`.
 """
 
 import enum
 from dataclasses import dataclass
 
 from hedwig.classify import Weight, understood, weigh
+from hedwig.options import OnDoubt
 from hedwig.reply import Reply, Stage
 
 
@@ -78,6 +81,16 @@ def decide(stage: Stage, reply: Reply | None, detail: str = "") -> Verdict:
     if reply is None:
         return _lost(stage)
     return _said(stage, reply)
+
+
+def held_in_doubt(policy: OnDoubt, doubts: int) -> str:
+    """Why a recipient that is in doubt now is held for the operator; "" where it is tried again. `doubts`: how often
+    it was in doubt before."""
+    if policy is OnDoubt.HOLD:
+        return "it may have arrived, and its client's policy is on_doubt: hold"
+    if policy is OnDoubt.RETRY_ONCE and doubts:
+        return "it may have arrived, for the second time, and its client's policy is on_doubt: retry-once"
+    return ""
 
 
 def _ours(reply: Reply | None) -> Verdict:

@@ -47,7 +47,6 @@ def _told(recipient: Undelivered, action: Action) -> list[str]:
 def _advice(recipient: Undelivered, action: Action) -> list[tuple[str, str]]:
     if action is not Action.FAILED:
         return [words.WAIT]
-    if not recipient.expired:
-        return [words.DOUBTFUL if recipient.doubtful else words.advice_for(status_of(recipient, action))]
     given_up = words.LATE if recipient.late else words.EXPIRED
-    return [given_up, words.DOUBTFUL] if recipient.doubtful else [given_up]
+    advice = given_up if recipient.expired else words.advice_for(status_of(recipient, action))
+    return [advice, words.DOUBTFUL] if recipient.doubtful else [advice]

@@ -1,32 +1,36 @@
-"""A bounce as a message of the spool: what `Settlement.bounces` holds (I7).
+"""A report as a message of the spool: what `Settlement.bounces` holds (I7).
 
 It has the null sender, goes to the original's sender, belongs to the same client, and is never made in answer to a null
-sender: then there is none, and the history alone says what happened.
+sender: then there is none, and the history alone says what happened. Hosts with DSN hear NOTIFY=NEVER (RFC 3461 §6.1).
 """
 
 from dataclasses import dataclass
 
 from hedwig import dsn, queueid
+from hedwig.dsn import digest as digests
 from hedwig.envelope import Envelope, digest
-from hedwig.spool import Bytes, Claim, NewMessage
+from hedwig.options import Notify, Options, Priority
+from hedwig.spool import Bytes, Claim, NewMessage, Report
 
-URGENT = 0  # a sender who waits to learn of a failure comes before ordinary mail
+URGENT = int(Priority.URGENT)  # a sender who waits to learn of a failure comes before ordinary mail
+MAX_WHOLE = 256 << 10  # octets of an original that comes back whole where that was asked (RET=FULL)
 
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What a bounce is about: the claim, and the original's beginning (its header). `reporting`: this host's name;
-    `expire`: seconds that the bounce itself may wait."""
+    """What a report is about: the claim, and the original's beginning (its header; a small original is there whole).
+    `reporting`: this host's name; `expire`: seconds that the report itself may wait; `most`: see Report."""
 
     claim: Claim
     original: bytes
     reporting: str
     expire: float
+    most: int = 0
 
 
 def bounce(
     about: About, action: dsn.Action, undelivered: tuple[dsn.Undelivered, ...], now: float, destination: str = ""
-) -> NewMessage | None:
+) -> Report | None:
     """The notification as a new message, or None where nobody may be told. `destination` "": by its address."""
     claim = about.claim
     if not claim.mailfrom or not undelivered:
@@ -44,10 +48,13 @@ def bounce(
             original=about.original,
             recipients=undelivered,
             retry_until=claim.expires_at,
+            envid=claim.options.envid,
+            full=claim.options.ret == "FULL" and len(about.original) == claim.size <= MAX_WHOLE,
+            smtputf8=claim.smtputf8,
         )
     )
-    envelope = Envelope("", (claim.mailfrom,))
-    return NewMessage(
+    envelope, options = to_sender(claim.mailfrom)
+    return Report(
         queue_id=queue_id,
         client=claim.client,
         envelope=envelope,
@@ -59,4 +66,37 @@ def bounce(
         priority=URGENT,
         smtputf8=not claim.mailfrom.isascii(),
         origin=claim.queue_id,
+        options=options,
+        action=action.value,
+        about=tuple((each.rcptto, _reason(each)) for each in undelivered),
+        most=about.most,
     )
+
+
+def in_a_digest(told: digests.Digest, client: str, expire: float) -> NewMessage:
+    """A digest as a new message; `expire` as in About."""
+    content = digests.build(told)
+    envelope, options = to_sender(told.to)
+    return NewMessage(
+        queue_id=told.queue_id,
+        client=client,
+        envelope=envelope,
+        body=Bytes(content),
+        digest=digest(envelope, [content]),
+        accepted_at=told.now,
+        expires_at=told.now + expire,
+        parts=envelope.by_destination(),
+        priority=URGENT,
+        smtputf8=not told.to.isascii(),
+        options=options,
+    )
+
+
+def to_sender(mailfrom: str) -> tuple[Envelope, Options]:
+    """A report's envelope, and what hosts with DSN are told about it."""
+    return Envelope("", (mailfrom,)), Options(notify=(Notify(mailfrom, ("NEVER",)),))
+
+
+def _reason(told: dsn.Undelivered) -> str:
+    words = str(told.reply) if told.reply is not None else told.detail
+    return f"{told.host}: {words}" if told.host and words else words or told.host

@@ -102,6 +102,24 @@ class NewMessage:
     submitter: str = ""
 
 
+class Stream(NamedTuple):
+    """What goes to one destination in one priority."""
+
+    destination: str
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report(NewMessage):
+    """A message that tells a sender what became of theirs. `action`: a word of dsn.Action. `about`: recipient and reason
+    of each that it tells of. `most`: how many with this action a sender gets in an hour; those past it go into a digest
+    (digests.py). 0: no bound."""
+
+    action: str = ""
+    about: tuple[tuple[str, str], ...] = ()
+    most: int = 0
+
+
 class Outcome(enum.StrEnum):
     """What `register` made of a message."""
 
@@ -150,6 +168,15 @@ class Recipient:
     due: float
     last_reply: str
     doubts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """What is known of a claim whose worker died after its dot mark. `numbers`: the recipients that the message was
+    handed over for. `talk`: the conversation up to the dot, in lines that begin with "* ", "> " or "< "."""
+
+    numbers: tuple[int, ...]
+    talk: str
 
 
 @dataclass(frozen=True, slots=True)

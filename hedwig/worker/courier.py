@@ -20,7 +20,8 @@ from hedwig.smtp.connection import Connection, connect, dial
 from hedwig.spool import Claim, SpoolTrouble
 from hedwig.verdict import Outcome, Scope
 from hedwig.worker.bag import SiteState
-from hedwig.worker.delivery import Attempt, conclude
+from hedwig.worker.attempt import Attempt
+from hedwig.worker.delivery import conclude
 from hedwig.worker.route import Route
 from hedwig.worker.settle import Ending, handed_back
 from hedwig.worker.tools import Tools

@@ -8,7 +8,8 @@ from hedwig.routing import Site
 from hedwig.spool import Claim
 from hedwig.worker.bag import SiteState
 from hedwig.worker.courier import Courier
-from hedwig.worker.delivery import Attempt, Conclusion, conclude, given_up, put_off
+from hedwig.worker.attempt import Attempt
+from hedwig.worker.delivery import Conclusion, conclude, given_up, put_off
 from hedwig.worker.route import Route, Unroutable
 from hedwig.worker.settle import Ending, handed_back
 from hedwig.worker.tools import Tools

@@ -8,7 +8,8 @@ from hedwig.reply import Reply, Stage
 from hedwig.settings import Retry
 from hedwig.smtp import Said
 from hedwig.spool import Claim, Kind, Recipient, State
-from hedwig.worker.delivery import Attempt, Conclusion, Rules, conclude, given_up
+from hedwig.worker.attempt import Attempt
+from hedwig.worker.delivery import Conclusion, Rules, conclude, given_up
 
 RULES = Rules(Retry(schedule=(60, 120), jitter=0.0), "robot.genee.cn", lambda: 0.5)
 OK = Attempt(Said(Stage.DOT, Reply(250, "2.0.0", "ok")), "mx.example.com[192.0.2.1]")

@@ -9,7 +9,8 @@ from test_worker_delivery import LATER, LOST, NO, OK, RULES, a_claim
 from hedwig import log
 from hedwig.spool import Kind, Superseded
 from hedwig.worker import journal
-from hedwig.worker.delivery import Attempt, conclude
+from hedwig.worker.attempt import Attempt
+from hedwig.worker.delivery import conclude
 
 Entry = tuple[log.Level, str, dict[str, str]]
 

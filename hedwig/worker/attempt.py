@@ -1,0 +1,17 @@
+"""An attempt: how one try went for one recipient."""
+
+from dataclasses import dataclass
+
+from hedwig.smtp import Said
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """How it went for one recipient. `host`: "name[address]" or ""; `tls`: protocol and cipher, or ""; `reports`: the
+    host announced DSN, so it reports success itself. `talk`: the conversation up to the dot, where it was kept."""
+
+    said: Said
+    host: str = ""
+    tls: str = ""
+    reports: bool = False
+    talk: str = ""
