@@ -159,30 +159,29 @@ class DayFiles:
             files[0].unlink(missing_ok=True)
             self._next_drop = self._running() + PACE
 
-    def find(self, queue_id: str) -> dict[int, tuple[Any, ...]]:
-        """Lines of a message by number."""
+    def find(self, queue_ids: Sequence[str]) -> dict[int, tuple[Any, ...]]:
+        """Lines of messages by number."""
         found: dict[int, tuple[Any, ...]] = {}
+        query = "SELECT * FROM events WHERE queue_id IN (SELECT value FROM json_each(?))"
         for file in self._files():
-            try:
-                with closing(_open(file, "rw")) as db:
-                    for row in db.execute("SELECT * FROM events WHERE queue_id = ?", (queue_id,)):
-                        found[row[0]] = row[1:]
-            except sqlite3.OperationalError:
-                if file.exists() and file.stat().st_size:  # else it was dropped, or has just been made
-                    raise
+            for row in _asked(file, query, json.dumps(queue_ids)):
+                found[row[0]] = row[1:]
         return found
+
+    def newest(self, limit: int) -> list[Line]:
+        """The last lines of the last two days' files, the newest last."""
+        found: list[Any] = []
+        for file in reversed(self._files()[-2:]):
+            found += _asked(file, "SELECT * FROM events ORDER BY number DESC LIMIT ?", limit - len(found))
+        return [row[1:] for row in sorted(found)]
 
     def named(self, name: str, limit: int) -> list[str]:
         """Queue IDs of messages that are known by this address or Message-ID, the newest day's first."""
         found: dict[str, None] = {}
         query = "SELECT queue_id FROM names WHERE name = ? ORDER BY queue_id DESC LIMIT ?"
         for file in reversed(self._files()):
-            try:
-                with closing(_open(file, "rw")) as db:
-                    found.update(dict.fromkeys(queue_id for (queue_id,) in db.execute(query, (folded(name), limit))))
-            except sqlite3.OperationalError:
-                if file.exists() and file.stat().st_size and _has_names(file):
-                    raise
+            rows = _asked(file, query, folded(name), limit, table="names")
+            found.update(dict.fromkeys(queue_id for (queue_id,) in rows))
             if len(found) >= limit:
                 break
         return list(found)[:limit]
@@ -191,26 +190,38 @@ class DayFiles:
         return sorted(self._folder.glob("????-??-??.db")) if self._folder.is_dir() else []
 
 
-def lines_of(queue_id: str, happened: Iterable[tuple[int, str]], files: DayFiles, oldest: float) -> list[HistoryLine]:
-    """The message's history. `happened` was read before the files are: what moves meanwhile is in both, not missed."""
+def lines_of(
+    queue_ids: Sequence[str], happened: Iterable[tuple[int, str]], files: DayFiles, oldest: float
+) -> dict[str, list[HistoryLine]]:
+    """Messages' histories. `happened` was read before the files are: what moves meanwhile is in both, not missed."""
+    wanted: dict[str, list[HistoryLine]] = {queue_id: [] for queue_id in queue_ids}
     found = {
         (number << _SHIFT) | position: tuple(row)
         for number, text in happened
         for position, row in enumerate(json.loads(text))
-        if row[1] == queue_id
+        if row[1] in wanted
     }
-    found.update(files.find(queue_id))
-    ordered = sorted((row[0], number) for number, row in found.items() if row[0] >= oldest)
-    return [
-        HistoryLine(row[0], row[1], row[2], Kind(row[3]), row[4], text_of(row))
-        for row in (found[number] for _, number in ordered)
-    ]
+    found.update(files.find(queue_ids))
+    for _, number in sorted((row[0], number) for number, row in found.items() if row[0] >= oldest):
+        row = found[number]
+        wanted[row[1]].append(HistoryLine(row[0], row[1], row[2], Kind(row[3]), row[4], text_of(row)))
+    return wanted
 
 
-def _has_names(file: Path) -> bool:
-    """A file that an older release made has none."""
-    with closing(_open(file, "rw")) as db:
-        return bool(db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'names'").fetchall())
+def _asked(file: Path, query: str, *values: object, table: str = "events") -> list[Any]:
+    """Rows of one day; none where the file was dropped meanwhile, or has no such table: it was only just made, or by a
+    release that had none."""
+    try:
+        with closing(_open(file, "rw")) as db:
+            try:
+                return db.execute(query, values).fetchall()
+            except sqlite3.OperationalError:
+                if db.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (table,)).fetchall():
+                    raise
+    except sqlite3.OperationalError:
+        if file.exists():
+            raise
+    return []
 
 
 def day_of(at: float) -> str:

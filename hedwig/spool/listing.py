@@ -78,11 +78,13 @@ def eligible(
 
 def tally(db: sqlite3.Connection, wanted: Filter, act: Act, few: int) -> Tally:
     """See Operate."""
+    (last,) = db.execute("SELECT message FROM numbers").fetchone()
     recipients, messages = _count(db, wanted, _ELIGIBLE[act])
     first, _ = eligible(db, wanted, act, few)
     busy, _ = _count(db, wanted, _BUSY)
     busy_first, _ = _page(db, wanted, _BUSY, few, START)
-    return Tally(recipients, messages, tuple(row.shown for row in first), busy, tuple(row.shown for row in busy_first))
+    shown = tuple(row.shown for row in first), tuple(row.shown for row in busy_first)
+    return Tally(recipients, messages, shown[0], busy, shown[1], last)
 
 
 def token(place: Place | None) -> str:
@@ -178,6 +180,9 @@ def _parts(wanted: Filter, values: dict[str, Any]) -> Iterator[str]:
     if wanted.accepted:
         values["accepted"] = wanted.accepted
         yield "m.accepted_at < :accepted"
+    if wanted.last:
+        values["last"] = wanted.last
+        yield "m.message <= :last"
     if wanted.reply:
         values["reply"] = f"%{_literal(wanted.reply)}%"
         yield "r.last_reply LIKE :reply ESCAPE '!'"
@@ -190,3 +195,19 @@ def _parts(wanted: Filter, values: dict[str, Any]) -> Iterator[str]:
 def _literal(text: str) -> str:
     """For LIKE, which knows no case and takes half the time of comparing ends."""
     return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+
+
+def cut(rows: list[Row], more: Place | None, messages: int) -> tuple[list[Row], Place | None]:
+    """A page with at most so many messages; and where others follow it, without the last one's beginning."""
+    seen: dict[int, int] = {}  # message: its first row
+    for index, row in enumerate(rows):
+        seen.setdefault(row.place[0], index)
+    starts = list(seen.values())
+    end = starts[messages] if len(starts) > messages else starts[-1] if more and len(starts) > 1 else len(rows)
+    return rows[:end], more if end == len(rows) else rows[end - 1].place
+
+
+def whole(db: sqlite3.Connection, message: int) -> list[Row]:
+    """All recipients of a message whose deliveries are not over, done ones too."""
+    query = f"{_COLUMNS} FROM messages m {_D_OF_M} {_R_OF_D} WHERE m.message = ? ORDER BY d.delivery, r.number"
+    return [_row(row) for row in db.execute(query, (message,))]

@@ -31,7 +31,7 @@ class Filter:
     """Which recipients are meant: those to which all that is given applies; without anything, all. Case is ignored.
 
     `site`: the destination. `sender`, `rcpt`: an address, or "@" and a domain; "<>" is the null sender. `accepted`:
-    before that time. `reply`: a part of the last reply. `state`: as it is shown, PAUSED too.
+    before that time. `reply`: a part of the last reply. `state`: as it is shown, PAUSED too. `last`: see Tally; 0: all.
     """
 
     ids: tuple[str, ...] = ()
@@ -42,10 +42,11 @@ class Filter:
     state: State | None = None
     accepted: float = 0.0
     reply: str = ""
+    last: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class Telling:
     """How senders are told of what is dropped: this host's name in it, for how many seconds it may wait itself, and
     the destination that it takes, "" for that of its address."""
 
@@ -56,23 +57,25 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """`who` and `reason` go into the history. `report`: for DROP; None tells nobody."""
+    """`who` and `reason` go into the history. `telling`: for DROP; None tells no sender."""
 
     act: Act
     who: str
     reason: str = ""
-    report: Report | None = None
+    telling: Telling | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What an act would touch now: recipients, messages, the first few; and what is busy, the first few."""
+    """What an act would touch now: recipients, messages, the first few; and what is busy, the first few. `last`: the
+    newest message's number. A Filter with it leaves alone what comes later: reports of the act itself, say."""
 
     recipients: int
     messages: int
     first: tuple[QueuedRecipient, ...]
     busy: int
     busy_first: tuple[QueuedRecipient, ...]
+    last: int
 
 
 @dataclass(frozen=True, slots=True)

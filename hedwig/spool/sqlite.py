@@ -105,7 +105,7 @@ class SqliteSpool:
             return _failed(error)
         except OSError as error:
             return _failed(trouble(error, self._path))
-        return self._put(Job(self._write_register, messages, octets, rows_of(messages)))
+        return self.put(Job(self._write_register, messages, octets, rows_of(messages)))
 
     def used(self) -> int:
         """See Intake."""
@@ -126,7 +126,7 @@ class SqliteSpool:
         def finish(db: sqlite3.Connection | None, results: list[Any]) -> list[Claim]:
             return claim.load_claims(db, results[0], load_up_to)
 
-        return self._put(Job(claim.take_claims, [request], 0, len(deliveries) + len(pauses), finish, vital=True))
+        return self.put(Job(claim.take_claims, [request], 0, len(deliveries) + len(pauses), finish, vital=True))
 
     def body(self, message: int) -> Iterable[bytes]:
         """See Work. SpoolTrouble, while it is read, when some of it is gone."""
@@ -147,7 +147,7 @@ class SqliteSpool:
             return _failed(error)
         octets = sum(bounce.body.size for settlement in settlements for bounce in settlement.bounces)
         rows = sum(2 + len(settlement.results) + 6 * len(settlement.bounces) for settlement in settlements)
-        return self._put(Job(self._write_settle, settlements, octets, rows, vital=True))
+        return self.put(Job(self._write_settle, settlements, octets, rows, vital=True))
 
     def owners(self) -> list[str]:
         """See Work."""
@@ -158,7 +158,7 @@ class SqliteSpool:
     ) -> "Future[list[Waiting]]":
         """See Work."""
         request = claim.FreeRequest(owner, doubtful, now, retry_after)
-        return self._put(Job(claim.free, [request], finish=lambda _, results: results[0], vital=True))
+        return self.put(Job(claim.free, [request], finish=lambda _, results: results[0], vital=True))
 
     # Look
 
@@ -194,7 +194,7 @@ class SqliteSpool:
         """See Look."""
         rows = self._read(look.happened, queue_id)
         try:
-            return lines_of(queue_id, rows, DayFiles(self._path), self._clock() - DAYS * DAY)
+            return lines_of([queue_id], rows, DayFiles(self._path), self._clock() - DAYS * DAY)[queue_id]
         except SPOOL_ERRORS as error:
             raise trouble(error, f"{self._path}.history") from error
 
@@ -229,13 +229,14 @@ class SqliteSpool:
                 self._historian = Historian(self._path, self._writer, self._lend, self._clock)
             return self._writer
 
-    def _put(self, job: Job) -> "Future[Any]":
+    def put(self, job: Job) -> "Future[Any]":
+        """Have this written with the next transaction; for other modules of this package."""
         if self._writer is None or self._historian is None:
             try:
                 self._start()
             except SpoolTrouble as error:
                 return _failed(error)
-            return self._put(job)
+            return self.put(job)
         future = self._writer.put(job)
         self._historian.wake()
         return future

@@ -1,0 +1,238 @@
+"""The operator's desk: the spool in SQLite as the operator's commands see it (operate.py).
+
+Made for commands that begin, ask and end: it reads over one connection, which can't write, and what writing needs is
+loaded and started with the first write. Those writes go through a writer as the daemons' do (writer.py), lot by lot.
+One thread at a time. `close` it in the end.
+"""
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+
+from hedwig.options import PLAIN, Options, unpacked
+from hedwig.spool import bodies, listing, sites, stops
+from hedwig.spool.history import DAY, DAYS, DayFiles, folded, lines_of
+from hedwig.spool.operate import Act, Backlog, Filter, Letter, Lot, Order, Stop, StopKind, Tally
+from hedwig.spool.records import HistoryLine, Pause, QueuedRecipient
+from hedwig.spool.schema import connect_reader, prepare
+from hedwig.spool.trouble import SPOOL_ERRORS, trouble
+
+if TYPE_CHECKING:
+    from hedwig.spool.acts import Chosen
+    from hedwig.spool.sqlite import SqliteSpool
+    from hedwig.spool.writer import Write
+
+Asked = ParamSpec("Asked")
+Answer = TypeVar("Answer")
+
+_LETTERS = """
+SELECT message, queue_id, client, mailfrom, size, accepted_at, smtputf8, origin, options, submitter, first_delivery,
+    deliveries FROM messages WHERE queue_id = ? ORDER BY message"""
+_EXPIRY = "SELECT max(expires), min(priority) FROM deliveries WHERE delivery BETWEEN ? AND ?"
+_HAPPENED = "SELECT number, lines FROM happened WHERE EXISTS (SELECT 1 FROM json_each(?) j WHERE instr(lines, j.value))"
+_NEWEST = "SELECT number, lines FROM happened ORDER BY number DESC LIMIT ?"
+_NAMES = "SELECT names FROM names WHERE instr(lower(names), ?) ORDER BY number DESC"
+_PAUSES = "SELECT destination, since, until, reason FROM pauses WHERE until > ? ORDER BY until, destination"
+
+
+def open_desk(path: str, *, clock: Callable[[], float] = time.time) -> "SqliteDesk":
+    """The desk at the spool `path`, which is there. Raises SpoolTrouble, as sqlite.open_spool does."""
+    prepare(path, create=False)
+    return SqliteDesk(path, clock)
+
+
+class SqliteDesk:
+    """See `open_desk`; the methods are those of Operate, Trace and Stopping."""
+
+    def __init__(self, path: str, clock: Callable[[], float]) -> None:
+        self._path = path
+        self._clock = clock
+        self._db: sqlite3.Connection | None = None
+        self._spool: SqliteSpool | None = None
+
+    def close(self) -> None:
+        """Write what waits, end the threads, close the files."""
+        if self._spool is not None:
+            self._spool.close()
+        if self._db is not None:
+            self._db.close()
+
+    # Operate
+
+    def listed(self, wanted: Filter, limit: int, after: str = "") -> tuple[list[QueuedRecipient], str]:
+        """See Operate. ValueError for an `after` that is none."""
+        rows, more = self._read(listing.page, wanted, limit, listing.place_of(after))
+        return [row.shown for row in rows], listing.token(more)
+
+    def tally(self, wanted: Filter, act: Act, few: int = 5) -> Tally:
+        """See Operate."""
+        return self._read(listing.tally, wanted, act, few)
+
+    def act(self, order: Order, wanted: Filter, after: str = "") -> Lot:
+        """See Operate."""
+        from hedwig.spool import acts
+
+        now = self._clock()
+        recipients, messages = acts.most(order)
+        rows, more = self._read(listing.eligible, wanted, order.act, recipients, listing.place_of(after))
+        rows, more = listing.cut(rows, more, messages)
+        if not rows:
+            return Lot(())
+        chosen = self._chosen(order, rows, now)
+
+        def write(db: sqlite3.Connection, entries: list[Any]) -> list[Any]:
+            return [acts.apply(db, entry, self._clock()) for entry in entries]
+
+        [changed] = self._write(write, chosen, chosen.size, sum(one.body.size for one in chosen.reports.values()))
+        touched = tuple(row.shown for row in changed.rows)
+        return Lot(touched, len(rows) - len(touched), changed.reports, listing.token(more))
+
+    def _chosen(self, order: Order, rows: list[listing.Row], now: float) -> "Chosen":
+        from hedwig.spool import dropping
+        from hedwig.spool.acts import Chosen
+
+        if order.telling is None or order.act is not Act.DROP:
+            return Chosen(order, rows)
+        return Chosen(order, rows, self._read(dropping.reports, rows, order.telling, now))
+
+    def letters(self, queue_id: str) -> list[Letter]:
+        """See Operate."""
+        return self._read(_letters, queue_id)
+
+    def body(self, message: int) -> Iterable[bytes]:
+        """See Operate."""
+        try:
+            yield from bodies.whole(self._lent, message)
+        except SPOOL_ERRORS as error:
+            raise trouble(error, self._path) from error
+
+    def backlog(self, limit: int, now: float) -> Backlog:
+        """See Operate."""
+        unmoved = sites.unmoved(self._read(_newest, sites.RECENT))
+        files = DayFiles(self._path)
+        moved = self._of_files(lambda: files.newest(sites.RECENT - len(unmoved))) if len(unmoved) < sites.RECENT else []
+        return self._read(sites.backlog, limit, sites.lately([*moved, *unmoved], now))
+
+    # Trace
+
+    def named(self, word: str, limit: int) -> list[str]:
+        """See Trace."""
+        found = dict.fromkeys(self._read(_unmoved_names, folded(word)))
+        files = DayFiles(self._path)
+        found.update(dict.fromkeys(self._of_files(lambda: files.named(word, limit))))
+        return sorted(found, reverse=True)[:limit]
+
+    def histories(self, queue_ids: Sequence[str]) -> dict[str, list[HistoryLine]]:
+        """See Trace."""
+        happened = self._read(_happened, queue_ids)
+        files = DayFiles(self._path)
+        return self._of_files(lambda: lines_of(queue_ids, happened, files, self._clock() - DAYS * DAY))
+
+    # Stopping
+
+    def stops(self, now: float) -> list[Stop]:
+        """See Stopping."""
+        return self._read(stops.listed, now)
+
+    def pause(self, stop: Stop) -> None:
+        """See Stopping."""
+
+        def put(db: sqlite3.Connection, entries: list[Any]) -> list[Any]:
+            for entry in entries:
+                stops.put(db, entry)
+            return entries
+
+        self._write(put, stop)
+
+    def resume(self, kind: StopKind, name: str) -> bool:
+        """See Stopping."""
+        now = self._clock()
+        [lifted] = self._write(lambda db, entries: [stops.lift(db, kind, one, now) for one in entries], name)
+        return bool(lifted)
+
+    def advance(self, name: str) -> tuple[int, int]:
+        """See Stopping."""
+
+        def step(db: sqlite3.Connection, entries: list[Any]) -> list[Any]:
+            stops.step(db, self._clock())
+            return [stops.progress(db, one) for one in entries]
+
+        [(passed, of)] = self._write(step, name, stops.MOST)
+        return passed, of
+
+    def pauses(self, now: float) -> list[Pause]:
+        """Destinations that workers leave alone for a while, and why."""
+        return self._read(_pauses, now)
+
+    # within
+
+    def _read(
+        self, query: Callable[Concatenate[sqlite3.Connection, Asked], Answer], *asked: Asked.args, **named: Asked.kwargs
+    ) -> Answer:
+        try:
+            with self._lent() as db:
+                return query(db, *asked, **named)
+        except SPOOL_ERRORS as error:
+            raise trouble(error, self._path) from error
+
+    @contextmanager
+    def _lent(self) -> Iterator[sqlite3.Connection]:
+        if self._db is None:
+            self._db = connect_reader(self._path)
+        yield self._db
+
+    def _of_files(self, read: Callable[[], Answer]) -> Answer:
+        try:
+            return read()
+        except SPOOL_ERRORS as error:
+            raise trouble(error, f"{self._path}.history") from error
+
+    def _write(self, write: "Write", entry: Any, rows: int = 1, octets: int = 0) -> list[Any]:
+        """One transaction; its results, once it is on disk."""
+        from hedwig.spool.sqlite import SqliteSpool
+        from hedwig.spool.writer import Job
+
+        if self._spool is None:
+            self._spool = SqliteSpool(self._path, self._clock)
+        results: list[Any] = self._spool.put(Job(write, [entry], octets, rows, vital=True)).result()
+        return results
+
+
+def _letters(db: sqlite3.Connection, queue_id: str) -> list[Letter]:
+    found = []
+    for row in db.execute(_LETTERS, (queue_id,)).fetchall():
+        message, _, client, mailfrom, size, accepted_at, smtputf8, origin, options, submitter, first, count = row
+        expires, priority = db.execute(_EXPIRY, (first, first + count - 1)).fetchone()
+        recipients = tuple(one.shown for one in listing.whole(db, message))
+        values = (message, queue_id, client, mailfrom, size, accepted_at, expires or 0.0, priority or 0)
+        found.append(Letter(*values, bool(smtputf8), origin, recipients, _options(options), submitter))
+    return found
+
+
+def _options(text: str) -> Options:
+    try:
+        return unpacked(text)
+    except ValueError:  # of a newer release
+        return PLAIN
+
+
+def _happened(db: sqlite3.Connection, queue_ids: Sequence[str]) -> list[tuple[int, str]]:
+    return db.execute(_HAPPENED, (json.dumps(list(queue_ids)),)).fetchall()
+
+
+def _newest(db: sqlite3.Connection, limit: int) -> list[tuple[int, str]]:
+    return db.execute(_NEWEST, (limit,)).fetchall()[::-1]
+
+
+def _unmoved_names(db: sqlite3.Connection, name: str) -> list[str]:
+    """Of messages whose names no day's file has yet."""
+    part = json.dumps(name)[1:-1]
+    rows = [json.loads(names) for (names,) in db.execute(_NAMES, (part,))]
+    return [queue_id for row in rows for _, queue_id, words in row if name in map(folded, words)]
+
+
+def _pauses(db: sqlite3.Connection, now: float) -> list[Pause]:
+    return [Pause(*row) for row in db.execute(_PAUSES, (now,))]
