@@ -23,6 +23,7 @@ their way to the day's file like `happened`. `keyed`: the newest message of each
 `reports`: how many reports a sender has had in an hour.
 """
 
+import errno
 import os
 import sqlite3
 from pathlib import Path
@@ -151,7 +152,8 @@ def _is_ready(path: str) -> bool:
     if not Path(path).exists() or not Path(path).stat().st_size:
         return False
     if not os.access(path, os.R_OK | os.W_OK):
-        raise PermissionError(13, "Permission denied", path)
+        read_only = os.statvfs(path).f_flag & os.ST_RDONLY
+        raise OSError(errno.EROFS if read_only else errno.EACCES, "it can't be written", path)
     db = connect(path)
     try:
         tables = {name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}

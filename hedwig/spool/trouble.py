@@ -19,7 +19,7 @@ _SQLITE = {
     sqlite3.SQLITE_FULL: "the disk under {path} is full: free some space, it goes on by itself",
     sqlite3.SQLITE_READONLY: "{path} is read-only here: see the file's mode and whether its disk is mounted read-only",
     sqlite3.SQLITE_PERM: "no permission for {path}: it must belong to the daemon's user",
-    sqlite3.SQLITE_IOERR: "the disk under {path} has an I/O error ({error}): see `dmesg` and the disk's free space",
+    sqlite3.SQLITE_IOERR: "the disk under {path} has an I/O error ({error}): see `dmesg`; is it read-only, or full?",
     sqlite3.SQLITE_BUSY: "another program keeps {path} locked: end it (`fuser {path}` names it)",
     sqlite3.SQLITE_CANTOPEN: "{path} can't be opened: see that its folder exists and belongs to the daemon's user",
 }

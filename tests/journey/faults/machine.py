@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from ..farside import FarSide
 from ..host import Host
 from ..submit import SAMPLE
+from ..waiting import until
 from ..world import World
 
 LETTER = SAMPLE.replace(b"\n", b"\r\n")
@@ -26,3 +28,12 @@ def machine(world: World, **settings: dict[str, Any]) -> Machine:
     world.hosts.append(made)
     world.at_end(made.close)
     return made
+
+
+def once_each(host: Host, far: FarSide, count: int) -> None:
+    """So many recipients got a letter, none of them two; none is called refused...; and nothing is queued any more."""
+    until("all letters", lambda: len(far.copies()) >= count)
+    until("an empty queue", lambda: "@163.com" not in host.listed())
+    copies = far.copies()
+    assert set(copies.values()) == {1} and len(copies) == count
+    assert not [rcptto for rcptto in copies if rcptto.startswith("refused")]

@@ -25,12 +25,14 @@ def failing(daemon: Process, calls: str, error: str, *files: Path) -> Iterator[N
     command += ["-e", f"trace={calls}", "-e", f"inject={calls}:error={error}"]
     tracer = Process("strace", command, daemon.log.with_name("strace.log"))
     tracer.start(lambda: _traced(daemon.pid, tracer.pid))
-    yield
-    if daemon.alive:
-        tracer.stop()
-        until("strace to let go", lambda: not _traced(daemon.pid, tracer.pid))
-    else:
-        tracer.wait()
+    try:
+        yield
+    finally:
+        if daemon.alive:
+            tracer.stop()
+            until("strace to let go", lambda: not _traced(daemon.pid, tracer.pid))
+        else:
+            tracer.wait()
 
 
 def _traced(pid: int, by: int) -> bool:

@@ -8,13 +8,13 @@ from pathlib import Path
 from hedwig.spool.reserve import SETTLED, Reserve
 from hedwig.spool.sqlite import open_spool
 
-from ..farside import FarSide, Rule
+from ..farside import Rule
 from ..network import tool
 from ..submit import SAMPLE, Post, Talk, sample_email
 from ..waiting import until
 from ..world import World, mx
 from .disk import Disk
-from .machine import LETTER, Machine, machine
+from .machine import LETTER, Machine, machine, once_each
 
 MIB = 1 << 20
 LARGE = b"Subject: large\n\n" + (b"y" * 70 + b"\n") * 40_000  # 2.8 MB: on its way it lies in a file
@@ -88,7 +88,7 @@ def test_postoffice(world: World) -> None:
     until("the letter that waited at mailman", lambda: far.has("later@163.com"))
     assert host.http.form(sample_email("after@163.com"))[0] == 200
     until("health", host.http.healthy)
-    once_each(far, 62)
+    once_each(host, far, 62)
     nothing_is_left(host, host.spool)
 
 
@@ -96,12 +96,6 @@ def reason(host: Machine, queue_id: str) -> str:
     """Why it waits at mailman, once that is known."""
     told = host.history(queue_id)
     return told if "deferred" in told else ""
-
-
-def once_each(far: FarSide, count: int) -> None:
-    """So many recipients got a letter, none of them two, none that was refused."""
-    until("all letters", lambda: len(far.copies()) == count)
-    assert set(far.copies().values()) == {1} and not far.has("refused@163.com")
 
 
 def test_outcomes_wait(world: World) -> None:
@@ -128,7 +122,7 @@ def test_outcomes_wait(world: World) -> None:
     assert "outcomes can be written again" in words(host)
     host.start("worker-1")
     nothing_is_left(host, host.spool)
-    once_each(far, 5)
+    once_each(host, far, 5)
     assert "in doubt" not in "".join(host.history(queue_id) for queue_id in ids)
 
 
@@ -146,7 +140,7 @@ def test_dot_marks(world: World) -> None:
     host.start("beanstalkd", "postoffice", "worker-1")
     disk.fill()
     host.http.batch([Post((f"user{number}@163.com",), LETTER) for number in range(100)])
-    once_each(far, 100)
+    once_each(host, far, 100)
     assert "No space left" not in words(host)
 
 
@@ -171,7 +165,7 @@ def test_temporary_files(world: World) -> None:
     queue_id = world.msmtp.send(LARGE, "user2@163.com")
     assert "no room for so large a request" in until("the reason", lambda: reason(host, queue_id))
     disk.free()
-    once_each(far, 3)
+    once_each(host, far, 3)
 
 
 def test_mailman(world: World) -> None:
@@ -203,6 +197,6 @@ def test_mailman(world: World) -> None:
     age(spool)
     disk.fill()
     host.start("postoffice")
-    once_each(far, 2)
+    once_each(host, far, 2)
     assert disk.left < 2 * MIB
     nothing_is_left(host, spool)

@@ -7,19 +7,12 @@ import threading
 
 import pytest
 
-from ..farside import FarSide, Rule
+from ..farside import Rule
 from ..submit import SAMPLE, Post, sample_email
 from ..waiting import until
 from ..world import World, mx
-from .machine import LETTER, Machine, machine
+from .machine import LETTER, Machine, machine, once_each
 from .syscalls import READING, SYNCING, WRITING, failing, wal_of
-
-
-def all_once(host: Machine, far: FarSide, count: int) -> None:
-    until("all letters", lambda: len(far.copies()) >= count)
-    until("an empty queue", lambda: "@163.com" not in host.listed())
-    assert set(far.copies().values()) == {1}
-    assert not [rcptto for rcptto in far.copies() if rcptto.startswith("refused")]
 
 
 @pytest.mark.parametrize("calls", [SYNCING, WRITING])
@@ -41,7 +34,7 @@ def test_postoffice_commits(world: World, calls: str) -> None:
         assert host.http.form(sample_email("refused@163.com"))[0] == 503
         host["postoffice"].kill()
     host.start("postoffice", "worker-1")
-    all_once(host, far, 21)
+    once_each(host, far, 21)
 
 
 def test_checkpoints(world: World) -> None:
@@ -55,7 +48,7 @@ def test_checkpoints(world: World) -> None:
             host.http.batch([Post((f"user{lot}{number}@163.com",), large) for number in range(10)])
         host["postoffice"].kill()
     host.start("postoffice", "worker-1")
-    all_once(host, far, 100)
+    once_each(host, far, 100)
 
 
 @pytest.mark.parametrize("calls", [SYNCING, WRITING])
@@ -72,7 +65,7 @@ def test_outcomes(world: World, calls: str) -> None:
         gate.set()
         until("the alert", lambda: "outcomes can't be written" in words(host))
         host.http.batch([Post((f"user{number}@163.com",), LETTER) for number in range(5, 20)])
-    all_once(host, far, 20)
+    once_each(host, far, 20)
     assert "in doubt" not in words(host)
 
 
@@ -89,7 +82,7 @@ def test_dot_marks(world: World) -> None:
         queue_id = host.http.batch([Post(("user@163.com",), LETTER)])[0]
         until("a deferral", lambda: "deferred" in host.history(queue_id))
         assert far.letters == []
-    all_once(host, far, 1)
+    once_each(host, far, 1)
 
 
 def test_reading(world: World) -> None:
@@ -106,7 +99,7 @@ def test_reading(world: World) -> None:
         gate.set()
         host.http.batch([Post((f"user{number}@163.com",), LETTER) for number in range(20)])
         until("a complaint", lambda: "I/O error" in words(host))
-    all_once(host, far, 21)
+    once_each(host, far, 21)
 
 
 def test_mailman(world: World) -> None:
@@ -124,4 +117,4 @@ def test_mailman(world: World) -> None:
         assert world.msmtp.begin(SAMPLE, "refused@163.com").end()[0]
         host["mailman"].kill()
     host.start("mailman", "postoffice")
-    all_once(host, far, 2)
+    once_each(host, far, 2)
