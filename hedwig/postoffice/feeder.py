@@ -1,14 +1,18 @@
 """The feeder: keeps the queue supplied with hints about deliveries that are due (I2), within windows (window.py, I9).
 
+It goes by *streams*: what goes to one destination in one priority. Better priorities go first, whatever waits behind
+them: bulk has to wait while what is urgent or normal fills the windows, and starves nobody else. Within a priority
+destinations take turns, and in each of them what was never tried and what was (Look.due).
+
 What it learns, and from where:
 
-- Fresh deliveries: told by acceptance in this process; hinted at once where the destination's window has room.
+- Fresh deliveries: told by acceptance in this process; hinted at once where the window has room.
 - Deferred ones that became due: asked of the spool every POLL seconds, with an overlap.
-- All that is due: every destination at the start, after the queue began anew or the clock jumped, and every minute.
+- All that is due: every stream at the start, after the queue began anew or the clock jumped, and every minute.
 - How fast hints are taken: by asking which of them still wait; as soon as a window may run low where one is full.
-- Pauses that workers publish: nothing is hinted for such a destination until they end, and what was out is forgotten,
+- Pauses that workers publish: nothing is hinted for such a stream until they end, and what was out is forgotten,
   because workers have dropped it. Expired deliveries are hinted all the same: they are bounced, not sent.
-- A hint that was put over LOST seconds ago and whose delivery still waits is put again, unless the queue still has it.
+- A hint that was put over a minute ago and whose delivery still waits is put again, unless the queue still has it.
 
 How it fails: the queue may be away, hang or be emptied at any time; `down` says so, acceptance goes on, and hints are
 put when it is back. No error ends it, not even one that nobody foresaw. It keeps no list of what waits: a million
@@ -19,24 +23,26 @@ tests. `notice` may be called from any thread.
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from itertools import islice
 
 from hedwig import log
 from hedwig.postoffice.complaints import Complaints
+from hedwig.postoffice.hints import Hints, stream_of
 from hedwig.postoffice.pausing import SEEN_FOR, Pausing
 from hedwig.postoffice.timetable import Clocks, Timetable
+from hedwig.postoffice.turns import Turns
 from hedwig.postoffice.window import Windows, one_lane
 from hedwig.pulse import Pulse
-from hedwig.queue import Hint, Queue, QueueDown
-from hedwig.spool import Look, SpoolTrouble, Waiting
+from hedwig.queue import Queue, QueueDown
+from hedwig.spool import Look, SpoolTrouble, Stream, Waiting
+from hedwig.spool.stops import EVERYWHERE
 
 POLL = 0.25
 OVERLAP = 2.0
 INSTANCE_EVERY = 1.0
 ALL_EVERY = 60.0
 ALL_AT_MOST = 5.0  # all destinations are not asked for more often than that, however cheap it is
-EXPIRED_EVERY = 30.0
-LOST = 60.0
+EXPIRED_EVERY = 1.0
+EXPIRED_MORE = 0.1  # where there are more than go into one round
 RETRY = 0.5
 ASK_FAST = 0.02
 ASK_SLOW = 0.5
@@ -54,15 +60,16 @@ class Feeder:
     ) -> None:
         self.pulse = Pulse("the feeder")
         self._look = look
-        self._queue = queue
         self._clocks = clocks or Clocks()
-        self._lane_of, self._windows = lane_of, Windows(lane_of)
+        self._windows = Windows(lane_of)
+        self._hints = Hints(queue, self._windows, lane_of)
         self._wake = threading.Event()
         self._noticed: deque[Waiting] = deque()
         self._overrun = False
         self._stopping = False
-        self._backlog: dict[str, None] = {}  # destinations to be topped up, in turn (an ordered set)
-        self._full: set[str] = set()  # destinations with a full window and perhaps more that is due
+        self._backlog = Turns()  # streams to be topped up
+        self._full: set[Stream] = set()  # streams with a full window and perhaps more that is due
+        self._priorities: set[int] = set()  # all that were met
         self._pausing = Pausing()
         self._instance = ""
         self._times = Timetable(self._clocks, "instance", "all", "due", "pauses", "expired", "ask")
@@ -93,7 +100,7 @@ class Feeder:
             wait = self.step()
             self._wake.wait(max(wait, 0.0))
         self.pulse.end()
-        self._queue.close()
+        self._hints.queue.close()
 
     def stop(self) -> None:
         """Make `run` return soon."""
@@ -157,10 +164,10 @@ class Feeder:
         return fresh
 
     def _set_aside(self, fresh: Sequence[Waiting]) -> None:
-        self._backlog.update(dict.fromkeys(waiting.destination for waiting in fresh))
+        self._backlog.add(stream_of(waiting) for waiting in fresh)
 
     def _compare_instance(self) -> None:
-        instance = self._queue.instance()
+        instance = self._hints.queue.instance()
         self._wrong.queue_is_back()
         if instance != self._instance:
             if self._instance:
@@ -174,65 +181,66 @@ class Feeder:
         if not self._times.is_due("pauses", POLL):
             return
         unix = self._clocks.unix()
-        for destination in self._pausing.changed(self._look.pauses(unix - SEEN_FOR), unix):
-            self._windows.forget(destination)
-            self._full.discard(destination)
-            self._backlog.pop(destination, None)
-            if destination not in self._pausing.paused:
-                self._backlog[destination] = None
+        for destination, first in self._pausing.changed(self._look.pauses(unix - SEEN_FOR), unix).items():
+            if destination == EVERYWHERE:
+                self._times.at_once("all")
+            for priority in [each for each in self._priorities if each >= first]:
+                stream = Stream(destination, priority)
+                self._windows.forget(stream)
+                self._full.discard(stream)
+                if self._pausing.is_paused(stream):
+                    self._backlog.discard(stream)
+                else:
+                    self._backlog.put_last(stream)
 
     def _put_fresh(self, fresh: Sequence[Waiting]) -> None:
         to_put: list[Waiting] = []
-        rooms: dict[str, int] = {}
+        rooms: dict[Stream, int] = {}
         for waiting in fresh:
-            destination = waiting.destination
-            if destination in self._pausing.paused or destination in self._backlog or destination in self._full:
-                continue  # it has its turn with the others there
-            if destination not in rooms:
-                rooms[destination] = self._windows.room(destination) if self._windows.fresh_room(destination) else 0
-            if rooms[destination]:
-                rooms[destination] -= 1
+            stream = stream_of(waiting)
+            room = rooms.get(stream)
+            if room is None:
+                room = self._room_for_fresh(stream)
+            if room > 0:
                 to_put.append(waiting)
-            else:
-                self._backlog[destination] = None
+            elif room == 0:
+                self._backlog.add([stream])
+            rooms[stream] = room - 1
         self._put(to_put)
+
+    def _room_for_fresh(self, stream: Stream) -> int:
+        """How many fresh ones may be hinted at once; less than 0 where they have their turn with the others there."""
+        self._priorities.add(stream.priority)
+        if stream in self._backlog or stream in self._full or self._pausing.is_paused(stream):
+            return -1
+        return self._windows.fresh_room(stream)
 
     def _find_due(self) -> None:
         unix = self._clocks.unix()
         if self._times.is_due("all", ALL_EVERY):
             started = self._clocks.monotonic()
-            self._more(self._look.destinations(unix, None))
+            self._more(self._look.streams(unix, None))
             took = self._clocks.monotonic() - started
             self._times.after("all", min(ALL_EVERY, max(ALL_AT_MOST, 200 * took)))
         if self._times.is_due("due", POLL):
-            self._more(self._look.destinations(unix, self._due_since - OVERLAP))
+            self._more(self._look.streams(unix, self._due_since - OVERLAP))
             self._due_since = unix
         if self._times.is_due("expired", EXPIRED_EVERY):
             expired = self._look.expired(unix, AT_ONCE)
-            self._put([one for one in expired if one.delivery not in self._windows.out(one.destination)])
+            self._put([one for one in expired if one.delivery not in self._windows.out(stream_of(one))])
+            if len(expired) == AT_ONCE:
+                self._times.after("expired", EXPIRED_MORE)
 
-    def _more(self, destinations: set[str]) -> None:
-        self._backlog.update(dict.fromkeys(destinations - self._full - self._pausing.paused))
+    def _more(self, streams: set[Stream]) -> None:
+        self._priorities.update(stream.priority for stream in streams)
+        self._backlog.add(stream for stream in streams - self._full if not self._pausing.is_paused(stream))
 
     def _put(self, waiting: Sequence[Waiting]) -> None:
-        by_priority: dict[int, list[Waiting]] = {}
-        for one in waiting:
-            by_priority.setdefault(one.priority, []).append(one)
-        for priority in sorted(by_priority):
-            group = by_priority[priority]
-            hints = [Hint(one.delivery, self._lane_of(one.destination)) for one in group]
-            try:
-                self._queue.put(hints, priority)
-            except QueueDown:
-                self._set_aside(waiting)
-                for destination in {one.destination for one in waiting}:
-                    self._windows.forget(destination)  # some were put, perhaps: a doubled hint does no harm (I2)
-                raise
-            by_destination: dict[str, list[int]] = {}
-            for one in group:
-                by_destination.setdefault(one.destination, []).append(one.delivery)
-            for destination, deliveries in by_destination.items():
-                self._windows.hinted(destination, deliveries, self._clocks.unix())
+        try:
+            self._hints.put(waiting, self._clocks.unix())
+        except QueueDown:
+            self._set_aside(waiting)
+            raise
 
     def _ask(self) -> None:
         """Which hints have been taken? At most a tenth of the time is spent on asking."""
@@ -243,57 +251,44 @@ class Feeder:
         taken = self._windows.taken(
             self._look.still_waiting(hinted, self._clocks.unix()) if hinted else set(), now - self._asked_at
         )
-        self._put_lost()
+        self._hints.put_lost(self._clocks.unix())
         took = self._clocks.monotonic() - now
         self._ask_every = max(10 * took, ASK_FAST if taken else min(ASK_SLOW, 2 * self._ask_every))
         self._asked_at = now
-        for destination in [one for one in self._full if self._windows.low(one)]:
-            self._full.discard(destination)
-            self._backlog[destination] = None
-
-    def _put_lost(self) -> None:
-        """Put again what was put long ago, unless the queue's counts say that it is all still there."""
-        unix = self._clocks.unix()
-        stale = self._windows.stale(unix - LOST)
-        if not stale:
-            return
-        ready, out = self._queue.counts(), self._windows.lanes()
-        for destination, deliveries in stale.items():
-            lane = self._lane_of(destination)
-            if ready.get(lane, 0) < out[lane]:
-                self._queue.put([Hint(delivery, lane) for delivery in deliveries])
-            self._windows.hinted(destination, deliveries, unix)
+        for stream in [one for one in self._full if self._windows.low(one)]:
+            self._full.discard(stream)
+            self._backlog.add([stream])
 
     def _top_up(self) -> bool:
         """Fill windows, by turns; whether there is more to do at once."""
         left = AT_ONCE
         waiting: list[Waiting] = []
-        for destination in list(islice(self._backlog, AT_ONCE)):
-            room = min(self._windows.room(destination), self._windows.lane_room(destination), left)
+        for stream in self._backlog.first(AT_ONCE):
+            room = min(self._windows.room(stream), self._windows.lane_room(stream), left)
             if not left:
                 break
             share = min(room, max(100, left // len(self._backlog)))
-            del self._backlog[destination]
-            if not self._windows.low(destination):
-                self._full.add(destination)
+            self._backlog.discard(stream)
+            if not self._windows.low(stream):
+                self._full.add(stream)
             elif not room:
-                self._backlog[destination] = None  # its lane is full: behind those of other lanes
+                self._backlog.put_last(stream)  # its lane is full: behind those of other lanes
             else:
-                found = self._due(destination, share)
+                found = self._due(stream, share)
                 waiting += found
                 left -= len(found)
-                self._windows.hinted(destination, [one.delivery for one in found], self._clocks.unix())
+                self._windows.hinted(stream, [one.delivery for one in found], self._clocks.unix())
         self._put(waiting)
         return bool(self._backlog) and left < AT_ONCE
 
-    def _due(self, destination: str, share: int) -> list[Waiting]:
-        """Up to `share` due deliveries that are not hinted yet; keeps the destination in turn if there may be more.
+    def _due(self, stream: Stream, share: int) -> list[Waiting]:
+        """Up to `share` due deliveries that are not hinted yet; keeps the stream in turn if there may be more.
 
         One that became due after its last hint was put has been taken and deferred meanwhile: that hint is gone.
         """
-        out = self._windows.out(destination)
+        out = self._windows.out(stream)
         limit = len(out) + share
-        due = self._look.due(destination, self._clocks.unix(), limit)
+        due = self._look.due(stream.destination, self._clocks.unix(), limit, stream.priority)
         if len(due) >= limit:
-            self._backlog[destination] = None
+            self._backlog.put_last(stream)
         return [one for one in due if one.due > out.get(one.delivery, float("-inf"))][:share]

@@ -1,32 +1,51 @@
-"""Which destinations workers have paused, and which pauses are news. Pure: it is told what the spool knows.
+"""What workers have paused, and which pauses are news. Pure: it is told what the spool knows.
 
-A pause may be shorter than the time between two looks. It still says that the hints put before it were dropped, so it
-is asked for until SEEN_FOR seconds after its end, and reported once.
+A pause is of a destination, from a priority on: what is better than that goes on. A pause may be shorter than the time
+between two looks. It still says that the hints put before it were dropped, so it is asked for until SEEN_FOR seconds
+after its end, and reported once.
 """
 
 from collections.abc import Iterable
 
-from hedwig.spool import Pause
+from hedwig.spool import Pause, Stream
 
 SEEN_FOR = 5.0
 
 
 class Pausing:
-    """`paused`: destinations not to be hinted now."""
+    """Which streams are not to be hinted now."""
 
     def __init__(self) -> None:
-        self.paused: set[str] = set()
+        self._from: dict[str, int] = {}  # destination: the best priority that is paused
         self._seen: set[tuple[str, float]] = set()  # destination, since
 
-    def changed(self, known: Iterable[Pause], now: float) -> set[str]:
-        """Destinations whose hints are to be forgotten: newly paused, newly free, or paused in between.
+    def is_paused(self, stream: Stream) -> bool:
+        """Whether it is one of them."""
+        first = self._from.get(stream.destination)
+        return first is not None and stream.priority >= first
+
+    def changed(self, known: Iterable[Pause], now: float) -> dict[str, int]:
+        """Destinations of which hints are to be forgotten, and from which priority on: newly paused, newly free, or
+        paused in between.
 
         `known`: the pauses that end after `now` - SEEN_FOR.
         """
         pauses = list(known)
-        paused = {pause.destination for pause in pauses if pause.until > now}
-        news = {pause.destination for pause in pauses if (pause.destination, pause.since) not in self._seen}
-        changed = (paused ^ self.paused) | news
+        paused: dict[str, int] = {}
+        changed: dict[str, int] = {}
+        for pause in pauses:
+            if pause.until > now:
+                _best(paused, pause.destination, pause.priority)
+            if (pause.destination, pause.since) not in self._seen:
+                _best(changed, pause.destination, pause.priority)
+        for destination in paused.keys() | self._from.keys():
+            before, after = self._from.get(destination), paused.get(destination)
+            if before != after:
+                _best(changed, destination, min(each for each in (before, after) if each is not None))
         self._seen = {(pause.destination, pause.since) for pause in pauses}
-        self.paused = paused
+        self._from = paused
         return changed
+
+
+def _best(of: dict[str, int], destination: str, priority: int) -> None:
+    of[destination] = min(priority, of.get(destination, priority))

@@ -1,18 +1,24 @@
-"""Windows: how many hints may be out, for each destination and lane. Pure rules; the feeder does the work.
+"""Windows: how many hints may be out, for each stream and lane. Pure rules; the feeder does the work.
 
-A hint is *out* from when it was put on the queue until its delivery is found to be no longer waiting in the spool.
-A destination's window is what its deliveries have lately taken in SECONDS seconds, at least LEAST; a lane's likewise,
-at least LANE_LEAST. So a tarpit with 50,000 letters has 100 hints ahead of a fresh one, and a fast receiver never runs
-dry (I9). Hints for fresh mail look at the destination's window only, up to LANE_MOST a lane, which bounds memory.
+A *stream* is what goes to one destination in one priority. A hint is *out* from when it was put on the queue until its
+delivery is found to be no longer waiting in the spool. A destination's window is what its deliveries have lately taken
+in SECONDS seconds, at least LEAST; a lane's likewise, at least LANE_LEAST. So a tarpit with 50,000 letters has 100
+hints ahead of a fresh one, and a fast receiver never runs dry (I9). Hints for fresh mail look at the destination's
+window only, up to LANE_MOST a lane, which bounds memory.
+
+In the windows of a stream count its own hints and those of better priorities, which are taken before; not those of
+worse ones. So an urgent letter finds room where bulk has filled the window, and goes out on top of it; and while better
+ones fill a window, no worse ones are added. With three priorities in use three windows may be out at the most.
 
 Rates rise at once and fall slowly, so that a window doubles from one look to the next.
 """
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from hedwig.queue import DEFAULT_LANE
+from hedwig.spool import Stream
 
 SECONDS = 2.0
 LEAST = 100
@@ -20,6 +26,7 @@ LANE_LEAST = 1000
 LANE_MOST = 20_000
 _FALL = 2.0  # seconds in which a rate that has become smaller falls to 1/e of the difference
 _NEGLIGIBLE = 0.5  # a second; a destination with no hints out and a smaller rate is forgotten
+_NONE: Mapping[int, float] = {}
 
 
 def one_lane(_destination: str) -> str:
@@ -46,74 +53,87 @@ class Windows:
 
     def __init__(self, lane_of: Callable[[str], str]) -> None:
         self._lane_of = lane_of
-        self._out: dict[str, dict[int, float]] = {}
+        self._out: dict[str, dict[int, dict[int, float]]] = {}  # destination: priority: delivery: since when
         self._paces: dict[str, _Pace] = {}
-        self._lane_out: dict[str, int] = {}
+        self._lane_out: dict[str, Counter[int]] = {}  # lane: how many of each priority
         self._lane_paces: dict[str, _Pace] = {}
 
     def __len__(self) -> int:
-        return sum(self._lane_out.values())
+        return sum(self.lanes().values())
 
     def size(self, destination: str) -> int:
         """The destination's window."""
         pace = self._paces.get(destination)
         return max(LEAST, math.ceil(SECONDS * pace.rate)) if pace else LEAST
 
-    def out(self, destination: str) -> dict[int, float]:
-        """Its deliveries that are hinted, with the time of the hint. Not to be changed."""
-        return self._out.get(destination, {})
+    def out(self, stream: Stream) -> Mapping[int, float]:
+        """Its deliveries that are hinted, with the time of the hint."""
+        return self._out.get(stream.destination, {}).get(stream.priority, _NONE)
 
-    def room(self, destination: str) -> int:
+    def room(self, stream: Stream) -> int:
         """How many more hints it may have."""
-        return max(0, self.size(destination) - len(self.out(destination)))
+        return max(0, self.size(stream.destination) - self._before(stream))
 
-    def low(self, destination: str) -> bool:
+    def low(self, stream: Stream) -> bool:
         """Whether half of the window or more is free."""
-        return 2 * len(self.out(destination)) <= self.size(destination)
+        return 2 * self._before(stream) <= self.size(stream.destination)
+
+    def _before(self, stream: Stream) -> int:
+        """How many hints of the destination are taken before a new one of this stream."""
+        out = self._out.get(stream.destination, {})
+        return sum(len(hints) for priority, hints in out.items() if priority <= stream.priority)
 
     def lane_size(self, lane: str) -> int:
         """The lane's window."""
         pace = self._lane_paces.get(lane)
         return max(LANE_LEAST, math.ceil(SECONDS * pace.rate)) if pace else LANE_LEAST
 
-    def lane_room(self, destination: str) -> int:
-        """How many more hints the destination's lane may have, when windows are topped up."""
-        lane = self._lane_of(destination)
-        return max(0, self.lane_size(lane) - self._lane_out.get(lane, 0))
+    def lane_room(self, stream: Stream) -> int:
+        """How many more hints the stream's lane may have of it, when windows are topped up."""
+        lane = self._lane_of(stream.destination)
+        return max(0, self.lane_size(lane) - self._lane_before(lane, stream.priority))
 
-    def fresh_room(self, destination: str) -> bool:
-        """Whether a delivery that was just registered may be hinted at once."""
-        lane = self._lane_of(destination)
-        return self._lane_out.get(lane, 0) < LANE_MOST and self.room(destination) > 0
+    def _lane_before(self, lane: str, priority: int) -> int:
+        return sum(count for other, count in self._lane_out.get(lane, {}).items() if other <= priority)
+
+    def fresh_room(self, stream: Stream) -> int:
+        """How many hints it may have at once for deliveries that were just registered."""
+        lane = self._lane_of(stream.destination)
+        return self.room(stream) if self._lane_before(lane, stream.priority) < LANE_MOST else 0
 
     def full_lanes(self) -> list[str]:
-        """Lanes without room."""
-        return [lane for lane, count in self._lane_out.items() if count >= self.lane_size(lane)]
+        """Lanes without room for just anything."""
+        return [lane for lane, count in self.lanes().items() if count >= self.lane_size(lane)]
 
-    def hinted(self, destination: str, deliveries: Iterable[int], now: float) -> None:
+    def hinted(self, stream: Stream, deliveries: Iterable[int], now: float) -> None:
         """These hints are out since `now` (again, perhaps)."""
-        out = self._out.setdefault(destination, {})
+        out = self._out.setdefault(stream.destination, {}).setdefault(stream.priority, {})
         before = len(out)
         out.update(dict.fromkeys(deliveries, now))
-        lane = self._lane_of(destination)
-        self._lane_out[lane] = self._lane_out.get(lane, 0) + len(out) - before
+        self._count(stream, len(out) - before)
+
+    def _count(self, stream: Stream, more: int) -> None:
+        self._lane_out.setdefault(self._lane_of(stream.destination), Counter())[stream.priority] += more
 
     def every(self) -> list[int]:
         """All deliveries that are hinted."""
-        return [delivery for out in self._out.values() for delivery in out]
+        return [delivery for out in self._out.values() for hints in out.values() for delivery in hints]
 
     def taken(self, waiting: set[int], seconds: float) -> int:
         """Of all that is out only `waiting` still waits, `seconds` after the last time: count and rates follow."""
         lanes: Counter[str] = Counter()
         for destination in [*self._paces.keys() | self._out.keys()]:
-            out = self._out.get(destination, {})
-            gone = [delivery for delivery in out if delivery not in waiting]
-            for delivery in gone:
-                del out[delivery]
-            lanes[self._lane_of(destination)] += len(gone)
-            self._saw(destination, len(gone), seconds)
+            count = 0
+            for priority, hints in self._out.get(destination, {}).items():
+                gone = [delivery for delivery in hints if delivery not in waiting]
+                for delivery in gone:
+                    del hints[delivery]
+                if gone:
+                    self._count(Stream(destination, priority), -len(gone))
+                    count += len(gone)
+            lanes[self._lane_of(destination)] += count
+            self._saw(destination, count, seconds)
         for lane, count in lanes.items():
-            self._lane_out[lane] = self._lane_out.get(lane, 0) - count
             self._lane_paces.setdefault(lane, _Pace()).saw(count, seconds)
         return lanes.total()
 
@@ -122,28 +142,29 @@ class Windows:
         if pace is None:
             pace = self._paces[destination] = _Pace()
         pace.saw(gone, seconds)
-        if not self._out.get(destination):
+        if not any(self._out.get(destination, {}).values()):
             self._out.pop(destination, None)
             if pace.rate < _NEGLIGIBLE:
                 del self._paces[destination]
 
-    def stale(self, before: float) -> dict[str, list[int]]:
-        """Hints put before that time, by destination."""
+    def stale(self, before: float) -> dict[Stream, list[int]]:
+        """Hints put before that time, by stream."""
         found = {
-            destination: [delivery for delivery, put in out.items() if put < before]
+            Stream(destination, priority): [delivery for delivery, put in hints.items() if put < before]
             for destination, out in self._out.items()
+            for priority, hints in out.items()
         }
-        return {destination: deliveries for destination, deliveries in found.items() if deliveries}
+        return {stream: deliveries for stream, deliveries in found.items() if deliveries}
 
     def lanes(self) -> dict[str, int]:
         """How many hints are out, by lane."""
-        return dict(self._lane_out)
+        return {lane: counts.total() for lane, counts in self._lane_out.items()}
 
-    def forget(self, destination: str) -> None:
+    def forget(self, stream: Stream) -> None:
         """Its hints are out no more (they were dropped)."""
-        out = self._out.pop(destination, {})
-        if out:
-            self._lane_out[self._lane_of(destination)] -= len(out)
+        hints = self._out.get(stream.destination, {}).pop(stream.priority, None)
+        if hints:
+            self._count(stream, -len(hints))
 
     def forget_all(self) -> None:
         """The queue began anew: no hint is out. Rates stay."""
@@ -153,5 +174,6 @@ class Windows:
     def shift(self, seconds: float) -> None:
         """The clock was set by so many seconds."""
         for out in self._out.values():
-            for delivery in out:
-                out[delivery] += seconds
+            for hints in out.values():
+                for delivery in hints:
+                    hints[delivery] += seconds

@@ -45,6 +45,7 @@ from hedwig.spool.records import (
     SpoolFull,
     SpoolTrouble,
     State,
+    Stream,
     Superseded,
     Waiting,
 )
@@ -75,6 +76,7 @@ __all__ = [
     "SpoolFull",
     "SpoolTrouble",
     "State",
+    "Stream",
     "Superseded",
     "Waiting",
     "Work",
@@ -129,13 +131,14 @@ class Work(Protocol):
 class Look(Protocol):
     """The reading side: the feeder's (the first five) and the operator's. Writes nothing."""
 
-    def destinations(self, now: float, newly_due_since: float | None) -> set[str]:
-        """Destinations with something due. With `newly_due_since`: only those with a deferred delivery that became due
-        since then (cheap: it reads no others); else all."""
+    def streams(self, now: float, newly_due_since: float | None) -> set[Stream]:
+        """Destinations and priorities with something due. With `newly_due_since`: only those with a deferred delivery
+        that became due since then (cheap: it reads no others); else all."""
 
-    def due(self, destination: str, now: float, limit: int) -> list[Waiting]:
+    def due(self, destination: str, now: float, limit: int, priority: int | None = None) -> list[Waiting]:
         """Deliveries to `destination` that are due and nobody's: by priority, and then by turns one that was never
-        tried (in the order of acceptance) and one that was (by due time), so that neither kind starves the other."""
+        tried (in the order of acceptance) and one that was (by due time), so that neither kind starves the other.
+        With `priority`: only those of this one."""
 
     def expired(self, now: float, limit: int) -> list[Waiting]:
         """Deliveries past their expiry that nobody has claimed, but held ones; they are hinted whatever is paused."""

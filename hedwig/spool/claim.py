@@ -21,7 +21,8 @@ from hedwig.spool.supersede import end_marked
 _FREE = "d.token IS NULL AND d.state <> 'held' AND (d.due <= ? OR d.expires <= ?)"
 # The list leads (CROSS JOIN), so that SQLite goes by row numbers and never by an index of all that waits.
 _PREVIEW = f"""
-SELECT d.delivery, d.destination, m.size, d.expires FROM json_each(?) j CROSS JOIN deliveries d CROSS JOIN messages m
+SELECT d.delivery, d.destination, m.size, d.expires, d.priority
+FROM json_each(?) j CROSS JOIN deliveries d CROSS JOIN messages m
 WHERE d.delivery = j.value AND m.message = d.message AND {_FREE}"""  # noqa: S608 (constants only)
 _CANDIDATES = f"""
 SELECT d.delivery, d.message, m.queue_id, m.client, m.mailfrom, d.destination, m.size, m.smtputf8, m.accepted_at,
@@ -33,7 +34,7 @@ SELECT r.delivery, r.number, r.address, r.tries, r.due, r.last_reply, r.doubts
 FROM json_each(?) j CROSS JOIN recipients r
 WHERE r.delivery = j.value AND r.state IN ('ready', 'deferred') ORDER BY r.delivery, r.number"""
 _TAKE = "UPDATE deliveries SET owner = ?, token = ?, claimed_at = ? WHERE delivery = ?"
-_PAUSE = "INSERT OR REPLACE INTO pauses (destination, owner, since, until, reason) VALUES (?, ?, ?, ?, ?)"
+_PAUSE = "INSERT OR REPLACE INTO pauses (destination, owner, since, until, reason, priority) VALUES (?, ?, ?, ?, ?, ?)"
 _LIFT = "DELETE FROM pauses WHERE destination = ? AND owner = ?"
 
 
@@ -91,7 +92,8 @@ def _take(db: sqlite3.Connection, request: ClaimRequest) -> Taken:
 def _publish(db: sqlite3.Connection, request: ClaimRequest) -> None:
     for pause in request.pauses:
         if pause.until > request.now:
-            db.execute(_PAUSE, (pause.destination, request.owner, pause.since, pause.until, pause.reason))
+            named = (pause.destination, request.owner)
+            db.execute(_PAUSE, (*named, pause.since, pause.until, pause.reason, pause.priority))
         else:
             db.execute(_LIFT, (pause.destination, request.owner))
 

@@ -1,8 +1,8 @@
 """Looking: what the feeder and the operator read. Short reads on readers of their own; nothing is ever written.
 
 Each query is bounded by what it returns, not by what waits: with a million deliveries in 500 destinations the feeder's
-are index seeks. `destinations` hops from one (destination, priority) to the next, and the first row of each has the
-least due time of it.
+are index seeks. `streams` hops from one (destination, priority) to the next, and the first row of each has the least
+due time of it.
 """
 
 import json
@@ -10,11 +10,11 @@ import sqlite3
 from collections.abc import Sequence
 from itertools import chain, islice, zip_longest
 
-from hedwig.spool import Pause, QueuedRecipient, State, Waiting
+from hedwig.spool import Pause, QueuedRecipient, State, Stream, Waiting
 from hedwig.spool.intake import FRESH
 
 _WAITS = "token IS NULL AND state <> 'held'"
-_DESTINATIONS = f"""
+_STREAMS = f"""
 WITH RECURSIVE head (destination, priority, due) AS (
     SELECT * FROM (SELECT destination, priority, due FROM deliveries INDEXED BY waiting WHERE {_WAITS}
         ORDER BY destination, priority, due LIMIT 1)
@@ -24,9 +24,9 @@ WITH RECURSIVE head (destination, priority, due) AS (
         AND destination = h.destination AND priority > h.priority ORDER BY priority, due LIMIT 1),
         (SELECT delivery FROM deliveries INDEXED BY waiting WHERE {_WAITS}
         AND destination > h.destination ORDER BY destination, priority, due LIMIT 1)))
-SELECT DISTINCT destination FROM head WHERE due <= ?"""  # noqa: S608 (constants only)
+SELECT destination, priority FROM head WHERE due <= ?"""  # noqa: S608 (constants only)
 _NEWLY_DUE = """
-SELECT DISTINCT destination FROM deliveries INDEXED BY deferred
+SELECT DISTINCT destination, priority FROM deliveries INDEXED BY deferred
 WHERE token IS NULL AND state = 'deferred' AND due >= ? AND due <= ?"""
 _NEXT_PRIORITY = f"""
 SELECT priority FROM deliveries INDEXED BY waiting WHERE {_WAITS} AND destination = ? AND priority > ?
@@ -37,7 +37,7 @@ WHERE {_WAITS} AND destination = ? AND priority = ? AND due > ? AND due <= ? ORD
 _EXPIRED = """
 SELECT delivery, destination, priority, due FROM deliveries INDEXED BY expiring
 WHERE state <> 'held' AND expires <= ? AND token IS NULL ORDER BY expires LIMIT ?"""
-_PAUSES = "SELECT destination, since, until, reason FROM pauses WHERE until > ? ORDER BY destination, until"
+_PAUSES = "SELECT destination, since, until, reason, priority FROM pauses WHERE until > ? ORDER BY destination, until"
 _STILL_WAITING = f"""
 SELECT d.delivery FROM json_each(?) j CROSS JOIN deliveries d
 WHERE d.delivery = j.value AND {_WAITS} AND (due <= ? OR expires <= ?)"""  # noqa: S608 (constants only)
@@ -58,25 +58,30 @@ CROSS JOIN deliveries d ON d.delivery = r.delivery WHERE m.queue_id = ? AND {_AF
 _SHIFT = 20  # of a page's `after`: delivery * 2**20 + recipient
 
 
-def destinations(db: sqlite3.Connection, now: float, newly_due_since: float | None) -> set[str]:
+def streams(db: sqlite3.Connection, now: float, newly_due_since: float | None) -> set[Stream]:
     """See Look."""
     if newly_due_since is None:
-        return {name for (name,) in db.execute(_DESTINATIONS, (now,))}
-    return {name for (name,) in db.execute(_NEWLY_DUE, (newly_due_since, now))}
+        return {Stream(*row) for row in db.execute(_STREAMS, (now,))}
+    return {Stream(*row) for row in db.execute(_NEWLY_DUE, (newly_due_since, now))}
 
 
-def due(db: sqlite3.Connection, destination: str, now: float, limit: int) -> list[Waiting]:
+def due(db: sqlite3.Connection, destination: str, now: float, limit: int, priority: int | None = None) -> list[Waiting]:
     """See Look. Seeks for each priority in use, so that what isn't due of one is not walked over for the next."""
+    if priority is not None:
+        return _due(db, Stream(destination, priority), now, limit)
     found: list[Waiting] = []
-    priority = -(1 << 63)
-    while len(found) < limit and (row := db.execute(_NEXT_PRIORITY, (destination, priority)).fetchone()):
-        (priority,) = row
-        left = limit - len(found)
-        fresh = db.execute(_DUE, (destination, priority, -1.0, FRESH, left)).fetchall()
-        tried = db.execute(_DUE, (destination, priority, FRESH, now, left)).fetchall()
-        by_turns = chain.from_iterable(zip_longest(fresh, tried))
-        found += [Waiting(*row) for row in islice(filter(None, by_turns), left)]
+    last = -(1 << 63)
+    while len(found) < limit and (row := db.execute(_NEXT_PRIORITY, (destination, last)).fetchone()):
+        (last,) = row
+        found += _due(db, Stream(destination, last), now, limit - len(found))
     return found
+
+
+def _due(db: sqlite3.Connection, stream: Stream, now: float, limit: int) -> list[Waiting]:
+    fresh = db.execute(_DUE, (*stream, -1.0, FRESH, limit)).fetchall()
+    tried = db.execute(_DUE, (*stream, FRESH, now, limit)).fetchall()
+    by_turns = chain.from_iterable(zip_longest(fresh, tried))
+    return [Waiting(*row) for row in islice(filter(None, by_turns), limit)]
 
 
 def expired(db: sqlite3.Connection, now: float, limit: int) -> list[Waiting]:

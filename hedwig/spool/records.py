@@ -5,7 +5,7 @@ of hedwig/spool/__init__.py. Times are Unix seconds.
 import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from hedwig.envelope import Envelope
 from hedwig.options import PLAIN, Options, Priority
@@ -118,6 +118,13 @@ class Report(NewMessage):
     action: str = ""
     about: tuple[tuple[str, str], ...] = ()
     most: int = 0
+
+
+class Stream(NamedTuple):
+    """What goes to one destination in one priority."""
+
+    destination: str
+    priority: int
 
 
 class Outcome(enum.StrEnum):
@@ -264,12 +271,14 @@ class Settled:
 @dataclass(frozen=True, slots=True)
 class Pause:
     """A worker's word to the feeder: don't hint `destination` before `until`. `since`: hints older than this that
-    were not claimed have been dropped by the worker and must be put anew afterwards. `reason` is for the operator."""
+    were not claimed have been dropped by the worker and must be put anew afterwards. `reason` is for the operator.
+    `priority`: the best one that this is about; what is better goes on."""
 
     destination: str
     since: float
     until: float
     reason: str
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +289,7 @@ class Preview:
     destination: str
     size: int
     expires_at: float
+    priority: int = NORMAL
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,9 @@ ALTER TABLE messages ADD COLUMN options TEXT NOT NULL DEFAULT '';
 ALTER TABLE messages ADD COLUMN submitter TEXT NOT NULL DEFAULT '';
 ALTER TABLE recipients ADD COLUMN doubts INTEGER NOT NULL DEFAULT 0;
 CREATE TABLE names (number INTEGER PRIMARY KEY, names TEXT NOT NULL);
+ALTER TABLE pauses ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
+DROP INDEX deferred;
+CREATE INDEX deferred ON deliveries (due, destination, priority) WHERE token IS NULL AND state = 'deferred';
 ALTER TABLE recipients ADD COLUMN successor TEXT NOT NULL DEFAULT '';
 CREATE TABLE keyed (
     client TEXT NOT NULL, key TEXT NOT NULL, address TEXT NOT NULL, accepted_at REAL NOT NULL, queue_id TEXT NOT NULL,

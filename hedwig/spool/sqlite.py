@@ -29,6 +29,7 @@ from hedwig.spool import (
     Settled,
     Settlement,
     SpoolTrouble,
+    Stream,
     Waiting,
     bodies,
     chores,
@@ -162,13 +163,13 @@ class SqliteSpool:
 
     # Look
 
-    def destinations(self, now: float, newly_due_since: float | None) -> set[str]:
+    def streams(self, now: float, newly_due_since: float | None) -> set[Stream]:
         """See Look."""
-        return self._read(look.destinations, now, newly_due_since)
+        return self._read(look.streams, now, newly_due_since)
 
-    def due(self, destination: str, now: float, limit: int) -> list[Waiting]:
+    def due(self, destination: str, now: float, limit: int, priority: int | None = None) -> list[Waiting]:
         """See Look."""
-        return self._read(look.due, destination, now, limit)
+        return self._read(look.due, destination, now, limit, priority)
 
     def expired(self, now: float, limit: int) -> list[Waiting]:
         """See Look."""

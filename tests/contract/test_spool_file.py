@@ -178,8 +178,8 @@ def test_the_feeders_questions_are_short(path: str, many: str) -> None:
         return 0
 
     db.set_progress_handler(count, 100)
-    assert look.destinations(db, NOW, None) == {"big.example", "small.example"}
-    assert look.destinations(db, NOW, NOW - 5) == set()
+    assert {name for name, _ in look.streams(db, NOW, None)} == {"big.example", "small.example"}
+    assert look.streams(db, NOW, NOW - 5) == set()
     assert len(look.due(db, "big.example", NOW, 10)) == (10 if many == "fresh" else 1)
     assert look.expired(db, NOW, 10) == []
     assert look.owners(db) == [] and look.pauses(db, NOW) == [] and look.used(db) > 0

@@ -240,7 +240,7 @@ def test_a_clock_that_is_set_back_holds_no_fresh_mail(spool: Any, clock: Clock) 
     one = letter("a@x.example", "b@x.example", accepted_at=NOW + 3600)
     [number] = put(spool, one)
     clock.now = NOW
-    assert spool.destinations(NOW, None) == {"x.example"}
+    assert spool.streams(NOW, None) == {("x.example", 1)}
     assert [waiting.delivery for waiting in spool.due("x.example", NOW, 10)] == [number]
     assert spool.still_waiting([number], NOW) == {number}
     assert [preview.delivery for preview in spool.preview([number], NOW)] == [number]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from hedwig.postoffice.feeder import Feeder
 from hedwig.postoffice.timetable import Clocks
 from hedwig.queue.memory import Broker
-from hedwig.spool import HistoryLine, Pause, QueuedRecipient, SpoolTrouble, Waiting
+from hedwig.spool import HistoryLine, Pause, QueuedRecipient, SpoolTrouble, Stream, Waiting
 
 
 class FakeLook:
@@ -23,20 +23,20 @@ class FakeLook:
         self.waiting.update(dict.fromkeys(numbers, (destination, priority, due)))
         return [Waiting(number, destination, priority) for number in numbers]
 
-    def destinations(self, now: float, newly_due_since: float | None) -> set[str]:
+    def streams(self, now: float, newly_due_since: float | None) -> set[Stream]:
         if self.trouble:
             raise SpoolTrouble("gone")
         since = float("-inf") if newly_due_since is None else newly_due_since
         low = 0.0 if newly_due_since is None else 1e-9  # what is due at 0 was never deferred
-        return {name for name, _, due in self.waiting.values() if max(since, low) <= due <= now}
+        return {Stream(*which) for *which, due in self.waiting.values() if max(since, low) <= due <= now}
 
-    def due(self, destination: str, now: float, limit: int) -> list[Waiting]:
+    def due(self, destination: str, now: float, limit: int, priority: int | None = None) -> list[Waiting]:
         rows = sorted(
-            (priority, due, number)
-            for number, (name, priority, due) in self.waiting.items()
-            if name == destination and due <= now
+            (rank, due, number)
+            for number, (name, rank, due) in self.waiting.items()
+            if name == destination and due <= now and priority in (None, rank)
         )
-        return [Waiting(number, destination, priority, due) for priority, due, number in rows[:limit]]
+        return [Waiting(number, destination, rank, due) for rank, due, number in rows[:limit]]
 
     def expired(self, now: float, limit: int) -> list[Waiting]:
         return self.late[:limit]

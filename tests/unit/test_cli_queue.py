@@ -80,7 +80,7 @@ def settle(path, state, reply, wait=300.0, event=None, until=0.0):
     spool = open_spool(str(path))
     try:
         now = time.time()
-        (destination, *_) = sorted(spool.destinations(now, None))
+        ((destination, _), *_) = sorted(spool.streams(now, None))
         (waiting, *_) = spool.due(destination, now, 1)
         pauses = [Pause(destination, now, until, "too many connections\x1b[2J")] if until else []
         (claim,) = spool.claim([waiting.delivery], "here/1", now, pauses).result(30)

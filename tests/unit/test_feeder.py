@@ -6,8 +6,10 @@ import pytest
 from feeder_play import Play
 
 from hedwig import log
-from hedwig.postoffice.feeder import ALL_EVERY, LOST, MOST_NOTICED
+from hedwig.postoffice.feeder import ALL_EVERY, MOST_NOTICED
+from hedwig.postoffice.hints import LOST
 from hedwig.spool import Pause, Waiting
+from hedwig.spool.stops import EVERYWHERE
 
 
 @pytest.fixture
@@ -127,6 +129,17 @@ def test_a_pause_that_is_lifted_early(play: Play) -> None:
     assert play.hints() == 5
 
 
+def test_the_operator_has_freed_something(play: Play) -> None:
+    """A pause of everywhere, which is over at once, says: look at all destinations anew."""
+    play.go(1)
+    play.look.add("a.example", 1)
+    play.go(0.5)
+    assert play.hints() == 0
+    play.look.paused = [Pause(EVERYWHERE, play.unix, play.unix + 0.001, "")]
+    play.go(0.5)
+    assert play.take() == [1]
+
+
 def test_expired_mail_is_hinted_whatever_is_paused(play: Play) -> None:
     play.look.late = play.look.add("a.example", 1)
     play.look.paused = [Pause("a.example", play.unix, play.unix + 1000, "busy")]
@@ -191,11 +204,12 @@ def test_a_queue_that_fails_in_the_middle_of_a_put(play: Play) -> None:
             play.broker.down = True
             self.inner.put(hints, priority)
 
-    whole, play.feeder._queue = play.feeder._queue, Breaking(play.feeder._queue)
+    hints = play.feeder._hints
+    whole, hints.queue = hints.queue, Breaking(hints.queue)
     play.look.add("b.example", 4, due=play.unix)
     play.feeder.notice(play.look.add("a.example", 3))
     play.go(1)
-    play.feeder._queue = whole
+    hints.queue = whole
     play.broker.down = False
     play.go(2)
     assert len(play.take()) == 7
@@ -235,7 +249,9 @@ def test_an_overrun_of_notices_is_bounded(play: Play) -> None:
 def test_a_million_waiting_cost_no_memory(play: Play) -> None:
     """What the feeder holds is bounded by its windows, not by what waits."""
     play.look.waiting = dict.fromkeys(range(200_000), ("dead.example", 1, 0.0))
-    play.look.due = lambda destination, now, limit: [Waiting(number, "dead.example") for number in range(limit)]
+    play.look.due = lambda destination, now, limit, priority: [
+        Waiting(number, "dead.example") for number in range(limit)
+    ]
     play.go(5)
     assert len(play.feeder._windows) <= 100
     assert len(play.feeder._backlog) + len(play.feeder._full) == 1
