@@ -27,7 +27,7 @@ from collections.abc import Callable, Sequence
 from hedwig import log
 from hedwig.postoffice.complaints import Complaints
 from hedwig.postoffice.hints import Hints, stream_of
-from hedwig.postoffice.pausing import SEEN_FOR, Pausing
+from hedwig.postoffice.pausing import Pausing
 from hedwig.postoffice.timetable import Clocks, Timetable
 from hedwig.postoffice.turns import Turns
 from hedwig.postoffice.window import Windows, one_lane
@@ -181,7 +181,8 @@ class Feeder:
         if not self._times.is_due("pauses", POLL):
             return
         unix = self._clocks.unix()
-        for destination, first in self._pausing.changed(self._look.pauses(unix - SEEN_FOR), unix).items():
+        known = self._look.pauses(self._pausing.asked_from(unix))
+        for destination, first in self._pausing.changed(known, unix).items():
             if destination == EVERYWHERE:
                 self._times.at_once("all")
             for priority in [each for each in self._priorities if each >= first]:

@@ -2,9 +2,11 @@
 
 A pause is of a destination, from a priority on: what is better than that goes on. A pause may be shorter than the time
 between two looks. It still says that the hints put before it were dropped, so it is asked for until SEEN_FOR seconds
-after its end, and reported once.
+after its end, and reported once; after a look that was late (the process stood still, the spool could not be read), as
+far back as the look before.
 """
 
+import math
 from collections.abc import Iterable
 
 from hedwig.spool import Pause, Stream
@@ -18,18 +20,24 @@ class Pausing:
     def __init__(self) -> None:
         self._from: dict[str, int] = {}  # destination: the best priority that is paused
         self._seen: set[tuple[str, float]] = set()  # destination, since
+        self._looked = math.inf
 
     def is_paused(self, stream: Stream) -> bool:
         """Whether it is one of them."""
         first = self._from.get(stream.destination)
         return first is not None and stream.priority >= first
 
+    def asked_from(self, now: float) -> float:
+        """Pauses that end after this time are to be known."""
+        return min(self._looked, now) - SEEN_FOR
+
     def changed(self, known: Iterable[Pause], now: float) -> dict[str, int]:
         """Destinations of which hints are to be forgotten, and from which priority on: newly paused, newly free, or
         paused in between.
 
-        `known`: the pauses that end after `now` - SEEN_FOR.
+        `known`: the pauses that end after `asked_from(now)`.
         """
+        self._looked = now
         pauses = list(known)
         paused: dict[str, int] = {}
         changed: dict[str, int] = {}

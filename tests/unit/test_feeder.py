@@ -119,6 +119,20 @@ def test_a_pause_shorter_than_the_time_between_two_looks(play: Play) -> None:
     assert play.hints() == 0, "and once only"
 
 
+def test_a_pause_that_came_and_went_while_the_feeder_stood_still(play: Play) -> None:
+    """A frozen process, a spool that can't be read for a while: what was dropped meanwhile is put anew at once, not
+    only when its hints are LOST."""
+    play.look.add("slow", 50)
+    play.go(0.1)
+    dropped = play.take(claim=False)
+    play.look.paused = [Pause("slow", play.unix, play.unix + 0.05, "busy")]
+    play.pass_time(20)
+    play.go(0.5)
+    assert sorted(play.take(claim=False)) == sorted(dropped)
+    play.go(1.0)
+    assert play.hints() == 0, "and once only"
+
+
 def test_a_pause_that_is_lifted_early(play: Play) -> None:
     play.look.paused = [Pause("a.example", play.unix, play.unix + 1000, "busy")]
     play.look.add("a.example", 5)
