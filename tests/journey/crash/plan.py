@@ -82,7 +82,8 @@ def _long(name: str, turn: int) -> list[Stroke]:
         return [
             Stroke(("answer.before", "register.before-commit", "register.after-commit")[turn % 3], 5, Act.FREEZE, LONG)
         ]
-    if name == WORKERS[turn % len(WORKERS)]:
+    if name in WORKERS:  # one is dead for so long, the other frozen: its claims are freed, or must not be (I12)
         point = ("dot.after", "data.before", "settle.before")[turn % 3]
-        return [Stroke(point, 5, Act.KILL, DEAD_LONG)]
+        act = Act.KILL if WORKERS.index(name) == turn % len(WORKERS) else Act.FREEZE
+        return [Stroke(point, 5, act, DEAD_LONG)]
     return []

@@ -27,7 +27,9 @@ from .stream import Stream
 
 ROUNDS = int(os.environ.get("HEDWIG_CRASH_ROUNDS", "1"))
 RATE = 100.0  # messages a second
-CALM = 150.0  # seconds for the queue to be empty after the last stroke
+CALM = (
+    60.0  # seconds for the queue to be empty after the last stroke; what is dropped and found only later takes longer
+)
 MOODS = {
     QUICK: Mood(),
     SLOW: Mood(delay=(0.01, 0.1), pensive=0.02),
