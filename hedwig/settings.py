@@ -101,6 +101,13 @@ class Mailman:
         "The most that may wait there; past it containers get 452.", default=2 * GIB, kind="size"
     )
     expire: int = setting("A waiting message older than this is bounced.", default=5 * DAY, kind="duration")
+    docker_socket: str = setting(
+        "A socket of Docker's interface, which names the container behind an address in log and history; none by "
+        "default. Docker's own makes whoever may use it root: see /usr/share/doc/hedwig-mailman/containers.md.",
+        default="",
+        kind="optional path",
+        at_start=True,
+    )
     debug: bool = setting("Write whole SMTP conversations to the log.", default=False, kind="flag")
     # Not a key of the file: which of fqdn, postoffice and key neither it nor local.key has. Then all mail is spooled.
     missing: tuple[str, ...] = ()

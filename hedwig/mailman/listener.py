@@ -19,6 +19,7 @@ from hedwig.doors import Doors, Kind
 from hedwig.holder import holder
 from hedwig.mailman import Submit
 from hedwig.mailman.access import Access
+from hedwig.mailman.containers import Containers
 from hedwig.mailman.conversation import template
 from hedwig.mailman.service import Counters, Service
 from hedwig.mailman.session import Session
@@ -43,7 +44,9 @@ class Listener:
         doors: Doors | None = None,
     ) -> None:
         self._doors = doors or Doors(KIND, Supervisor())
-        self._service = Service(settings, submit, Access(settings.allow, look=self._doors.look), config_path, clock)
+        self._containers = Containers(settings.docker_socket)
+        access = Access(settings.allow, look=self._doors.look)
+        self._service = Service(settings, submit, access, config_path, clock, containers=self._containers)
         self._servers: dict[socket.socket, asyncio.Server] = {}
         self._common: Mapping[str, Any] = {}
         self._wake = asyncio.Event()
@@ -56,8 +59,8 @@ class Listener:
 
     @property
     def trouble(self) -> str:
-        """What is wrong with the places to listen on; "" while all is well."""
-        return self._doors.trouble
+        """What is wrong with the places to listen on, or with the names of containers; "" while all is well."""
+        return "; ".join(why for why in (self._doors.trouble, self._containers.trouble) if why)
 
     @property
     def counters(self) -> Counters:
@@ -72,6 +75,7 @@ class Listener:
     async def start(self) -> None:
         """Listen. An address that can't be bound is no error here: it is logged and tried again."""
         self._common = template(self._service, asyncio.get_running_loop())
+        self._containers.start()
         await self.look_around()
         self._watch = asyncio.create_task(self._keep_looking())
 
@@ -108,6 +112,7 @@ class Listener:
             )
         for guest in list(service.guests):
             guest.leave()
+        self._containers.stop()
 
     async def look_around(self) -> None:
         """Follow this host's interfaces: who may send, and where to listen."""

@@ -19,6 +19,7 @@ from typing import Protocol
 from hedwig import log, settings
 from hedwig.mailman import Submission, Submit
 from hedwig.mailman.access import Access
+from hedwig.mailman.containers import Containers
 from hedwig.quiet import Quiet
 from hedwig.reply import Reply
 
@@ -95,6 +96,7 @@ class Service:
     config_path: str = "/etc/hedwig/mailman.yml"
     clock: Callable[[], float] = time.time
     stopping: bool = False
+    containers: Containers = field(default_factory=lambda: Containers(""))
     counters: Counters = field(default_factory=Counters)
     memory: Budget = field(default_factory=lambda: Budget(MEMORY))
     on_disk: int = 0

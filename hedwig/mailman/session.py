@@ -235,8 +235,12 @@ class Session(Conversation):
         self._patient = True
         try:
             await reception.wait_for_memory()
+            submitter = await self.service.containers.of(self.peer)
             # A large letter takes some 0.1 s to read back and look through; in a thread it holds up nobody (I9).
-            made = await asyncio.to_thread(self._made, reception) if reception.large else self._made(reception)
+            if reception.large:
+                made = await asyncio.to_thread(self._made, reception, submitter)
+            else:
+                made = self._made(reception, submitter)
             if isinstance(made, Reply):
                 return self._note_refusal(made)
             reply = await self.service.hand_on(self, made)
@@ -246,14 +250,14 @@ class Session(Conversation):
         self.service.counters.octets += len(made.body)
         return reply
 
-    def _made(self, reception: Reception) -> Submission | Reply:
+    def _made(self, reception: Reception, submitter: Submitter) -> Submission | Reply:
         content = reception.content()
         if reception.intake.too_large:
             return self._too_large()
         if reception.no_room:
             return _NO_ROOM
         helo, extended = self.session.host_name or "", bool(self.session.extended_smtp)
-        origin = Origin(self.service.settings.fqdn, helo, extended, Submitter(self.peer))
+        origin = Origin(self.service.settings.fqdn, helo, extended, submitter)
         return self.envelope.submission(content, origin, self.service.clock())
 
     # --- refusals

@@ -129,12 +129,13 @@ def test_every_package_keeps_to_its_own_version() -> None:
 
 
 def test_all_of_systemd_is_installed() -> None:
-    """Every file in systemd/ is named by an .install file or by debian/rules, and each named file is there."""
+    """Every file in systemd/ is named by debian/rules or for dh to install, and each named file is there."""
     named: set[str] = set()
-    for file in [*DEBIAN.glob("*.install"), DEBIAN / "rules"]:
+    for file in [*DEBIAN.glob("*.install"), *DEBIAN.glob("*.examples"), DEBIAN / "rules"]:
         named |= set(
             re.findall(r"^\t?(?:install .*?)?\s*(systemd/\S+)", file.read_text(encoding="utf-8"), re.MULTILINE)
         )
+    named = {name.removesuffix("/*") for name in named}
     assert named == {f"systemd/{path.name}" for path in (ROOT / "systemd").iterdir()}
 
 
