@@ -5,15 +5,20 @@ one second of what its connections manage at the pace of its last messages. A ta
 quick receiver thousands. The bag as a whole is bounded in messages, and a claim holds a body of LOADED octets at the
 most: what is larger is read when its turn has come, so that a slow receiver of large letters holds back no other.
 
+Better priorities pass: what waits here for a site leaves as much room for what is better as if it were not there (so a
+site may hold three times its share), KEPT_MESSAGES of the bag and KEPT_CONNECTIONS of the connections are for urgent
+mail alone, and waitlist.py says who is next.
+
 A site whose hosts all failed to answer is *cooling*: nothing is claimed for it until `not_before`, then one connection
 tries alone; a success opens it again.
 """
 
-from collections import deque
 from dataclasses import dataclass, field
 
+from hedwig.options import Priority
 from hedwig.routing import Site
-from hedwig.spool import Claim
+from hedwig.spool import NORMAL, Claim
+from hedwig.worker.waitlist import Waitlist
 
 CONNECTIONS = 10  # at a time, per site and process
 AHEAD_LEAST = 10  # messages claimed beyond the free connections of a slow site
@@ -22,6 +27,8 @@ NEW_FOR = 1.0  # seconds
 AHEAD_TIME = 1.0  # seconds of a site's pace
 SMOOTHING = 0.2  # share of the last message in the pace
 MOST_MESSAGES = 5000
+KEPT_MESSAGES = 500  # more than that, for urgent ones
+KEPT_CONNECTIONS = 1 / 20  # of all that a worker may have
 LOADED = 16 << 10  # octets
 BUSY_LEAST = 0.05  # seconds
 BUSY_MOST = 1.0
@@ -38,7 +45,7 @@ class SiteState:
 
     site: Site
     met: float = 0.0
-    waiting: deque[Claim] = field(default_factory=deque)
+    waiting: Waitlist = field(default_factory=Waitlist)
     couriers: int = 0
     idle: int = 0
     failures: int = 0
@@ -90,7 +97,8 @@ class Bag:
 
     def __init__(self) -> None:
         self._sites: dict[Site, SiteState] = {}
-        self.more_connections = True  # whether a site without one may have a connection
+        self.connections_left = 1 << 30  # that may still be opened
+        self.connections_kept = 0  # of these, for urgent mail
         self.messages = 0
 
     def of(self, site: Site, now: float = 0.0) -> SiteState:
@@ -104,21 +112,26 @@ class Bag:
         """All that are known now."""
         return list(self._sites.values())
 
-    def room(self) -> int:
-        """How many messages more the bag may hold."""
-        return max(0, MOST_MESSAGES - self.messages)
+    def room(self, priority: int = NORMAL) -> int:
+        """How many messages more of this priority the bag may hold."""
+        kept = KEPT_MESSAGES if priority <= Priority.URGENT else 0
+        return max(0, MOST_MESSAGES + kept - self.messages)
 
-    def capacity(self, site: Site, now: float) -> int:
-        """How many messages more may be claimed for this site."""
+    def may_connect(self, priority: int = NORMAL) -> bool:
+        """Whether a site without a connection may have one for a message of this priority."""
+        return self.connections_left > (0 if priority <= Priority.URGENT else self.connections_kept)
+
+    def capacity(self, site: Site, now: float, priority: int = NORMAL) -> int:
+        """How many messages more of this priority may be claimed for this site; of worse ones it is no more."""
         state = self.of(site, now)
-        if not state.couriers and not self.more_connections:
+        if not state.couriers and not self.may_connect(priority):
             return 0
         if now < state.not_before:
             return 0
         if state.failures:
             return max(0, 1 - len(state.waiting) - state.couriers)
         free = max(0, CONNECTIONS - state.couriers + state.idle)
-        return max(0, min(self.room(), free + state.ahead(now) - len(state.waiting)))
+        return max(0, min(self.room(priority), free + state.ahead(now) - state.waiting.before(priority)))
 
     def put(self, site: Site, claim: Claim) -> SiteState:
         """Take a claim in."""

@@ -3,21 +3,25 @@ spool what the bag has room for.
 
 Hints come in batches: whatever lies ready when the last batch is done. A delivery whose route DNS is slow to tell waits
 aside, so that it holds up no other; the wait has a bound for each destination. What a site has no room for stays in the
-spool, unclaimed: its hint is dropped, and a pause tells the feeder when to hint it again (I9). A hint is deleted only
-after the claim has committed; if this process dies before, the queue hands it out again, and the claim decides (I2).
+spool, unclaimed: its hint is dropped, and a pause tells the feeder when to hint it again, and from which priority on
+there was no room (I9). What is past its expiry needs no route and no room. A hint is deleted only after the claim has
+committed; if this process dies before, the queue hands it out again, and the claim decides (I2).
 """
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 from hedwig import log
+from hedwig.options import Priority
 from hedwig.queue import DEFAULT_LANE, Hint, Queue, QueueDown
 from hedwig.reply import Stage
+from hedwig.routing import Site
 from hedwig.smtp import Said
-from hedwig.spool import Claim, Pause, Preview, SpoolTrouble
+from hedwig.spool import Claim, Pause, Preview, SpoolTrouble, Stream
 from hedwig.spool.trouble import matter_of
 from hedwig.worker.bag import LOADED
 from hedwig.worker.route import Route, Unroutable
@@ -30,6 +34,8 @@ MOST_ASIDE = 20  # deliveries of one destination that wait for DNS
 PROBE_PAUSE = 0.5  # seconds, while one connection finds out whether a site is back
 LOOKUP_PAUSE = 2.0
 CROWDED_PAUSE = 1.0
+FULL_HINTS = 50  # a batch, and
+FULL_PAUSE = 0.1  # seconds between them, while the bag has room for urgent ones alone
 TROUBLE_PAUSE = 1.0
 
 
@@ -84,9 +90,7 @@ class Claimer:
         hints: list[Hint] = []
         while not self._stop.is_set():
             self.beat = time.monotonic()
-            room = min(MOST_HINTS, self._bag.room())
-            if not room or not may_claim():
-                await asyncio.sleep(0.01 if not room else TROUBLE_PAUSE)
+            if not (room := await self._room(may_claim)):
                 continue
             try:
                 hints = hints or await loop.run_in_executor(self._hands, self._reserve, room)
@@ -107,6 +111,16 @@ class Claimer:
         self._hands.shutdown()
         self._eyes.shutdown()
 
+    async def _room(self, may_claim: Callable[[], bool]) -> int:
+        """How many hints to take, after a pause where that is few, or none. Those of urgent mail come first."""
+        if not may_claim():
+            await asyncio.sleep(TROUBLE_PAUSE)
+            return 0
+        if room := self._bag.room():
+            return min(MOST_HINTS, room)
+        await asyncio.sleep(FULL_PAUSE)
+        return min(FULL_HINTS, self._bag.room(Priority.URGENT))
+
     def _reserve(self, limit: int) -> list[Hint]:
         return self._queue.reserve([DEFAULT_LANE], limit, RESERVE_TIME)
 
@@ -124,10 +138,13 @@ class Claimer:
         if not numbers:
             return
         loop = asyncio.get_running_loop()
-        previews = await loop.run_in_executor(self._eyes, self._spool.preview, numbers, time.time())
+        now = time.time()
+        previews = await loop.run_in_executor(self._eyes, self._spool.preview, numbers, now)
+        gone = [preview.delivery for preview in previews if preview.expires_at <= now]
         groups: dict[str, list[Preview]] = {}
         for preview in previews:
-            groups.setdefault(preview.destination, []).append(preview)
+            if preview.expires_at > now:
+                groups.setdefault(preview.destination, []).append(preview)
         routes = {destination: asyncio.ensure_future(self._router.route(destination)) for destination in groups}
         hopeful = [task for destination, task in routes.items() if destination not in self._aside]
         if hopeful:
@@ -139,7 +156,7 @@ class Claimer:
                 known[destination] = _route_of(destination, task)
             else:
                 pauses += self._put_aside(destination, groups.pop(destination), task)
-        await self._claim(groups, known, pauses)
+        await self._claim(groups, known, pauses, gone)
 
     def _put_aside(
         self, destination: str, previews: list[Preview], route: "asyncio.Future[Route | Unroutable]"
@@ -176,40 +193,51 @@ class Claimer:
                 self._aside.pop(destination, None)
 
     async def _claim(
-        self, groups: dict[str, list[Preview]], routes: dict[str, Route | Unroutable], pauses: list[Pause]
+        self,
+        groups: dict[str, list[Preview]],
+        routes: dict[str, Route | Unroutable],
+        pauses: list[Pause],
+        gone: Sequence[int] = (),
     ) -> None:
+        """Claim what there is room for, the best priorities first, and `gone`, which is past its expiry."""
         now = time.time()
-        chosen: list[int] = []
-        promised: dict[Route, int] = {}
-        for destination, previews in groups.items():
-            gone = [preview.delivery for preview in previews if preview.expires_at <= now]
-            live = [preview.delivery for preview in previews if preview.expires_at > now]
+        chosen = [*gone]
+        promised: Counter[Site] = Counter()
+        short: set[str] = set()  # destinations where there was no room for all
+        for priority, destination, deliveries in _by_priority(groups):
             route = routes[destination]
-            room = len(live)
+            room = len(deliveries)
+            if destination in short:
+                continue
             if isinstance(route, Route):
-                room = max(0, self._bag.capacity(route.site, now) - _of_site(promised, route))
-                promised[route] = min(room, len(live))
-            chosen += gone + live[:room]
-            if room < len(live) and isinstance(route, Route):
-                pauses.append(self._pause(destination, route, now))
+                room = max(0, self._bag.capacity(route.site, now, priority) - promised[route.site])
+                promised[route.site] += min(room, len(deliveries))
+            chosen += deliveries[:room]
+            if room < len(deliveries) and isinstance(route, Route):
+                short.add(destination)
+                pauses.append(self._pause(Stream(destination, priority), route, now))
         if not chosen and not pauses:
             return
         claims = await asyncio.wrap_future(self._spool.claim(chosen, self._owner, now, pauses, LOADED))
         self._pass_on(claims, routes, now)
 
-    def _pause(self, destination: str, route: Route, now: float) -> Pause:
+    def _pause(self, stream: Stream, route: Route, now: float) -> Pause:
+        destination, priority = stream
         state = self._bag.of(route.site)
         if state.failures or now < state.not_before:
             return Pause(destination, now, max(state.not_before, now + PROBE_PAUSE), state.reason)
-        if not state.couriers and not self._bag.more_connections:
-            return Pause(destination, now, now + CROWDED_PAUSE, "all connections of this worker are in use")
-        return Pause(destination, now, now + state.busy_for(), "all its connections are busy")
+        if not state.couriers and not self._bag.may_connect(priority):
+            why = "all connections of this worker are in use"
+            return Pause(destination, now, now + CROWDED_PAUSE, why, priority)
+        if not self._bag.room(priority):
+            return Pause(destination, now, now + CROWDED_PAUSE, "this worker has as much mail as it may", priority)
+        return Pause(destination, now, now + state.busy_for(), "all its connections are busy", priority)
 
     def _pass_on(self, claims: Iterable[Claim], routes: dict[str, Route | Unroutable], now: float) -> None:
         for claim in claims:
-            route = routes[claim.destination]
             try:
-                if claim.expires_at <= now:
+                route = None if claim.expires_at <= now else routes[claim.destination]
+                if route is None:
                     self._carrier.give_up(claim)
                 elif isinstance(route, Route):
                     self._carrier.carry(claim, route)
@@ -225,9 +253,14 @@ def _matter(trouble: QueueDown | SpoolTrouble) -> log.Matter:
     return matter_of(trouble) if isinstance(trouble, SpoolTrouble) else log.Matter.QUEUE_DOWN
 
 
-def _of_site(promised: dict[Route, int], route: Route) -> int:
-    """What this batch has already promised to other destinations of the same site."""
-    return sum(count for other, count in promised.items() if other.site == route.site)
+def _by_priority(groups: dict[str, list[Preview]]) -> list[tuple[int, str, list[int]]]:
+    """The deliveries of each priority and destination, the best priorities first."""
+    found: dict[Stream, list[int]] = {}
+    for previews in groups.values():
+        for preview in previews:
+            found.setdefault(Stream(preview.destination, preview.priority), []).append(preview.delivery)
+    ordered = sorted(found.items(), key=lambda group: group[0].priority)
+    return [(stream.priority, stream.destination, deliveries) for stream, deliveries in ordered]
 
 
 def _route_of(destination: str, task: "asyncio.Future[Route | Unroutable]") -> Route | Unroutable:

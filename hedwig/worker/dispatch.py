@@ -6,9 +6,9 @@ import time
 from hedwig import log
 from hedwig.routing import Site
 from hedwig.spool import Claim
-from hedwig.worker.bag import SiteState
-from hedwig.worker.courier import Courier
 from hedwig.worker.attempt import Attempt
+from hedwig.worker.bag import KEPT_CONNECTIONS, SiteState
+from hedwig.worker.courier import Courier
 from hedwig.worker.delivery import Conclusion, conclude, given_up, put_off
 from hedwig.worker.route import Route, Unroutable
 from hedwig.worker.settle import Ending, handed_back
@@ -27,6 +27,7 @@ class Dispatch:
         self._winding_down = False
         self._couriers: dict[Courier, asyncio.Task[None]] = {}
         self._of_site: dict[Site, set[Courier]] = {}
+        self._count()
 
     @property
     def connections(self) -> int:
@@ -36,7 +37,7 @@ class Dispatch:
     def carry(self, claim: Claim, route: Route) -> None:
         """Put it into the bag, and see to it that somebody takes it."""
         crew = self._of_site.get(route.site, set())
-        free = len(self._couriers) < self._most
+        free = self._tools.bag.may_connect(claim.priority)
         if self._winding_down or not (crew or free):
             self._tools.bag.hold()
             self._hand_back(claim)
@@ -71,7 +72,8 @@ class Dispatch:
         self._tools.settler.add(handed_back(claim, self._tools.bag.settled))
 
     def _count(self) -> None:
-        self._tools.bag.more_connections = len(self._couriers) < self._most
+        self._tools.bag.connections_left = self._most - len(self._couriers)
+        self._tools.bag.connections_kept = int(self._most * KEPT_CONNECTIONS)
         self._tools.pressed = len(self._couriers) > self._most * PRESSED
 
     def _start(self, state: SiteState, route: Route) -> None:

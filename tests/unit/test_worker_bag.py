@@ -1,14 +1,16 @@
 """The bag: how much may be claimed for a site (I9)."""
 
 from hedwig.routing import Site
-from hedwig.spool import Claim, Recipient
+from hedwig.spool import NORMAL, Claim, Recipient
 from hedwig.worker import bag as bags
 from hedwig.worker.bag import Bag
+from hedwig.worker.waitlist import Waitlist
 
 SITE = Site("mx.example.com")
+URGENT, BULK = 0, 2
 
 
-def claim(number: int, octets: int = 100) -> Claim:
+def claim(number: int, octets: int = 100, priority: int = NORMAL, tries: int = 0) -> Claim:
     return Claim(
         delivery=number,
         token=1,
@@ -17,7 +19,7 @@ def claim(number: int, octets: int = 100) -> Claim:
         client="less.nankai.edu.cn",
         mailfrom="a@example.org",
         destination="example.com",
-        recipients=(Recipient(0, "b@example.com", 0, 0.0, ""),),
+        recipients=(Recipient(0, "b@example.com", tries, 0.0, ""),),
         size=octets,
         smtputf8=False,
         accepted_at=0.0,
@@ -25,6 +27,7 @@ def claim(number: int, octets: int = 100) -> Claim:
         warned=False,
         origin="",
         content=b"x" * octets,
+        priority=priority,
     )
 
 
@@ -85,7 +88,7 @@ def test_the_bag_is_bounded() -> None:
 def test_a_site_without_a_connection_gets_nothing_while_there_are_none_left() -> None:
     bag = Bag()
     bag.of(SITE).couriers = 1
-    bag.more_connections = False
+    bag.connections_left = 0
     assert bag.capacity(SITE, 0.0) > 0
     assert bag.capacity(Site("other"), 0.0) == 0
 
@@ -105,3 +108,45 @@ def test_sites_with_nothing_going_on_are_forgotten_but_failures_are_remembered()
     assert [state.site.key for state in bag.sites()] == ["down"]
     bag.forget_idle(100_000.0)
     assert bag.sites() == []
+
+
+def test_who_is_next() -> None:
+    """Better priorities first; in each what was never tried, in the order of coming; what was put back before all."""
+    line = Waitlist()
+    for number, (priority, tries) in enumerate([(2, 0), (1, 3), (1, 0), (0, 1), (1, 0), (0, 0), (2, 1)]):
+        line.append(claim(number, priority=priority, tries=tries))
+    assert [line.before(priority) for priority in (-1, URGENT, NORMAL, BULK, 9)] == [0, 2, 5, 7, 7]
+    first = line.popleft()
+    assert first.delivery == 5
+    back = line.popleft()
+    line.appendleft(back)
+    assert [line.popleft().delivery for _ in range(len(line))] == [3, 2, 4, 1, 0, 6]
+    assert not line and line.before(BULK) == 0
+
+
+def test_a_site_that_is_full_of_bulk_has_room_for_better_mail() -> None:
+    """As much as if bulk were not there; of what is worse there may be no more than of what is better."""
+    bag = Bag()
+    bag.of(SITE, 0.0).couriers = bags.CONNECTIONS
+    for number in range(bags.AHEAD_LEAST):
+        bag.put(SITE, claim(number, priority=BULK))
+    room = [bag.capacity(SITE, 10.0, priority) for priority in (URGENT, NORMAL, BULK)]
+    assert room == [bags.AHEAD_LEAST, bags.AHEAD_LEAST, 0]
+    for number in range(4):
+        bag.put(SITE, claim(100 + number, priority=URGENT))
+    room = [bag.capacity(SITE, 10.0, priority) for priority in (URGENT, NORMAL, BULK)]
+    assert room == [bags.AHEAD_LEAST - 4, bags.AHEAD_LEAST - 4, 0]
+
+
+def test_a_full_bag_and_the_last_connections_are_for_urgent_mail() -> None:
+    bag = Bag()
+    bag.connections_left, bag.connections_kept = 3, 3
+    assert bag.may_connect(URGENT) and not bag.may_connect(NORMAL)
+    assert bag.capacity(SITE, 0.0, URGENT) > 0 and bag.capacity(SITE, 0.0, BULK) == 0
+    bag.connections_left = 0
+    assert bag.capacity(SITE, 0.0, URGENT) == 0
+    bag.connections_left = 100
+    for number in range(bags.MOST_MESSAGES):
+        bag.put(Site(f"s{number % 100}"), claim(number, priority=BULK))
+    assert (bag.room(URGENT), bag.room(NORMAL), bag.room(BULK)) == (bags.KEPT_MESSAGES, 0, 0)
+    assert bag.capacity(SITE, 0.0, URGENT) > 0 and bag.capacity(SITE, 0.0, NORMAL) == 0

@@ -116,7 +116,7 @@ async def test_no_connection_left_for_a_new_site_hands_back(rig: Rig, receiver: 
     await rig.register(1, destination="[127.0.0.1]")
     await rig.send()
     await rig.settled(lambda: receiver.connections == 1)
-    assert not rig.tools.bag.more_connections
+    assert not rig.tools.bag.may_connect()
     await rig.send("[127.0.0.1]")
     await rig.settled(lambda: sorted(rig.states()) == [State.ACTIVE, State.READY])
     receiver.wait_at_mail.set()

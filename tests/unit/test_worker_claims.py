@@ -1,0 +1,132 @@
+"""From hints to claims over a real spool: who is claimed where there is little room, what is said to the feeder, and
+what is past its expiry."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from worker_rig import OWNER, Names, Receiver, Rig
+
+from hedwig.mx import MxAnswer
+from hedwig.options import Options
+from hedwig.queue import Hint
+from hedwig.queue.memory import Broker
+from hedwig.spool import Kind
+from hedwig.worker import bag as bags
+from hedwig.worker.claims import Claimer
+from hedwig.worker.route import Route
+
+URGENT, NORMAL, BULK = range(3)
+
+
+class Scene:
+    """A Rig whose claims come by hints."""
+
+    def __init__(self, rig: Rig, receiver: Receiver) -> None:
+        self.rig = rig
+        self.receiver = receiver
+        self.broker = Broker()
+        self.queue = self.broker.open()
+        self.claimer = Claimer(rig.tools, self.broker.open(), rig.dispatch, OWNER)
+        self.running = asyncio.create_task(self.claimer.run(lambda: True))
+
+    def hint(self) -> list[int]:
+        """Hint all that is due, as the feeder would without windows; the deliveries."""
+        due = self.rig.spool.due("example.com", time.time(), 10_000)
+        for waiting in due:
+            self.queue.put([Hint(waiting.delivery)], waiting.priority)
+        return [waiting.delivery for waiting in due]
+
+    async def until(self, count: int) -> None:
+        await self.rig.settled(lambda: len(self.receiver.messages) >= count)
+
+    def pauses(self) -> dict[str, int]:
+        """Destination and priority of each pause."""
+        return {pause.destination: pause.priority for pause in self.rig.spool.pauses(time.time() - 60)}
+
+    def bodies(self) -> list[bytes]:
+        return [content.split(b"\r\n")[0] for content in self.receiver.messages]
+
+
+@pytest.fixture
+async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+    receiver = Receiver()
+    rig = Rig(tmp_path, {"mx.example.com": "127.0.0.1"}, await receiver.start())
+    made = Scene(rig, receiver)
+    yield made
+    receiver.wait_at_mail.set()
+    made.claimer.stop()
+    await made.running
+    await rig.close()
+    assert receiver.server is not None
+    receiver.server.close()
+
+
+async def test_urgent_passes_what_waits_for_a_busy_site(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All connections are busy and all room is taken by bulk: a later urgent letter is the next on any of them, and a
+    normal one comes after it."""
+    monkeypatch.setattr(bags, "CONNECTIONS", 2)
+    scene.receiver.wait_at_mail.clear()
+    await scene.rig.register(300, priority=BULK, body=b"S: bulk\r\n\r\n")
+    scene.hint()
+    await scene.rig.settled(lambda: scene.receiver.connections == 2 and scene.pauses() == {"example.com": BULK})
+    await scene.rig.register(1, priority=NORMAL, body=b"S: normal\r\n\r\n")
+    await scene.rig.register(1, priority=URGENT, body=b"S: urgent\r\n\r\n")
+    held = scene.rig.tools.bag.messages
+    scene.hint()
+    await scene.rig.settled(lambda: scene.rig.tools.bag.messages >= held + 2)
+    assert not scene.receiver.messages
+    scene.receiver.wait_at_mail.set()
+    await scene.until(10)
+    first = scene.bodies()[:5]
+    assert first.index(b"S: urgent") < first.index(b"S: normal")
+
+
+async def test_the_pause_of_a_site_that_is_down_is_for_all(scene: Scene) -> None:
+    """An urgent letter can't get through either."""
+    route = await scene.rig.router.route("example.com")
+    assert isinstance(route, Route)
+    scene.rig.tools.bag.of(route.site).failed(time.time(), "refused")
+    await scene.rig.register(3, priority=URGENT)
+    scene.hint()
+    await scene.rig.settled(lambda: scene.pauses() == {"example.com": 0})
+    assert scene.receiver.connections == 0
+
+
+async def test_a_full_bag_takes_urgent_mail(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What other sites hold back keeps bulk away from this one, and nothing that is urgent."""
+    monkeypatch.setattr(bags, "MOST_MESSAGES", 0)
+    await scene.rig.register(60, priority=BULK, body=b"S: bulk\r\n\r\n")
+    await scene.rig.register(2, priority=URGENT, body=b"S: urgent\r\n\r\n")
+    scene.hint()
+    await scene.until(2)
+    assert scene.bodies() == [b"S: urgent"] * 2
+    await scene.rig.settled(lambda: scene.pauses() == {"example.com": BULK})
+
+
+async def test_what_is_past_its_deadline_needs_neither_dns_nor_room(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It fails at once, with a report, though its destination can't be looked up and the bag is full."""
+    asked, answer = asyncio.Event(), asyncio.Event()
+
+    class Slow(Names):
+        async def exchangers(self, domain: str) -> MxAnswer:
+            asked.set()
+            await answer.wait()
+            return await super().exchangers(domain)
+
+    monkeypatch.setattr(scene.rig.router, "_resolver", Slow({"mx.example.com": "127.0.0.1"}))
+    await scene.rig.register(1)
+    scene.hint()
+    await asked.wait()
+    now = time.time()
+    await scene.rig.register(30, options=Options(deadline=now - 1), expires_at=now - 1)
+    scene.hint()
+    await scene.rig.settled(lambda: scene.rig.settler.counts[Kind.EXPIRED] == 30)
+    assert scene.receiver.connections == 0
+    assert scene.rig.settler.counts[Kind.BOUNCED] == 30
+    answer.set()
+    await scene.until(1)
