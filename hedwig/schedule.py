@@ -7,6 +7,9 @@ from collections.abc import Callable
 
 from hedwig.settings import Retry
 
+LAST_TRY = 15.0  # seconds before the end, to twice that; or a fifth to two fifths of what is left, where that is less
+LEAST_WAIT = 30.0  # seconds between a try and such a last one
+
 
 def next_due(tries: int, now: float, retry: Retry, random: Callable[[], float]) -> float:
     """The time of the next try after `tries` attempts, the one that just failed among them.
@@ -17,6 +20,19 @@ def next_due(tries: int, now: float, retry: Retry, random: Callable[[], float]) 
     """
     wait = retry.schedule[min(max(tries, 1), len(retry.schedule)) - 1]
     return now + wait * (1 + retry.jitter * (2 * random() - 1))
+
+
+def in_time(due: float, now: float, end: float, random: Callable[[], float]) -> float:
+    """`due`, as it has to be where the message is given up at `end`: its expiry, or the deadline that it came with.
+
+    Where the schedule would have the next try just before the end or after it, there is a last try shortly before: for
+    who gives a message ten minutes, two tries in them are worth more than one. At the end itself, which is what this
+    gives where there is no time for another try, the message is not sent but given up, and its sender told.
+    """
+    last = end - min(LAST_TRY, (end - now) / 5) * (1 + random())
+    if due <= last:
+        return due
+    return last if last - now >= LEAST_WAIT else min(due, max(end, now))
 
 
 def expired(now: float, expires_at: float) -> bool:

@@ -127,7 +127,8 @@ def _judge(claim: Claim, recipient: Recipient, attempt: Attempt, rules: Rules, n
     if schedule.expired(now, expires_at) and not in_doubt:
         return _failed(claim, recipient, attempt, Kind.EXPIRED, late=is_late(claim, now))
     tries = recipient.tries + (1 if decided.counted else 0)
-    due = min(schedule.next_due(tries, now, rules.retry, rules.random), max(expires_at, now))
+    due = schedule.next_due(tries, now, rules.retry, rules.random)
+    due = schedule.in_time(due, now, expires_at, rules.random)
     if in_doubt:
         return _doubted(claim, recipient, attempt, due)
     result = RecipientResult(recipient.number, State.DEFERRED, words, due, decided.counted)

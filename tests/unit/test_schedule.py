@@ -1,9 +1,11 @@
 """When a recipient is tried again, when its sender is warned, when we give up."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hedwig.schedule import expired, next_due, warn_due
+from hedwig.schedule import LAST_TRY, LEAST_WAIT, expired, in_time, next_due, warn_due
 from hedwig.settings import DAY, HOUR, MINUTE, Retry
 
 DEFAULT = Retry()
@@ -73,6 +75,45 @@ def test_default_life_has_enough_tries() -> None:
     assert len([at for at in times if at <= HOUR]) >= 2
     assert 4 * DAY <= times[-1] <= 5 * DAY
     assert len(times) > 20
+
+
+def tries_of(life: float, dice: float = 0.5) -> list[float]:
+    """When a message is tried that is deferred each time, and given up after `life` seconds."""
+    now, times = 0.0, []
+    while not expired(now, life):
+        times.append(now)
+        now = in_time(next_due(len(times), now, DEFAULT, lambda: dice), now, life, lambda: dice)
+    assert now == life, "it is given up in the second in which it is over"
+    return times
+
+
+def test_a_short_deadline_has_a_last_try() -> None:
+    """Ten minutes: at once, after 6 minutes, and once more within the last half minute."""
+    assert tries_of(10 * MINUTE) == [0.0, 6 * MINUTE, 10 * MINUTE - 1.5 * LAST_TRY]
+    assert tries_of(5 * MINUTE) == [0.0, 5 * MINUTE - 1.5 * LAST_TRY]
+    assert tries_of(MINUTE) == [0.0, 0.7 * MINUTE]
+    assert tries_of(30.0) == [0.0]
+
+
+def test_the_schedule_goes_on_until_the_last_try() -> None:
+    """Where the next try by schedule has time left behind it nothing changes; five days end with one more try too."""
+    assert in_time(NOW + 360, NOW, NOW + 500, even) == NOW + 360
+    assert tries_of(5 * DAY)[-1] == 5 * DAY - 1.5 * LAST_TRY
+
+
+@given(st.floats(1, 6 * DAY), DICE)
+def test_a_deadline_has_no_crowd_of_tries(life: float, dice: float) -> None:
+    """Whatever the deadline: no two tries are closer than LEAST_WAIT, and none is past the end."""
+    times = tries_of(life, dice)
+    assert all(later - earlier >= LEAST_WAIT for earlier, later in pairwise(times))
+    assert times[-1] < life
+
+
+@given(st.floats(0, 1e6), st.floats(-1e6, 1e6), DICE)
+def test_never_past_the_end(wait: float, left: float, dice: float) -> None:
+    """Nor in the past, also where the end is over already."""
+    due = in_time(NOW + wait, NOW, NOW + left, lambda: dice)
+    assert NOW <= due <= max(NOW, NOW + left)
 
 
 def test_expiry() -> None:
