@@ -29,6 +29,7 @@ from hedwig.spool.records import (
     Claim,
     Doubt,
     Event,
+    Freed,
     HistoryLine,
     Kind,
     NewMessage,
@@ -56,8 +57,9 @@ __all__ = [
     "Body",
     "Bytes",
     "Claim",
-    "Event",
     "Doubt",
+    "Event",
+    "Freed",
     "HistoryLine",
     "Intake",
     "Kind",
@@ -70,8 +72,8 @@ __all__ = [
     "Recipient",
     "RecipientResult",
     "Registered",
-    "Settled",
     "Report",
+    "Settled",
     "Settlement",
     "SpoolFull",
     "SpoolTrouble",
@@ -118,13 +120,13 @@ class Work(Protocol):
         """All owners that hold claims now. Their locks tell which of them are dead."""
 
     def free(
-        self, owner: str, doubtful: Callable[[int, int], bool], now: float, retry_after: float
-    ) -> "Future[list[Waiting]]":
+        self, owner: str, doubtful: Callable[[int, int], bool | Doubt], now: float, retry_after: float
+    ) -> "Future[list[Freed]]":
         """Free all claims of a dead owner whose lock the caller holds; returns them, so that they can be hinted.
 
-        Where `doubtful(delivery, token)` (a dot mark, I5) the recipients become deferred to now + `retry_after` with
-        one more try, and an IN_DOUBT event is written; else they are handed back. All that were claimed: the mark
-        doesn't tell which of them were in the transaction, and one delivery has no more of them than intake.py allows.
+        Where `doubtful(delivery, token)` knows of a dot mark (I5) the recipients that it is about have one doubt more
+        and become deferred to now + `retry_after`, or held, as their client's policy says, and an IN_DOUBT event is
+        written; else they are handed back. See free.py.
         """
 
 

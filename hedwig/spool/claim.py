@@ -8,15 +8,13 @@ processes never get the same. Bodies are loaded after the commit: no transaction
 import json
 import secrets
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from hedwig.options import PLAIN, Options, unpacked
-from hedwig.spool import Claim, Event, Kind, Pause, Preview, Recipient, Waiting, bodies
-from hedwig.spool.history import line, record
+from hedwig.spool import Claim, Pause, Preview, Recipient, bodies, stops
 from hedwig.spool.schema import see_release
-from hedwig.spool.supersede import end_marked
 
 _FREE = "d.token IS NULL AND d.state <> 'held' AND (d.due <= ? OR d.expires <= ?)"
 # The list leads (CROSS JOIN), so that SQLite goes by row numbers and never by an index of all that waits.
@@ -78,6 +76,8 @@ def _take(db: sqlite3.Connection, request: ClaimRequest) -> Taken:
     _publish(db, request)
     wanted = json.dumps(list(dict.fromkeys(request.deliveries)))
     rows = db.execute(_CANDIDATES, (wanted, now, now)).fetchall() if request.deliveries else []
+    if paused := stops.sites(db, now):  # but what is past its expiry is given up all the same
+        rows = [row for row in rows if row[5] not in paused or row[9] <= now]
     if not rows:
         return Taken(token, [], {})
     expired = {row[0] for row in rows if row[9] <= now}
@@ -130,68 +130,16 @@ def load_claims(db: sqlite3.Connection | None, taken: Taken, load_up_to: int) ->
                 origin,
                 content if content is None or len(content) == size else None,
                 priority,
-                _options(options),
+                options_of(options),
                 submitter,
             )
         )
     return claims
 
 
-def _options(text: str) -> Options:
+def options_of(text: str) -> Options:
+    """A message's options as they lie in the spool."""
     try:
         return unpacked(text)
     except ValueError:  # a newer release wrote a word that isn't known here: the message goes, without it
         return PLAIN
-
-
-@dataclass(frozen=True, slots=True)
-class FreeRequest:
-    """What `Work.free` was asked."""
-
-    owner: str
-    doubtful: Callable[[int, int], bool]
-    now: float
-    retry_after: float
-
-
-_HELD_BY = """
-SELECT d.delivery, d.destination, d.priority, d.token, d.claimed_at, d.expires, m.queue_id, m.client
-FROM deliveries d INDEXED BY active
-CROSS JOIN messages m WHERE d.token IS NOT NULL AND d.owner = ? AND m.message = d.message"""
-_DOUBT = """
-UPDATE recipients SET state = 'deferred', tries = tries + 1, doubts = doubts + 1, due = ?, last_reply = ?
-WHERE delivery = ? AND state IN ('ready', 'deferred') AND (due <= ? OR ?) RETURNING address"""
-_HAND_BACK = "UPDATE deliveries SET owner = NULL, token = NULL, claimed_at = NULL WHERE delivery = ?"
-_DEFER = """
-UPDATE deliveries SET owner = NULL, token = NULL, claimed_at = NULL, state = 'deferred', due =
-    (SELECT min(due) FROM recipients r WHERE r.delivery = deliveries.delivery AND r.state IN ('ready', 'deferred'))
-WHERE delivery = ?"""
-_IN_DOUBT = "the worker ended between the final dot and its reply"
-
-
-def free(db: sqlite3.Connection, requests: Sequence[FreeRequest]) -> list[list[Waiting]]:
-    """Free all claims of dead owners; those of each."""
-    return [_free(db, request) for request in requests]
-
-
-def _free(db: sqlite3.Connection, request: FreeRequest) -> list[Waiting]:
-    lines = []
-    freed = []
-    rows = db.execute(_HELD_BY, (request.owner,)).fetchall()
-    for delivery, destination, priority, token, claimed_at, expires, queue_id, client in rows:
-        if request.doubtful(delivery, token):
-            due = request.now + request.retry_after
-            claimed = (due, f"in doubt: {_IN_DOUBT}", delivery, claimed_at, expires <= claimed_at)
-            for (address,) in db.execute(_DOUBT, claimed).fetchall():
-                event = Event(request.now, Kind.IN_DOUBT, address, detail=_IN_DOUBT)
-                lines.append(line(event, queue_id, client))
-            db.execute(_DEFER, (delivery,))
-            freed.append(Waiting(delivery, destination, priority, due))
-        else:
-            db.execute(_HAND_BACK, (delivery,))
-            freed.append(Waiting(delivery, destination, priority, min(claimed_at, request.now)))
-            event = Event(request.now, Kind.RETURNED, detail=f"its worker {request.owner} has ended")
-            lines.append(line(event, queue_id, client))
-    _, more = end_marked(db, [waiting.delivery for waiting in freed], request.now)
-    record(db, lines + more)
-    return freed

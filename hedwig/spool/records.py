@@ -111,20 +111,13 @@ class Stream(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Report(NewMessage):
-    """A message that tells a sender what became of theirs. `action`: a word of dsn.Action. `about`: recipient and reason
-    of each that it tells of. `most`: how many with this action a sender gets in an hour; those past it go into a digest
-    (digests.py). 0: no bound."""
+    """A message that tells a sender what became of theirs. `action`: a word of dsn.Action. `about`: recipient and
+    reason of each that it tells of. `most`: how many with this action a sender gets in an hour; those past it go into
+    a digest (digests.py). 0: no bound."""
 
     action: str = ""
     about: tuple[tuple[str, str], ...] = ()
     most: int = 0
-
-
-class Stream(NamedTuple):
-    """What goes to one destination in one priority."""
-
-    destination: str
-    priority: int
 
 
 class Outcome(enum.StrEnum):
@@ -184,6 +177,17 @@ class Doubt:
 
     numbers: tuple[int, ...]
     talk: str
+
+
+@dataclass(frozen=True, slots=True)
+class Freed:
+    """A claim of a dead owner that is nobody's now. `kind`: RETURNED, as it was before; IN_DOUBT, to be tried again; or
+    HELD, all that is left of it, for the operator. `doubted`: the recipients that are in doubt."""
+
+    waiting: Waiting
+    kind: Kind
+    queue_id: str
+    doubted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from hedwig.pulse import Pulse
 from hedwig.spool import (
     Claim,
+    Doubt,
+    Freed,
     HistoryLine,
     NewMessage,
     Pause,
@@ -34,6 +36,7 @@ from hedwig.spool import (
     bodies,
     chores,
     claim,
+    free,
     look,
 )
 from hedwig.spool.historian import Historian
@@ -155,11 +158,11 @@ class SqliteSpool:
         return self._read(look.owners)
 
     def free(
-        self, owner: str, doubtful: Callable[[int, int], bool], now: float, retry_after: float
-    ) -> "Future[list[Waiting]]":
+        self, owner: str, doubtful: Callable[[int, int], bool | Doubt], now: float, retry_after: float
+    ) -> "Future[list[Freed]]":
         """See Work."""
-        request = claim.FreeRequest(owner, doubtful, now, retry_after)
-        return self.put(Job(claim.free, [request], finish=lambda _, results: results[0], vital=True))
+        request = free.FreeRequest(owner, doubtful, now, retry_after)
+        return self.put(Job(free.free, [request], finish=lambda _, results: results[0], vital=True))
 
     # Look
 

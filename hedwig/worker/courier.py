@@ -1,8 +1,10 @@
 """A courier: one connection to a site, and the messages it carries, one after the other (steps 6 and 7).
 
 It takes claims from its site's part of the bag while there are any, up to 100 a connection, waits two seconds for
-more, and says QUIT. Hosts are tried in the order of the route. What was said becomes a conclusion for the settler; the
-next message does not wait for that commit.
+more, and says QUIT. What was said becomes a conclusion for the settler; the next message does not wait for that commit.
+
+Before each final dot it writes a dot mark (I5). Where the client's policy is not to repeat what is in doubt, the mark
+is on disk before the dot goes out, with the conversation so far. A message whose sender's deadline is over is not sent.
 
 When no host gives a session, the site cools: the message at hand is deferred with what was said, and the others go back
 to the spool untouched, untried and uncounted (I9).
@@ -10,27 +12,26 @@ to the spool untouched, untried and uncounted (I9).
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable
 
 from hedwig import log, verdict
+from hedwig.options import OnDoubt
 from hedwig.reply import Stage
-from hedwig.smtp import ConnectFailed, Report, Said, Target, Transaction
-from hedwig.smtp.connection import Connection, connect, dial
-from hedwig.spool import Claim, SpoolTrouble
+from hedwig.smtp import Brink, Report, Said, Transaction
+from hedwig.smtp.connection import Connection
+from hedwig.spool import Claim, Doubt, SpoolTrouble
 from hedwig.verdict import Outcome, Scope
-from hedwig.worker.bag import SiteState
 from hedwig.worker.attempt import Attempt
-from hedwig.worker.delivery import conclude
+from hedwig.worker.bag import SiteState
+from hedwig.worker.delivery import conclude, given_up, is_late
 from hedwig.worker.route import Route
+from hedwig.worker.sessions import NoHost, Sessions
 from hedwig.worker.settle import Ending, handed_back
 from hedwig.worker.tools import Tools
 
 MESSAGES_PER_CONNECTION = 100
 IDLE = 2.0  # seconds that an open connection waits for another message
 MOST_RCPTTOS = 50  # of one transaction; the rest of a delivery goes in the next
-MOST_PER_ADDRESS = 20  # connections, whatever names lead to the address
-TLS_MEMORY = 3600.0  # seconds for which a host's broken TLS is remembered
 
 
 class Courier:
@@ -43,8 +44,9 @@ class Courier:
         self._route = route
         self._connection: Connection | None = None
         self._claim: Claim | None = None
-        self._slot: int | None = None
-        self._address = ""
+        self._slot: int | None = None  # of its dot mark, from just before the dot on
+        self._doubt: Doubt | None = None  # what is on disk with the mark, where its client wants that
+        self._sessions = Sessions(tools, state, route, lambda: self._claim.queue_id if self._claim else "-")
         self._more = asyncio.Event()
         self._last = False
         self._stopping = False
@@ -105,7 +107,7 @@ class Courier:
         if self._connection is not None:
             self._connection.abort()
             self._connection = None
-        self._leave_address()
+        self._sessions.left()
 
     async def _hang_up(self) -> None:
         if self._connection is not None:
@@ -113,7 +115,7 @@ class Courier:
             try:
                 await connection.quit()
             finally:
-                self._leave_address()
+                self._sessions.left()
 
     async def _carry(self, claim: Claim) -> None:
         reused = self._connection is not None
@@ -123,32 +125,56 @@ class Courier:
             report = await self._send(claim)
         if report is None:
             return
-        assert self._connection is not None  # noqa: S101  (_send opened it)
-        host = f"{self._connection.target.host}[{self._connection.target.address}]"
         attempts = {
-            recipient.number: Attempt(said, host, self._connection.tls)
+            recipient.number: self._attempt(said)
             for recipient, said in zip(claim.recipients[:MOST_RCPTTOS], report.said, strict=True)
         }
         if not report.reusable:
             self._drop()
         self._end(claim, attempts)
 
+    def _attempt(self, said: Said) -> Attempt:
+        """How it went on the connection at hand."""
+        connection = self._connection
+        if connection is None:
+            return Attempt(said)
+        target, talk = connection.target, self._doubt.talk if self._doubt else ""
+        reports = "DSN" in connection.extensions
+        return Attempt(said, f"{target.host}[{target.address}]", connection.tls, reports, talk)
+
     async def _send(self, claim: Claim) -> Report | None:
         """One transaction, on a new connection where none is open. None: the claim has been dealt with."""
         if self._connection is None and not await self._open(claim):
             return None
         assert self._connection is not None  # noqa: S101
+        if is_late(claim, time.time()):
+            conclusion = given_up(claim, self._tools.rules, time.time(), self._tools.original(claim))
+            self._tools.settler.add(Ending(claim, conclusion, self._tools.bag.settled))
+            return None
 
         def before_dot() -> None:
             self._slot = self._tools.dots.mark(claim.delivery, claim.token)
 
+        async def at_brink(brink: Brink) -> None:
+            numbers = tuple(claim.recipients[place].number for place in brink.places)
+            doubt = Doubt(numbers, "\n".join(brink.talk))
+            self._slot = await self._tools.dots.mark_durably(claim.delivery, claim.token, doubt)
+            self._doubt = doubt
+
+        careful = claim.options.on_doubt is not OnDoubt.RETRY
         try:
-            return await self._connection.send(self._transaction(claim), before_dot)
+            return await self._connection.send(self._transaction(claim), before_dot, at_brink if careful else None)
         except SpoolTrouble as trouble:  # the body could not be read: our fault, no word about the message (I8)
-            self._drop()
-            said = Said(Stage.LOCAL, None, str(trouble))
-            self._end(claim, {recipient.number: Attempt(said) for recipient in claim.recipients})
-            return None
+            self._ours(claim, str(trouble))
+        except OSError as error:  # what the network does becomes a Report; this is the disk under the dot marks
+            self._ours(claim, f"the dot mark could not be written: {error.strerror or error}")
+        return None
+
+    def _ours(self, claim: Claim, why: str) -> None:
+        """A fault of ours: its recipients are tried again later, and it is not charged to them (I8)."""
+        self._drop()
+        said = Said(Stage.LOCAL, None, why)
+        self._end(claim, {recipient.number: Attempt(said) for recipient in claim.recipients})
 
     def _transaction(self, claim: Claim) -> Transaction:
         content = claim.content
@@ -156,31 +182,18 @@ class Courier:
             (lambda: (content,)) if content is not None else (lambda: self._tools.spool.body(claim.message))
         )
         rcpttos = tuple(recipient.address for recipient in claim.recipients[:MOST_RCPTTOS])
-        return Transaction(claim.mailfrom, rcpttos, body, claim.size, claim.smtputf8)
+        return Transaction(claim.mailfrom, rcpttos, body, claim.size, claim.smtputf8, claim.options)
 
     async def _open(self, claim: Claim) -> bool:
         """Get a session with one of the site's hosts. False: there is none, and the claim has been dealt with."""
-        heard: list[Attempt] = []
-        ours = ""
-        async for target in self._tools.router.targets(self._route):
-            if isinstance(target, Said):
-                heard.append(Attempt(target))
-                continue
-            try:
-                self._connection = await self._session(target)
-            except ConnectFailed as failure:
-                if failure.said.stage is Stage.LOCAL:
-                    ours = str(failure)
-                    continue
-                heard.append(Attempt(failure.said, f"{target.host}[{target.address}]"))
-                continue
-            self._state.answered()
-            return True
-        if ours:
-            self._step_back(claim, ours)
+        found = await self._sessions.open()
+        if not isinstance(found, NoHost):
+            self._connection = found
+        elif found.ours:
+            self._step_back(claim, found.ours)
         else:
-            self._no_host(claim, _decisive(heard, self._route))
-        return False
+            self._no_host(claim, found.attempt)
+        return self._connection is not None
 
     def _step_back(self, claim: Claim, why: str) -> None:
         """No connection for a reason of ours, which says nothing about host or message (I8): all go back."""
@@ -193,48 +206,6 @@ class Courier:
     def _hand_back_waiting(self) -> None:
         while self._state.waiting:
             self._tools.settler.add(handed_back(self._state.waiting.popleft(), self._tools.bag.settled))
-
-    async def _session(self, target: Target) -> Connection:
-        """A session with TLS where the host has a TLS that works, else in the clear (RFC 7435)."""
-        if self._tools.addresses[target.address] >= MOST_PER_ADDRESS:
-            said = Said(Stage.LOCAL, None, f"{MOST_PER_ADDRESS} connections to this address are open already")
-            raise ConnectFailed(target, said)
-        self._tools.addresses[target.address] += 1
-        self._address = target.address
-        try:
-            return await self._shake_hands(target)
-        except BaseException:
-            self._leave_address()
-            raise
-
-    def _leave_address(self) -> None:
-        if self._address:
-            self._tools.addresses[self._address] -= 1
-            self._tools.addresses += Counter()  # drops what is zero
-            self._address = ""
-
-    async def _shake_hands(self, target: Target) -> Connection:
-        now = time.monotonic()
-        tls = self._tools.broken_tls.get(target.address, 0.0) <= now
-        deadlines = self._tools.hurried if self._tools.pressed and not self._state.pace else self._tools.deadlines
-        trace = self._trace(target) if self._tools.debug else None
-        ehlo = self._tools.router.myself.ehlo
-        try:
-            return await connect(dial, target, ehlo, deadlines, tls=tls, trace=trace)
-        except ConnectFailed as failure:
-            if not tls or not _may_be_tls(failure.said):
-                raise
-            connection = await connect(dial, target, ehlo, deadlines, tls=False, trace=trace)
-            log.say(log.Level.NOTICE, f"{failure}; it gets its mail in the clear for an hour")
-            self._tools.broken_tls[target.address] = now + TLS_MEMORY
-            return connection
-
-    def _trace(self, target: Target) -> Callable[[str], None]:
-        def trace(line: str) -> None:
-            queue_id = self._claim.queue_id if self._claim is not None else "-"
-            log.say(log.Level.DEBUG, f"{queue_id}: {target.host}[{target.address}] {line}")
-
-        return trace
 
     def _no_host(self, claim: Claim, attempt: Attempt) -> None:
         decided = verdict.decide(attempt.said.stage, attempt.said.reply, attempt.said.detail)
@@ -252,7 +223,7 @@ class Courier:
 
     def _end(self, claim: Claim, attempts: dict[int, Attempt]) -> None:
         conclusion = conclude(claim, attempts, self._tools.rules, time.time(), self._tools.original(claim))
-        slot, self._slot = self._slot, None
+        slot, self._slot, self._doubt = self._slot, None, None
         self._tools.settler.add(Ending(claim, conclusion, self._after(slot)))
 
     def _after(self, slot: int | None) -> Callable[[], None]:
@@ -271,8 +242,11 @@ class Courier:
         if self._slot is None and self._stopping:
             self._tools.settler.add(handed_back(claim, self._tools.bag.settled))
             return
-        said = Said(Stage.LOCAL if self._slot is None else Stage.DOT, None, why)
-        self._end(claim, {recipient.number: Attempt(said) for recipient in claim.recipients[:MOST_RCPTTOS]})
+        attempt = Attempt(Said(Stage.LOCAL, None, why))
+        if self._slot is not None:
+            attempt = self._attempt(Said(Stage.DOT, None, why))
+        sent = {recipient.number for recipient in claim.recipients[:MOST_RCPTTOS]}
+        self._end(claim, dict.fromkeys(self._doubt.numbers if self._doubt else sent, attempt))
 
 
 def _is_stale(report: Report) -> bool:
@@ -281,20 +255,3 @@ def _is_stale(report: Report) -> bool:
         said.stage in (Stage.MAIL, Stage.RCPT, Stage.DATA) and (said.reply is None or said.reply.code == 421)
         for said in report.said
     )
-
-
-def _decisive(heard: list[Attempt], route: Route) -> Attempt:
-    """Of all that the hosts said, what decides: a word that leaves hope before one that doesn't, the last of them."""
-    hopeful = [
-        attempt
-        for attempt in heard
-        if verdict.decide(attempt.said.stage, attempt.said.reply, attempt.said.detail).outcome is not Outcome.FAILED
-    ]
-    if hopeful or heard:
-        return (hopeful or heard)[-1]
-    return Attempt(Said(Stage.DNS, None, f"{route.destination} has no host to try"))
-
-
-def _may_be_tls(said: Said) -> bool:
-    """The handshake failed; or the connection broke in EHLO, which is where a TLS 1.3 host's refusal arrives."""
-    return said.stage is Stage.STARTTLS or (said.stage is Stage.EHLO and said.reply is None)

@@ -2,7 +2,8 @@
 
 Before the final dot of a message goes out, the worker writes (delivery, token) into its own file with one pwrite of
 16 bytes. The page cache survives the death of the process, SIGKILL included. When a dead worker's claims are freed, a
-claim with a mark and without a settlement may have been delivered: it is in doubt.
+claim with a mark and without a settlement may have been delivered: it is in doubt. Where a client's policy asks for
+more, the mark is a record in a file beside this one (talks.py), which survives a power cut.
 
 A mark needs no erasing: once its claim is settled the token is nobody's any more, and the slot is used again. Slots for
 all that a worker may have claimed are allocated at its start, so that a disk that becomes full stops no mark.
@@ -12,6 +13,9 @@ import os
 import struct
 from contextlib import suppress
 from pathlib import Path
+
+from hedwig.spool import Doubt
+from hedwig.worker import talks
 
 _RECORD = struct.Struct("<qq")
 _SLOTS = 8192  # more than the bag may hold
@@ -41,23 +45,37 @@ class DotMarks:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
         with suppress(OSError):  # the disk is full already: then a mark that finds no room puts its letter off (I8)
             os.posix_fallocate(self._file, 0, _SLOTS * _RECORD.size)
+        self._talks = talks.Talks(talks.path_of(path))
         self._free: list[int] = []
         self._slots = 0
 
     def mark(self, delivery: int, token: int) -> int:
         """Write the mark; returns its slot, which stays taken until `release`."""
-        if self._free:
-            slot = self._free.pop()
-        else:
-            slot = self._slots
-            self._slots += 1
+        slot = self._take()
         os.pwrite(self._file, _RECORD.pack(delivery, token), slot * _RECORD.size)
         return slot
+
+    async def mark_durably(self, delivery: int, token: int, doubt: Doubt) -> int:
+        """The same, on disk when this returns, with what else is known (talks.py). OSError: it can't be."""
+        slot = self._take()
+        try:
+            await self._talks.write(slot, (delivery, token), doubt)
+        except BaseException:
+            self.release(slot)
+            raise
+        return slot
+
+    def _take(self) -> int:
+        if self._free:
+            return self._free.pop()
+        self._slots += 1
+        return self._slots - 1
 
     def release(self, slot: int) -> None:
         """The claim's settlement is on disk: the slot may be used again."""
         self._free.append(slot)
 
     def close(self) -> None:
-        """Close the file; what is written stays for whoever frees this worker's claims."""
+        """Close the files; what is written stays for whoever frees this worker's claims."""
+        self._talks.close()
         os.close(self._file)

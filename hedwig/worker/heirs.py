@@ -6,27 +6,45 @@ from pathlib import Path
 
 from hedwig import log
 from hedwig.settings import Retry, Worker
-from hedwig.spool import SpoolTrouble, Waiting, Work, owner
+from hedwig.spool import Doubt, Freed, Kind, SpoolTrouble, Waiting, Work, owner
+from hedwig.worker import talks
 from hedwig.worker.dots import path_of, read_marks
 
 
 def free_claims(spool: Work, name: str, dots: Path, retry: Retry) -> list[Waiting]:
     """Free what the owner `name` holds, whose lock the caller has; returns what can be tried again at once.
 
-    A claim with a dot mark is in doubt: it is tried again after the schedule's first wait, with the same Message-ID.
+    A claim with a dot mark is in doubt: as its client's policy says, it is tried again after the schedule's first wait,
+    with the same Message-ID, or held.
     """
     marks = read_marks(dots)
+    known = talks.read_talks(talks.path_of(dots))
     now = time.time()
 
-    def doubtful(delivery: int, token: int) -> bool:
-        return (delivery, token) in marks
+    def doubtful(delivery: int, token: int) -> bool | Doubt:
+        return known.get((delivery, token)) or (delivery, token) in marks
 
     freed = spool.free(name, doubtful, now, retry.schedule[0]).result()
-    ready = [waiting for waiting in freed if waiting.due <= now]
+    for each in freed:
+        _tell(each, name)
+    doubted = [each for each in freed if each.doubted]
     if freed:
-        doubts = f", {len(freed) - len(ready)} of them in doubt" if len(ready) < len(freed) else ""
+        doubts = f", {len(doubted)} of them in doubt" if doubted else ""
         log.say(log.Level.NOTICE, f"{len(freed)} deliveries that {name} held when it ended are free again{doubts}")
-    return ready
+    return [each.waiting for each in freed if each.kind is not Kind.HELD and each.waiting.due <= now]
+
+
+def _tell(freed: Freed, name: str) -> None:
+    if freed.doubted:
+        what = "is held" if freed.kind is Kind.HELD else "waits for its next try"
+        log.event(
+            freed.kind,
+            f"in doubt: {name} ended between the final dot and its reply; the message {what}",
+            log.Level.WARNING,
+            queue_id=freed.queue_id,
+            rcpt=freed.doubted,
+            site=freed.waiting.destination,
+        )
 
 
 def free_predecessors(spool: Work, myself: str, dots: Path, retry: Retry) -> list[Waiting]:

@@ -15,7 +15,7 @@ from hedwig.reply import Stage
 from hedwig.smtp import ConnectFailed, Deadlines, Said, Target, connection
 from hedwig.smtp.connection import Connection, Dial
 from hedwig.spool import Kind, SpoolTrouble, State
-from hedwig.worker import courier
+from hedwig.worker import sessions
 from hedwig.worker.dots import DotMarks, path_of
 from hedwig.worker.heirs import free_predecessors
 
@@ -39,7 +39,7 @@ async def test_no_descriptors_left_costs_no_try_and_cools_no_site(rig: Rig, monk
     async def none_left(target: Target) -> socket.socket:
         raise OSError(errno.EMFILE, "Too many open files")
 
-    monkeypatch.setattr(courier, "dial", none_left)
+    monkeypatch.setattr(sessions, "dial", none_left)
     await rig.register(5)
     await rig.send()
     await rig.settled(lambda: rig.tools.bag.messages == 0)
@@ -53,7 +53,7 @@ async def test_no_descriptors_left_costs_no_try_and_cools_no_site(rig: Rig, monk
 async def test_one_address_under_many_names_gets_a_bounded_number_of_connections(
     rig: Rig, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(courier, "MOST_PER_ADDRESS", 3)
+    monkeypatch.setattr(sessions, "MOST_PER_ADDRESS", 3)
     receiver.wait_at_mail.clear()
     await rig.register(8)
     await rig.send()
@@ -76,7 +76,7 @@ async def test_tls_that_breaks_after_the_handshake_is_broken_tls(
             raise ConnectFailed(target, Said(Stage.EHLO, None, "certificate required"))
         return await real(dial, target, ehlo, limits, tls=False)
 
-    monkeypatch.setattr(courier, "connect", broken)
+    monkeypatch.setattr(sessions, "connect", broken)
     await rig.register(1)
     await rig.send()
     await rig.settled(lambda: rig.settler.counts[Kind.DELIVERED] == 1)

@@ -41,13 +41,15 @@ class Names:
 
 class Receiver:
     """An SMTP server for one test. `at_dot(number)` gives what to do with the number-th message in all: a reply, or
-    None to drop the connection. `close_after`: messages on a connection before the server closes it silently."""
+    None to drop the connection. `close_after`: messages on a connection before the server closes it silently.
+    `refused`: a RCPT that has this gets 550."""
 
     def __init__(self) -> None:
         self.messages: list[bytes] = []
         self.connections = 0
         self.at_dot: Callable[[int], bytes | None] = lambda number: b"250 2.0.0 ok\r\n"
         self.close_after = 1000
+        self.refused = b"nobody at all"
         self.wait_at_dot = asyncio.Event()
         self.wait_at_dot.set()
         self.wait_at_mail = asyncio.Event()
@@ -82,6 +84,8 @@ class Receiver:
                         break
                     carried += 1
                     writer.write(answer)
+                elif verb == b"RCPT" and self.refused in line:
+                    writer.write(b"550 5.1.1 no such user\r\n")
                 elif verb == b"QUIT":
                     writer.write(b"221 bye\r\n")
                     break
@@ -114,7 +118,7 @@ class Rig:
         self, count: int, destination: str = "example.com", body: bytes = b"S: x\r\n\r\nhi\r\n", **other: Any
     ) -> None:
         now = time.time()
-        envelope = Envelope("a@example.org", (f"b@{destination}",))
+        envelope = Envelope("a@example.org", other.get("to", (f"b@{destination}",)))
         messages = [
             NewMessage(
                 queueid.new(),
@@ -132,8 +136,9 @@ class Rig:
         ]
         await asyncio.wrap_future(self.spool.register(messages))
 
-    async def send(self, destination: str = "example.com") -> None:
-        now = time.time()
+    async def send(self, destination: str = "example.com", later: float = 0.0) -> None:
+        """Claim what is due, `later` seconds from now, and carry it."""
+        now = time.time() + later
         due = [waiting.delivery for waiting in self.spool.due(destination, now, 1000)]
         route = await self.router.route(destination)
         assert isinstance(route, Route)
