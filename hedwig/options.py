@@ -97,7 +97,7 @@ class Options:
             told.append(f"key {self.supersede}")
         return ", ".join(told)
 
-    def fields(self) -> dict[str, str]:
+    def fields(self) -> dict[str, Any]:
         """The same for the journal (log.event); "" where nothing was asked."""
         if self is PLAIN:
             return {}
@@ -200,7 +200,7 @@ class Submitter:
         more = ", ".join(part for part in (self.image, f"project {self.project}" if self.project else "") if part)
         return " ".join(part for part in (self.container, f"({more})" if more else "", self.peer) if part)
 
-    def fields(self) -> dict[str, str]:
+    def fields(self) -> dict[str, Any]:
         """For the journal (log.event); "" where nothing is known."""
         return {"peer": self.peer, "container": self.container, "image": self.image, "project": self.project}
 

@@ -7,6 +7,8 @@ reload makes a new object. Sizes are octets, durations seconds (in the files: `2
 from dataclasses import dataclass, field, fields
 from typing import Any, TypedDict, Unpack
 
+from hedwig.options import OnDoubt, Priority
+
 KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
@@ -209,4 +211,15 @@ class Client:
     fqdn: str
     key: tuple[str, ...] = setting(
         "Hashes of the keys that are valid for this host.", default=(), kind="hashes", secret=True
+    )
+    priority: Priority = setting(
+        "Which of its letters go first: `urgent`, `normal` or `bulk`. A letter may say otherwise (Hedwig-Priority).",
+        default=Priority.NORMAL,
+        kind="priority",
+    )
+    on_doubt: OnDoubt = setting(
+        "What to do with a letter that was sent to its end without a reply, so that it may have arrived or not: "
+        "`retry` sends it again, `retry-once` once at the most, `hold` keeps it for the operator to decide.",
+        default=OnDoubt.RETRY,
+        kind="on doubt",
     )

@@ -13,6 +13,7 @@ import idna
 
 from hedwig import moments
 from hedwig.config.problem import Unfit, shown
+from hedwig.options import OnDoubt, Priority
 from hedwig.settings import DAY, GIB, HOUR, KIB, MIB, MINUTE, Listen
 
 _SIZE = re.compile(r"([0-9]{1,12})\s*(?:([KMGT])(?:iB)?|B)?")
@@ -234,12 +235,26 @@ def _hash(text: str) -> str:
     return f"sha256:{found[1].lower()}"
 
 
+def _priority(text: str) -> Priority:
+    if text.upper() not in Priority.__members__:
+        raise Unfit(f"{shown(text)} is no priority", "write urgent, normal or bulk")
+    return Priority[text.upper()]
+
+
+def _on_doubt(text: str) -> OnDoubt:
+    try:
+        return OnDoubt(text)
+    except ValueError:
+        raise Unfit(f"{shown(text)} is none of the ways", "write retry, hold or retry-once") from None
+
+
 Parser = Callable[[str], object]
 
 SCALARS: dict[str, Parser] = {
     "text": _text, "secret": _secret, "host": host_name, "ehlo": _ehlo, "path": _path, "optional path": _path_or_none,
     "size": size, "duration": duration, "duration or never": _duration_or_never, "count": _count, "port": _port,
     "percent": _percent, "flag": _flag, "url": http_url, "queue": _queue_url,
+    "priority": _priority, "on doubt": _on_doubt,
 }  # fmt: skip
 LISTS: dict[str, Parser] = {
     "list": _text, "listen": _listen, "listen inet": _listen_inet,
@@ -257,6 +272,8 @@ def written(kind: str, value: object) -> str:
         return "[" + ", ".join(written(item, one) for one in value) + "]"
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, Priority):
+        return value.name.lower()
     if kind == "size" and isinstance(value, int):
         return _in_units(value, (("GiB", GIB), ("MiB", MIB), ("KiB", KIB)), " ")
     if kind.startswith("duration") and isinstance(value, int):

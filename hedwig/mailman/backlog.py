@@ -4,9 +4,10 @@ One thread, one connection of its own, so that new mail overtakes the backlog. W
 with one message, further and further apart, up to 30 s. Large messages hold up no small ones (I9): in a look at the
 spool the small ones go first and then one large one, and a large one that does not get through is put off.
 
-What becomes of a message is written in outcome.py. One that is older than `expire` is offered all the same, and given
-up when this process has offered it VAIN times to no end: the host may have been off for a week, or its key wrong, and
-nobody has asked since. Without a postoffice configured, or with a wrong key (401), nothing expires.
+What becomes of a message is written in outcome.py, and what a deadline of its own means. One that is older than
+`expire` is offered all the same, and given up when this process has offered it VAIN times to no end: the host may have
+been off for a week, or its key wrong, and nobody has asked since. Without a postoffice configured, or with a wrong key
+(401), nothing expires but what has a deadline of its own.
 """
 
 import threading
@@ -30,7 +31,8 @@ from hedwig.mailman.client import (
 from hedwig.mailman.current import CurrentClient
 from hedwig.mailman.journal import tell_waited
 from hedwig.mailman.link import Link
-from hedwig.mailman.outcome import LATER, Passenger, by_verdict, too_late, waits
+from hedwig.mailman.outcome import LATER, Obstacle, Passenger, by_verdict, is_stale, stale, too_late, waits
+from hedwig.message import message_id_of
 from hedwig.pulse import Pulse
 from hedwig.settings import Mailman
 from hedwig.spool import POSTOFFICE, Claim, Intake, Look, Settlement, SpoolTrouble, State, Work
@@ -124,7 +126,10 @@ class Backlog:
         now = time.time()
         client = self._client.get()
         claims = self._claim(self._choice(now), now)
-        for batch in _batches(Passenger(claim, self._parcel(claim)) for claim in claims):
+        late = [claim for claim in claims if is_stale(claim, now)]
+        if late:
+            self._settle([stale(Passenger(claim, self._parcel(claim)), now, self.settings) for claim in late])
+        for batch in _batches(Passenger(claim, self._parcel(claim)) for claim in claims if claim not in late):
             if self._stopping.is_set() or not self._offer(client, batch):
                 self._hand_back()
                 return False
@@ -168,7 +173,16 @@ class Backlog:
     def _parcel(self, claim: Claim) -> Parcel:
         body = claim.content if claim.content is not None else b"".join(self._spool.body(claim.message))
         rcpttos = tuple(recipient.address for recipient in claim.recipients)
-        return Parcel(claim.queue_id, Envelope(claim.mailfrom, rcpttos), body, claim.accepted_at, claim.smtputf8)
+        return Parcel(
+            claim.queue_id,
+            Envelope(claim.mailfrom, rcpttos),
+            body,
+            claim.accepted_at,
+            claim.smtputf8,
+            claim.options,
+            message_id_of(body),
+            claim.submitter,
+        )
 
     # --- an offer
 
@@ -210,7 +224,8 @@ class Backlog:
                 settlements.append(too_late(passenger, why, now, self.settings))
             else:
                 due = now + self._put_off(claim, trouble, took) if alone else claim.accepted_at
-                settlements.append(waits(claim, why, due, now))
+                obstacle = Obstacle(why, in_doubt=reached and not trouble.whole_batch)
+                settlements.append(waits(claim, obstacle, due, now))
         self._settle(settlements)
         self._failures += not self._link.is_up
         return alone and self._link.is_up

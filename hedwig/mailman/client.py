@@ -8,13 +8,15 @@ Not thread-safe, but for `give_up` and `end`: one client a thread, which keeps o
 """
 
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from hedwig.envelope import Envelope
 from hedwig.log import Matter
 from hedwig.mailman.connection import Answer, Broken, Connection, allowed
+from hedwig.options import PLAIN, Options
 from hedwig.pulse import STUCK
 from hedwig.reply import Reply, one_line
 from hedwig.settings import Mailman
@@ -72,13 +74,16 @@ class NoPostoffice(NoVerdict):
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """One message as it travels. `accepted_at`: Unix seconds."""
+    """One message as it travels. `accepted_at`: Unix seconds. `submitter`: see Submitter.packed."""
 
     queue_id: str
     envelope: Envelope
     body: bytes
     accepted_at: float
     smtputf8: bool
+    options: Options = PLAIN
+    message_id: str = ""
+    submitter: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +95,11 @@ class Verdict:
 
 
 class PostofficeClient:
-    """One keep-alive connection to the postoffice."""
+    """One keep-alive connection to the postoffice. `clock`: this host's Unix time, which is told with each message."""
 
-    def __init__(self, settings: Mailman) -> None:
+    def __init__(self, settings: Mailman, clock: Callable[[], float] = time.time) -> None:
         self._missing = settings.missing
+        self._clock = clock
         self._connection = Connection(settings, "v1/batch")
 
     def close(self) -> None:
@@ -112,7 +118,8 @@ class PostofficeClient:
         """Hand over a batch; one Verdict a parcel, in order, or NoVerdict."""
         if self._missing:
             raise NoPostoffice(self._missing)
-        content = b"".join(piece for parcel in parcels for piece in _frame(parcel))
+        now = self._clock()
+        content = b"".join(piece for parcel in parcels for piece in _frame(parcel, now))
         try:
             answer = self._connection.post(content, "application/vnd.hedwig.batch")
         except Broken as broken:
@@ -132,16 +139,23 @@ def patience(octets: int) -> float:
     return STUCK + 2 * allowed(octets)
 
 
-def _frame(parcel: Parcel) -> tuple[bytes, bytes]:
-    line = {
+def _frame(parcel: Parcel, now: float) -> tuple[bytes, bytes]:
+    line: dict[str, object] = {
         "id": parcel.queue_id,
         "mailfrom": parcel.envelope.mailfrom,
         "rcpttos": parcel.envelope.rcpttos,
         "size": len(parcel.body),
         "accepted_at": parcel.accepted_at,
+        "sent_at": now,
         "smtputf8": parcel.smtputf8,
+        "message_id": parcel.message_id,
     }
-    return json.dumps(line).encode() + b"\n", parcel.body
+    text = json.dumps(line)
+    # These two are JSON already.
+    for name, packed in (("options", parcel.options.packed()), ("submitter", parcel.submitter)):
+        if packed:
+            text = f'{text[:-1]}, "{name}": {packed}}}'
+    return text.encode() + b"\n", parcel.body
 
 
 def _verdicts(answer: Answer, parcels: Sequence[Parcel]) -> list[Verdict]:

@@ -9,6 +9,7 @@ While the postoffice is down new messages go straight to the spool: the backlog 
 """
 
 import asyncio
+import time
 from dataclasses import replace
 
 from hedwig import log, queueid
@@ -21,9 +22,10 @@ from hedwig.mailman.room import Room
 from hedwig.pulse import Pulse
 from hedwig.reply import Reply
 from hedwig.settings import Mailman
-from hedwig.spool import POSTOFFICE, Bytes, Intake, NewMessage, SpoolFull, SpoolTrouble
+from hedwig.spool import NORMAL, POSTOFFICE, Bytes, Intake, NewMessage, SpoolFull, SpoolTrouble
 
 VERDICT_TIME = 10.0  # seconds that a container waits before its message is spooled
+RECENT = 60.0  # seconds for which the status tells of a message that could not be kept
 
 
 class Forwarder:
@@ -39,26 +41,31 @@ class Forwarder:
         self.forwarded = 0
         self.spooled = 0
         self.refused = 0
+        self._unkept = ("", 0.0)  # why a message could not be kept here, and when; "" once one was
 
     @property
     def pulses(self) -> list[Pulse]:
         """Of its threads."""
         return [self._small.pulse, self._large.pulse]
 
+    @property
+    def trouble(self) -> str:
+        """Why a message could not be kept here within the last minute, if none has been since; or ""."""
+        why, when = self._unkept
+        return why if time.monotonic() - when < RECENT else ""
+
     def _new_client(self) -> PostofficeClient:
         return PostofficeClient(self.settings)
 
     async def submit(self, submission: Submission) -> Reply:
         """The verdict of the postoffice, or 250 once the message is in mailman's own spool; 452 where that is full."""
-        parcel = Parcel(
-            submission.queue_id, submission.envelope, submission.body, submission.accepted_at, submission.smtputf8
-        )
-        verdict = await self._verdict(parcel) if self._link.is_up else None
+        parcel = _parcel(submission)
+        verdict, left = await self._ask(parcel) if self._link.is_up else (None, False)
         if verdict is not None and verdict.conflict:
             parcel = renamed(parcel)
-            verdict = await self._verdict(parcel)
+            verdict, left = await self._ask(parcel)
         if verdict is None or verdict.conflict or is_postoffices_fault(verdict.reply):
-            return await self._keep(submission, parcel)
+            return await self._keep(submission, parcel, left)
         if verdict.reply.code // 100 == 2:
             self.forwarded += 1
             journal.tell("forwarded", submission, parcel, verdict.reply)
@@ -67,7 +74,8 @@ class Forwarder:
         journal.tell("refused", submission, parcel, verdict.reply, log.Level.NOTICE)
         return verdict.reply
 
-    async def _verdict(self, parcel: Parcel) -> Verdict | None:
+    async def _ask(self, parcel: Parcel) -> tuple[Verdict | None, bool]:
+        """The verdict, and whether the parcel may be over there without one."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Verdict | None] = loop.create_future()
 
@@ -77,25 +85,32 @@ class Forwarder:
         lane = self._large if is_large(parcel) else self._small
         ride = lane.add(parcel, settle)
         try:
-            return await asyncio.wait_for(answer, VERDICT_TIME)
+            verdict = await asyncio.wait_for(answer, VERDICT_TIME)
         except TimeoutError:
             # It may still be accepted over there: the same ID makes that harmless (I3).
             if lane.give_up(ride) and lane is self._small:  # where it is large the way may only be slow
                 self._link.no_verdict(NoVerdict(f"the postoffice gave no answer within {VERDICT_TIME:.0f} s"))
-            return None
+            verdict = None
+        return verdict, ride.left
 
-    async def _keep(self, submission: Submission, parcel: Parcel) -> Reply:
+    async def _keep(self, submission: Submission, parcel: Parcel, in_doubt: bool) -> Reply:
         try:
             if not await self._room.take(len(parcel.body), self.settings.spool_limit):
                 journal.tell("refused", submission, parcel, "the spool of this host is full", log.Level.WARNING)
+                self.refused += 1
+                self._unkept = ("mail can't be kept here: the spool has reached spool_limit", time.monotonic())
                 return Reply(452, "4.3.1", "this host's mail spool is full (spool_limit): try again later")
-            await asyncio.wrap_future(self._spool.register([as_message(parcel, self.settings)]))
+            message = as_message(parcel, self.settings, in_doubt=in_doubt)
+            await asyncio.wrap_future(self._spool.register([message]))
         except SpoolTrouble as trouble:
             journal.tell("refused", submission, parcel, f"the spool can't take it: {trouble}", log.Level.ERROR)
+            self.refused += 1
+            self._unkept = (f"mail can't be kept here: {trouble}", time.monotonic())
             if isinstance(trouble, SpoolFull):
                 return Reply(452, "4.3.1", "this host's disk is full: try again later")
             return Reply(451, "4.3.0", "this host can't store mail now: try again later")
         self.spooled += 1
+        self._unkept = ("", 0.0)
         journal.tell("spooled", submission, parcel, self._link.why or "no verdict yet")
         return Reply(250, "2.0.0", f"queued as {parcel.queue_id}")
 
@@ -121,8 +136,28 @@ def renamed(parcel: Parcel) -> Parcel:
     return replace(parcel, queue_id=fresh, body=body)
 
 
-def as_message(parcel: Parcel, settings: Mailman) -> NewMessage:
-    """What mailman's own spool keeps: the whole message as one delivery to the postoffice."""
+def _parcel(submission: Submission) -> Parcel:
+    return Parcel(
+        submission.queue_id,
+        submission.envelope,
+        submission.body,
+        submission.accepted_at,
+        submission.smtputf8,
+        submission.options,
+        submission.message_id,
+        submission.submitter.packed(),
+    )
+
+
+def as_message(parcel: Parcel, settings: Mailman, *, in_doubt: bool = False) -> NewMessage:
+    """What mailman's own spool keeps: the whole message as one delivery to the postoffice.
+
+    It expires by its own deadline. `in_doubt`: the postoffice may have it already, so its deadline ends nothing here:
+    the postoffice is asked (outcome.is_stale).
+    """
+    expires_at, deadline = parcel.accepted_at + settings.expire, parcel.options.deadline
+    if deadline:
+        expires_at = max(expires_at, deadline + 1) if in_doubt else min(expires_at, deadline)
     return NewMessage(
         queue_id=parcel.queue_id,
         client=settings.fqdn,
@@ -130,7 +165,11 @@ def as_message(parcel: Parcel, settings: Mailman) -> NewMessage:
         body=Bytes(parcel.body),
         digest=digest(parcel.envelope, [parcel.body]),
         accepted_at=parcel.accepted_at,
-        expires_at=parcel.accepted_at + settings.expire,
+        expires_at=expires_at,
         parts={POSTOFFICE: parcel.envelope.rcpttos},
+        priority=NORMAL if parcel.options.priority is None else int(parcel.options.priority),
         smtputf8=parcel.smtputf8,
+        options=parcel.options,
+        message_id=parcel.message_id,
+        submitter=parcel.submitter,
     )

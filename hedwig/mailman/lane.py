@@ -23,11 +23,13 @@ Settle = Callable[["Verdict | None"], None]
 
 @dataclass(slots=True, eq=False)
 class Ride:
-    """A parcel and whom to tell of its verdict; None tells that there is none."""
+    """A parcel and whom to tell of its verdict; None tells that there is none. `left`: it may have reached the
+    postoffice."""
 
     parcel: Parcel
     settle: Settle
     given_up: bool = False
+    left: bool = False
 
 
 class Lane:
@@ -94,6 +96,8 @@ class Lane:
                     break
                 batch.append(self._waiting.popleft())
             self._in_flight = tuple(batch)
+            for ride in batch:
+                ride.left = True
             return batch
 
     def _send(self, batch: Sequence[Ride]) -> None:
@@ -108,6 +112,8 @@ class Lane:
                 return
             if not self._stopping:
                 self._link.no_verdict(trouble)
+            for ride in batch:
+                ride.left = trouble.reached
         except Exception as error:  # noqa: BLE001  a fault of ours must not end the thread: the messages are spooled
             log.event(log.Matter.FAULT, f"a batch could not be sent: {error!r}", log.Level.ERROR, reason=repr(error))
         with self._wake:

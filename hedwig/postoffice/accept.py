@@ -17,10 +17,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from hedwig import log
+from hedwig.options import submitter_of
 from hedwig.postoffice.refusal import Refusal
+from hedwig.postoffice.registration import new_message
 from hedwig.postoffice.submission import Submission
 from hedwig.reply import Reply
-from hedwig.settings import Postoffice
+from hedwig.settings import Client, Postoffice
 from hedwig.spool import Intake, NewMessage, Outcome, Registered, SpoolTrouble, Superseded, Waiting
 from hedwig.spool.trouble import matter_of
 
@@ -88,19 +90,20 @@ class Acceptance:
         self._gate = gate
         self._clock = clock
 
-    def register(self, client: str, submissions: Sequence[Submission]) -> list[Verdict]:
+    def register(self, client: Client, submissions: Sequence[Submission]) -> list[Verdict]:
         """Make `submissions` of `client` durable; a verdict each, in order."""
         if not submissions:
             return []
         now = self._clock()
-        messages = [self._message(client, submission, now) for submission in submissions]
+        expire = self._settings().expire
+        messages = [new_message(client, submission, now, expire) for submission in submissions]
         patience = COMMIT_WITHIN + sum(message.body.size for message in messages) / (1 << 20)
         with self._gate.waiting():
             try:
                 answers = self._intake.register(messages).result(patience)
             except (SpoolTrouble, FutureTimeout) as error:
                 trouble = str(error) or "no commit in time"
-                self._troubled(error, trouble, f"{len(messages)} from {client} not accepted")
+                self._troubled(error, trouble, f"{len(messages)} from {client.fqdn} not accepted")
                 reply = Reply(451, "4.3.1", f"the postoffice's spool can't take it now: {trouble}")
                 return [Verdict(message.queue_id, reply) for message in messages]
         self._recovered()
@@ -130,23 +133,6 @@ class Acceptance:
         text, when = self._trouble
         return text if self._clock() - when < 60 else ""
 
-    def _message(self, client: str, submission: Submission, now: float) -> NewMessage:
-        expire = self._settings().expire
-        accepted_at = submission.accepted_at
-        if accepted_at is None or not now - expire <= accepted_at <= now:
-            accepted_at = now  # the other host's clock is wrong, or it says nothing
-        return NewMessage(
-            queue_id=submission.queue_id,
-            client=client,
-            envelope=submission.envelope,
-            body=submission.body,
-            digest=submission.digest,
-            accepted_at=accepted_at,
-            expires_at=accepted_at + expire,
-            parts=submission.envelope.by_destination(),
-            smtputf8=submission.smtputf8,
-        )
-
     def _verdict(self, message: NewMessage, answer: Registered) -> Verdict:
         queue_id = message.queue_id
         if answer.outcome is Outcome.CONFLICT:
@@ -174,12 +160,16 @@ def _journal(message: NewMessage) -> None:
     rcpttos = message.envelope.rcpttos
     more = f" and {len(rcpttos) - _NAMED} more" if len(rcpttos) > _NAMED else ""
     whom = ", ".join(rcpttos[:_NAMED]) + more
+    submitter = submitter_of(message.submitter)
+    told = (f"{message.body.size} octets", f"by {submitter}" if message.submitter else "", str(message.options))
     log.event(
         "accepted",
-        f"accepted from {message.client}: <{message.envelope.mailfrom}> to {whom}, {message.body.size} octets",
+        f"accepted from {message.client}: <{message.envelope.mailfrom}> to {whom}, {', '.join(filter(None, told))}",
         queue_id=message.queue_id,
         client=message.client,
         sender=message.envelope.mailfrom,
         rcpt=rcpttos,
         size=message.body.size,
+        **submitter.fields(),
+        **message.options.fields(),
     )

@@ -21,7 +21,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
@@ -30,6 +30,7 @@ import bottle
 from hedwig import log, queueid
 from hedwig.envelope import digest
 from hedwig.message import MessageRefused, Trace, complete
+from hedwig.options import BadOption, Submitter
 from hedwig.postoffice.accept import Acceptance, Verdict
 from hedwig.postoffice.batch import frames
 from hedwig.postoffice.clients import Clients
@@ -39,8 +40,9 @@ from hedwig.postoffice.refusal import Refusal, Unacceptable, as_http, malformed
 from hedwig.postoffice.strangers import Strangers
 from hedwig.postoffice.submission import Submission, envelope_of, in_file, needs_smtputf8
 from hedwig.reply import Reply
-from hedwig.settings import MIB, Postoffice
+from hedwig.settings import MIB, Client, Postoffice
 from hedwig.spool import Body, Bytes
+from hedwig.wishes import TooLate, of_form
 
 LARGE = 1 * MIB
 LARGE_AT_A_TIME = 2
@@ -130,11 +132,13 @@ class _Interface:
                 raise malformed("the form has no field email: a JSON object with mailfrom, rcpttos and data")
             letter = read_letter(form.email, self._room.settings().max_size)
             with letter.text:
-                submission = self._submission(letter, client, queue_id)
+                submission = self._submission(letter, client, form, queue_id)
         except Unacceptable as error:
             raise as_http(error.reply) from error
         except MessageRefused as error:
             raise as_http(error.reply) from error
+        except BadOption as error:
+            raise Refusal(400, "5.4.7" if isinstance(error, TooLate) else "5.5.4", str(error)) from error
         finally:
             form.close()
         (verdict,) = self._room.acceptance.register(client, [submission])
@@ -142,14 +146,14 @@ class _Interface:
             raise as_http(verdict.reply, verdict.conflict)
         return _answer(200, {"id": queue_id})
 
-    def _submission(self, letter: Letter, client: str, queue_id: str) -> Submission:
+    def _submission(self, letter: Letter, client: Client, form: Form, queue_id: str) -> Submission:
         """The message made whole. The digest is over what was submitted, so that a repeat is known again (I3)."""
         envelope = envelope_of(letter.mailfrom, letter.rcpttos, self._room.settings().max_recipients)
         submitted = digest(envelope, iter(lambda: letter.text.read(PIECE), b""))
         letter.text.seek(0)
         peer = str(bottle.request.environ.get("REMOTE_ADDR", ""))
         now = self._room.clock()
-        trace = Trace(queue_id, self._room.hostname, client, peer, "HTTP", envelope, now)
+        trace = Trace(queue_id, self._room.hostname, client.fqdn, peer, "HTTP", envelope, now)
         if letter.size <= LARGE:
             whole = complete(letter.text.read(), trace)
             body: Body = Bytes(whole.body)
@@ -157,7 +161,17 @@ class _Interface:
             with self._whole:
                 whole = complete(letter.text.read(), trace)
                 body = in_file(whole.body)
-        return Submission(queue_id, envelope, body, submitted, needs_smtputf8(envelope))
+                whole = replace(whole, body=b"")  # or its memory would be held when the next one has its turn
+        return Submission(
+            queue_id,
+            envelope,
+            body,
+            submitted,
+            needs_smtputf8(envelope),
+            options=of_form(form.short, now, whole.options),
+            message_id=whole.message_id,
+            submitter=Submitter(peer).packed(),
+        )
 
     def batch(self) -> Any:
         """`POST /v1/batch`."""
@@ -183,7 +197,7 @@ class _Interface:
         told = {"status": "trouble" if trouble else "ok", "spool": trouble or "ok", "queue": self._room.queue()}
         return _answer(503 if trouble else 200, told)
 
-    def _client(self, fqdn: str, key: str) -> str:
+    def _client(self, fqdn: str, key: str) -> Client:
         client = self._room.clients.known(fqdn, key)
         if client is None and self._room.clients.unread:
             raise Refusal(503, "4.3.5", f"no key can be checked just now: {self._room.clients.unread}", retry_after=30)

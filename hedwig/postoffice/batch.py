@@ -3,24 +3,28 @@ r"""The body of `POST /v1/batch`: frames, each a line of JSON and then a message
     {"id": "01J...", "mailfrom": "a@example.com", "rcpttos": ["b@example.net"], "size": 3}\n
     ...exactly `size` octets...
 
-further keys: "accepted_at" (Unix seconds, when mailman said 250) and "smtputf8"; keys that are not known are ignored,
+further keys: "accepted_at" (Unix seconds, when mailman said 250), "sent_at" (the same clock when the request was made),
+"smtputf8", "options" and "submitter" (objects, see options.py) and "message_id"; keys that are not known are ignored,
 so that a newer mailman can talk to an older postoffice. At most MAX_MESSAGES; where it is more than one message at most
 MAX_TOGETHER octets of them, MAX_LINE of their lines and MAX_RECIPIENTS; a larger message travels alone. Lines of over
 MANY octets are read when it is the request's turn to fill so much memory (`turn`).
 
 A frame that is malformed makes the whole body so (Refusal, nothing is registered): nobody can say where the next frame
-would begin. A frame that is well-formed but can't be accepted (an address, a size, line ends) has a verdict of its own.
+would begin. A frame that is well-formed but can't be accepted (an address, a size, line ends, an option) has a verdict
+of its own. A submitter or a message_id that can't be read is left out: they only tell, and no letter is lost for them.
 Bodies over IN_MEMORY octets stay in the file that waitress put the request into, and are read from there in pieces.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from io import UnsupportedOperation
-from typing import IO
+from typing import IO, Any
 
 from hedwig import queueid
 from hedwig.envelope import digest
+from hedwig.message import MAX_MESSAGE_ID, message_id_of
+from hedwig.options import PLAIN, BadOption, Options, read, read_submitter
 from hedwig.postoffice.refusal import Refusal, Unacceptable, malformed
 from hedwig.postoffice.submission import InFile, Submission, envelope_of, fault_of, needs_smtputf8
 from hedwig.reply import Reply
@@ -33,6 +37,7 @@ MAX_RECIPIENTS = 100_000
 MAX_MESSAGES = 100
 MAX_TOGETHER = 2 * MIB  # the promise is 1 MiB; how exactly that is counted shall not matter
 IN_MEMORY = 1 * MIB
+MAX_MOMENT = 1e11  # Unix seconds: the year 5138
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +58,7 @@ class _Head:
     mailfrom: str
     rcpttos: list[str]
     size: int
-    accepted_at: float | None
-    smtputf8: bool
+    more: Mapping[str, Any]
 
 
 def frames(stream: IO[bytes], settings: Postoffice, turn: Callable[[], None]) -> list[Frame]:
@@ -106,7 +110,7 @@ def _head(line: bytes) -> _Head:
     if not isinstance(fields, dict):
         raise _BadFrame("its first line is not a JSON object")
     queue_id, mailfrom, rcpttos = fields.get("id"), fields.get("mailfrom"), fields.get("rcpttos")
-    size, accepted_at, smtputf8 = fields.get("size"), fields.get("accepted_at"), fields.get("smtputf8", False)
+    size, accepted_at = fields.get("size"), fields.get("accepted_at")
     if not isinstance(queue_id, str) or not queueid.is_valid(queue_id):
         raise _BadFrame("id must be a queue ID: 26 characters of Crockford's base 32")
     if not isinstance(mailfrom, str):
@@ -117,10 +121,10 @@ def _head(line: bytes) -> _Head:
         raise _BadFrame("size must be the number of octets that follow")
     if not (accepted_at is None or _is_number(accepted_at)):
         raise _BadFrame("accepted_at must be Unix seconds")
-    return _Head(queue_id, mailfrom, rcpttos, size, accepted_at, smtputf8 is True)
+    return _Head(queue_id, mailfrom, rcpttos, size, fields)
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
@@ -149,5 +153,46 @@ def _submission(head: _Head, body: Body, settings: Postoffice) -> Submission:
     fault = fault_of(body.pieces())
     if fault:
         raise Unacceptable(554, "5.6.0", fault)
-    smtputf8 = head.smtputf8 or needs_smtputf8(envelope)
-    return Submission(head.queue_id, envelope, body, digest(envelope, body.pieces()), smtputf8, head.accepted_at)
+    more = head.more
+    return Submission(
+        head.queue_id,
+        envelope,
+        body,
+        digest(envelope, body.pieces()),
+        more.get("smtputf8") is True or needs_smtputf8(envelope),
+        _moment(more, "accepted_at"),
+        _moment(more, "sent_at"),
+        _options(more),
+        _message_id(more, body),
+        _submitter(more),
+    )
+
+
+def _moment(more: Mapping[str, Any], name: str) -> float | None:
+    """Unix seconds; None for what no clock can say, such as NaN."""
+    value: Any = more.get(name)
+    return float(value) if _is_number(value) and abs(value) < MAX_MOMENT else None
+
+
+def _options(more: Mapping[str, Any]) -> Options:
+    asked = more.get("options")
+    if asked is None:
+        return PLAIN
+    try:
+        return read(asked)
+    except BadOption as error:
+        raise Unacceptable(554, "5.5.4", str(error)) from error
+
+
+def _message_id(more: Mapping[str, Any], body: Body) -> str:
+    told = more.get("message_id")
+    if isinstance(told, str) and len(told) <= MAX_MESSAGE_ID and told.isprintable():
+        return told
+    return message_id_of(next(iter(body.pieces()), b""))
+
+
+def _submitter(more: Mapping[str, Any]) -> str:
+    try:
+        return read_submitter(more.get("submitter", {})).packed()
+    except BadOption:
+        return ""

@@ -49,23 +49,18 @@ class Clients:
         is not there yet is no fault: no host has a key."""
         return "" if self._was_read else self._trouble
 
-    def known(self, fqdn: str, key: str) -> str | None:
-        """The client's name in lower case where `key` is one of its keys, else None."""
+    def known(self, fqdn: str, key: str) -> Client | None:
+        """The client where `key` is one of its keys, else None."""
         self._refresh(FRESH)
         name = fqdn.lower()
         digest = "sha256:" + hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
-        if self._matches(name, digest):
-            return name
-        self._refresh(0)  # it may have been added just now
-        return name if self._matches(name, digest) else None
-
-    def _matches(self, name: str, digest: str) -> bool:
         client = self._by_name.get(name)
-        keys = client.key if client else ()
-        matched = False
-        for key in (*keys, *(_NO_KEY,) * (_COMPARED - len(keys))):
-            matched |= hmac.compare_digest(key.lower().encode(), digest.encode())
-        return matched
+        if not _matches(client, digest):
+            self._refresh(0)  # it may have been added just now
+            client = self._by_name.get(name)
+            if not _matches(client, digest):
+                return None
+        return client
 
     def _refresh(self, fresh: float) -> None:
         if fresh and self._clock() - self._read_at < fresh:
@@ -117,3 +112,12 @@ class Clients:
             log.event(log.Matter.CONFIG_BROKEN, f"{error} ({kept})", log.Level.ERROR, file=path)
         except OSError as error:
             log.event(log.Matter.CONFIG_BROKEN, f"{path}: {error.strerror}", log.Level.ERROR, file=path)
+
+
+def _matches(client: Client | None, digest: str) -> bool:
+    """Whether the key with this hash is one of the client's; None, an unknown name, takes as long."""
+    keys = client.key if client else ()
+    matched = False
+    for key in (*keys, *(_NO_KEY,) * (_COMPARED - len(keys))):
+        matched |= hmac.compare_digest(key.lower().encode(), digest.encode())
+    return matched

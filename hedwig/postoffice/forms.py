@@ -1,4 +1,4 @@
-"""The original form of `POST /`: fields fqdn, key, email and perhaps id; urlencoded or multipart, in any order.
+"""The form of `POST /`: fields fqdn, key, email, perhaps id and a message's wishes; urlencoded or multipart, any order.
 
 Read as a stream, in pieces, so that a form of any size takes little memory: the short fields are kept, `email` goes to
 a temporary file (in memory up to 1 MiB), everything else is passed over. Percent signs that introduce no octet stay as
@@ -18,12 +18,13 @@ from urllib.parse import unquote_to_bytes
 
 from hedwig.postoffice.refusal import Refusal, malformed
 from hedwig.settings import MIB
+from hedwig.wishes import FORM
 
 PIECE = 64 * 1024
 IN_MEMORY = 1 * MIB
 MAX_SHORT = 4096
 MAX_PART_HEADER = 16 * 1024
-SHORT = ("fqdn", "key", "id")
+SHORT = ("fqdn", "key", "id", *FORM)
 LONG = "email"
 
 

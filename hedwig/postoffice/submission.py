@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from hedwig.address import Address, AddressError
 from hedwig.envelope import Envelope
+from hedwig.options import PLAIN, Options
 from hedwig.postoffice.refusal import Unacceptable
 from hedwig.spool import Body
 
@@ -20,7 +21,8 @@ PIECE = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """One message as a client handed it in. `digest`: see hedwig.envelope.digest. `accepted_at`: None means now."""
+    """One message as a client handed it in. `digest`: see hedwig.envelope.digest. `accepted_at`: None means now;
+    `sent_at`: when it left the client's host, by that host's clock, or None. `submitter`: see Submitter.packed."""
 
     queue_id: str
     envelope: Envelope
@@ -28,6 +30,10 @@ class Submission:
     digest: bytes
     smtputf8: bool = False
     accepted_at: float | None = None
+    sent_at: float | None = None
+    options: Options = PLAIN
+    message_id: str = ""
+    submitter: str = ""
 
 
 class InFile:

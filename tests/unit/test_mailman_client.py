@@ -4,12 +4,14 @@ import json
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from http_far import PARCEL, Far, answer, far_side, request, verdicts  # noqa: F401
 
 from hedwig.mailman import connection as connections
 from hedwig.mailman.client import NoVerdict, PostofficeClient
+from hedwig.options import Notify, Options, Priority, Submitter, read, read_submitter
 from hedwig.settings import Mailman
 
 
@@ -28,15 +30,38 @@ def test_a_batch_is_framed_and_its_verdicts_come_back(far: Callable[..., tuple[F
     head, body = seen[0]
     line, _, rest = body.partition(b"\n")
     assert head.startswith(b"POST /v1/batch HTTP/1.1")
-    assert json.loads(line) == {
+    told = json.loads(line)
+    assert abs(time.time() - told.pop("sent_at")) < 60
+    assert told == {
         "id": PARCEL.queue_id,
         "mailfrom": "a@example.org",
         "rcpttos": ["b@example.com"],
         "size": len(PARCEL.body),
         "accepted_at": 1.5,
         "smtputf8": False,
+        "message_id": "",
     }
     assert rest == PARCEL.body
+
+
+def test_what_a_message_asks_for_and_who_handed_it_in_go_along(
+    far: Callable[..., tuple[Far, PostofficeClient]],
+) -> None:
+    """As the postoffice reads them: see its test_postoffice_batch.py."""
+    seen: list[tuple[bytes, bytes]] = []
+
+    def script(connection: socket.socket, number: int) -> None:
+        seen.append(request(connection))
+        answer(connection, verdicts(250))
+
+    _, client = far(script)
+    options = Options(1e9, 'a "key"', Priority.URGENT, notify=(Notify("b@example.com", ("NEVER",), "rfc822;爱"),))
+    submitter = Submitter("172.17.0.2", "web")
+    client.send([replace(PARCEL, options=options, message_id="<1@b>", submitter=submitter.packed())])
+    told = json.loads(seen[0][1].partition(b"\n")[0])
+    assert read(told["options"]) == options
+    assert read_submitter(told["submitter"]) == submitter
+    assert told["message_id"] == "<1@b>"
 
 
 def test_a_kept_connection_that_went_stale_is_no_outage(far: Callable[..., tuple[Far, PostofficeClient]]) -> None:

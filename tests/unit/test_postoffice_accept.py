@@ -9,13 +9,15 @@ import pytest
 
 from hedwig import log, queueid
 from hedwig.envelope import Envelope, digest
+from hedwig.options import Options, Priority, Submitter
 from hedwig.postoffice.accept import SLOW, Acceptance, Gate
 from hedwig.postoffice.refusal import Refusal
 from hedwig.postoffice.submission import Submission
-from hedwig.settings import Postoffice
+from hedwig.settings import Client, Postoffice
 from hedwig.spool import Bytes, NewMessage, Outcome, Registered, SpoolTrouble, Superseded, Waiting
 
-NOW = 1_000_000.0
+NOW = 1_000_000_000.0
+HOST = Client("host.example")
 
 
 class Intake:
@@ -67,7 +69,7 @@ def test_no_answer_and_no_hint_before_the_commit(desk: Desk, said: list[tuple[st
     """The whole batch is one call; the answer comes after the future, then hints, journal and verdicts (I1)."""
     sent = [submission(), submission(("c@z.example", "C@Z.example", "d@x.example"))]
     verdicts: list[object] = []
-    thread = threading.Thread(target=lambda: verdicts.extend(desk.acceptance.register("host.example", sent)))
+    thread = threading.Thread(target=lambda: verdicts.extend(desk.acceptance.register(HOST, sent)))
     thread.start()
     assert desk.intake.called.wait(5)
     assert not verdicts
@@ -88,7 +90,7 @@ def test_no_answer_and_no_hint_before_the_commit(desk: Desk, said: list[tuple[st
 def test_repeat_and_conflict(desk: Desk, said: list[tuple[str, dict[str, str]]]) -> None:
     """A repeat is answered like the first time, without a second journal entry or hint; a conflict is told (I3)."""
     desk.intake.future.set_result([Registered(Outcome.REPEATED), Registered(Outcome.CONFLICT)])
-    repeated, conflict = desk.acceptance.register("host.example", [submission(), submission()])
+    repeated, conflict = desk.acceptance.register(HOST, [submission(), submission()])
     assert (repeated.reply.code, repeated.conflict) == (250, False)
     assert (conflict.reply.code, conflict.reply.enhanced, conflict.conflict) == (450, "4.5.1", True)
     assert not said
@@ -100,7 +102,7 @@ def test_what_is_superseded_is_in_the_journal(desk: Desk, said: list[tuple[str, 
     sent = submission()
     gone = (Superseded("01OLD", "b@x.example", sent.queue_id), Superseded(sent.queue_id, "c@x.example", "01NEW"))
     desk.intake.future.set_result([Registered(Outcome.ACCEPTED, (), gone)])
-    (verdict,) = desk.acceptance.register("host.example", [sent])
+    (verdict,) = desk.acceptance.register(HOST, [sent])
     assert verdict.reply.code == 250
     _, first, second = said
     assert first[0] == f"01OLD: superseded: to=<b@x.example> by={sent.queue_id}"
@@ -111,7 +113,7 @@ def test_what_is_superseded_is_in_the_journal(desk: Desk, said: list[tuple[str, 
 
 def test_a_spool_in_trouble_is_4yz_for_all(desk: Desk) -> None:
     desk.intake.future.set_exception(SpoolTrouble("disk full"))
-    verdicts = desk.acceptance.register("host.example", [submission(), submission()])
+    verdicts = desk.acceptance.register(HOST, [submission(), submission()])
     assert {(verdict.reply.code, verdict.reply.enhanced) for verdict in verdicts} == {(451, "4.3.1")}
     assert "disk full" in verdicts[0].reply.text
     assert desk.acceptance.trouble() == "disk full"
@@ -120,18 +122,27 @@ def test_a_spool_in_trouble_is_4yz_for_all(desk: Desk) -> None:
 
 
 def test_nothing_to_register_is_no_call(desk: Desk) -> None:
-    assert desk.acceptance.register("host.example", []) == []
+    assert desk.acceptance.register(HOST, []) == []
     assert not desk.intake.calls
 
 
-@pytest.mark.parametrize(
-    ("told", "kept"), [(None, NOW), (NOW - 999, NOW - 999), (NOW + 1, NOW), (NOW - 1001, NOW), (float("nan"), NOW)]
-)
-def test_the_other_hosts_time_is_believed_when_it_is_sane(desk: Desk, told: float | None, kept: float) -> None:
-    desk.intake.future.set_result([Registered(Outcome.ACCEPTED)])
-    desk.acceptance.register("host.example", [replace(submission(), accepted_at=told)])
-    ((message,),) = desk.intake.calls
-    assert (message.accepted_at, message.expires_at) == (kept, kept + 1000)
+def test_the_journal_names_who_handed_it_in_and_what_it_asks(
+    desk: Desk, said: list[tuple[str, dict[str, str]]]
+) -> None:
+    desk.intake.future.set_result([Registered(Outcome.ACCEPTED), Registered(Outcome.ACCEPTED)])
+    asked = Options(deadline=NOW + 600, supersede="otp-42", priority=Priority.URGENT)
+    by = Submitter("172.17.0.4", "web", "nginx", "shop").packed()
+    desk.acceptance.register(HOST, [replace(submission(), options=asked, submitter=by), submission()])
+    (first, fields), (second, others) = said
+    assert first.endswith(
+        "3 octets, by web (nginx, project shop) 172.17.0.4, until 2001-09-09 01:56:40 UTC, urgent, key otp-42"
+    )
+    assert second.endswith(" to b@x.example, 3 octets")
+    names = ("DEADLINE", "PRIORITY", "SUPERSEDE", "PEER", "CONTAINER", "IMAGE", "PROJECT")
+    assert [fields[f"HEDWIG_{name}"] for name in names] == [
+        "2001-09-09 01:56:40 UTC", "urgent", "otp-42", "172.17.0.4", "web", "nginx", "shop",
+    ]  # fmt: skip
+    assert not {f"HEDWIG_{name}" for name in names} & others.keys()
 
 
 def test_the_gate_closes_only_when_all_places_wait_for_long() -> None:

@@ -13,6 +13,7 @@ from postoffice_host import LETTER, frame
 
 from hedwig import queueid
 from hedwig.envelope import digest
+from hedwig.options import PLAIN, Options, Priority, Submitter
 from hedwig.postoffice.batch import Frame, frames
 from hedwig.postoffice.refusal import Refusal
 from hedwig.postoffice.submission import InFile, Submission, fault_of
@@ -50,6 +51,75 @@ def test_a_message_comes_out_as_it_went_in() -> None:
     assert found.envelope.rcpttos == ("b@163.example",)
     assert b"".join(found.body.pieces()) == LETTER
     assert found.digest == digest(found.envelope, [LETTER])
+
+
+def test_what_it_asks_for_and_who_handed_it_in_come_along() -> None:
+    options = Options(deadline=5.5, supersede="otp", priority=Priority.BULK, ret="HDRS", envid="a b")
+    submitter = Submitter("172.17.0.2", "web", "nginx", "shop")
+    found = only(
+        frame(
+            options=json.loads(options.packed()) | {"colour": "blue"},
+            message_id="<1@b>",
+            submitter=json.loads(submitter.packed()) | {"pod": 1},
+            sent_at=7,
+        )
+    )
+    assert (found.options, found.message_id, found.submitter) == (options, "<1@b>", submitter.packed())
+    assert (found.sent_at, found.accepted_at) == (7.0, None)
+
+
+def test_an_older_mailman_tells_nothing_of_it() -> None:
+    """The Message-ID is then looked for in the message, whether it is in memory or not."""
+    letter = b"Subject: x\r\nMessage-ID:\r\n <1@b>\r\n\r\n"
+    for lines in (1, 400_000):
+        found = only(frame(letter + b"x\r\n" * lines))
+        assert found.options is PLAIN
+        assert (found.message_id, found.submitter, found.sent_at) == ("<1@b>", "", None)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ([], "options must be a JSON object"),
+        ("urgent", "options must be a JSON object"),
+        ({"deadline": "soon"}, "deadline must be Unix seconds"),
+        ({"deadline": 1e400}, "deadline must be Unix seconds"),
+        ({"priority": "high"}, "priority must be urgent, normal or bulk"),
+        ({"notify": [["b@163.example", ["OFTEN"], ""]]}, "each of notify must be"),
+    ],
+)
+def test_a_bad_option_is_that_messages_own_refusal(options: object, words: str) -> None:
+    """Nothing is ignored; and the other messages of the batch are none the worse."""
+    bad, good = parse(frame(options=options) + frame())
+    assert isinstance(bad.content, Reply)
+    assert (bad.content.code, bad.content.status) == (554, "5.5.4")
+    assert words in bad.content.text
+    assert isinstance(good.content, Submission)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"submitter": "172.17.0.2"},
+        {"submitter": {"peer": 5}},
+        {"submitter": {"container": "a\nb"}},
+        {"submitter": None},
+        {"message_id": 5},
+        {"message_id": "a\nb"},
+        {"message_id": "<" + "x" * 500 + ">"},
+        {"sent_at": "now"},
+        {"sent_at": float("nan")},
+        {"sent_at": 10**400},
+        {"sent_at": True},
+        {"accepted_at": float("inf")},
+        {"accepted_at": 10**400},
+    ],
+)
+def test_what_only_tells_costs_no_letter(told: dict[str, object]) -> None:
+    """It is left out where it can't be read."""
+    found = only(frame(**told))
+    assert (found.submitter, found.sent_at, found.accepted_at) == ("", None, None)
+    assert found.message_id == ""
 
 
 def test_several_messages_in_order() -> None:

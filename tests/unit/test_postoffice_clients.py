@@ -10,7 +10,9 @@ from postoffice_host import hashed
 
 from hedwig import log
 from hedwig.config import load_client
+from hedwig.options import OnDoubt, Priority
 from hedwig.postoffice.clients import FRESH, Clients
+from hedwig.settings import Client
 
 
 class Clock:
@@ -48,9 +50,14 @@ def write(directory: Path, fqdn: str, *keys: str) -> Path:
     return file
 
 
+def name_of(client: Client | None) -> str:
+    assert client is not None
+    return client.fqdn
+
+
 def test_the_right_key_and_any_case_of_the_name(clients: Clients) -> None:
-    assert clients.known("less.example", "one") == "less.example"
-    assert clients.known("LESS.Example", "one") == "less.example"
+    assert name_of(clients.known("less.example", "one")) == "less.example"
+    assert name_of(clients.known("LESS.Example", "one")) == "less.example"
 
 
 @pytest.mark.parametrize(
@@ -74,7 +81,20 @@ def test_anything_else_is_unknown(clients: Clients, fqdn: str, key: str) -> None
 def test_a_key_that_was_added_works_at_once(clients: Clients, tmp_path: Path) -> None:
     assert clients.known("new.example", "n") is None
     write(tmp_path, "new.example", "n")
-    assert clients.known("new.example", "n") == "new.example"
+    assert name_of(clients.known("new.example", "n")) == "new.example"
+
+
+def test_a_clients_policy_comes_with_it(clients: Clients, clock: Clock, tmp_path: Path) -> None:
+    """What the file says of priority and doubt, as it is now."""
+    plain = clients.known("less.example", "one")
+    assert plain is not None
+    assert (plain.priority, plain.on_doubt) == (Priority.NORMAL, OnDoubt.RETRY)
+    file = tmp_path / "less.example.yml"
+    file.write_text(json.dumps({"key": [hashed("one")], "priority": "bulk", "on_doubt": "retry-once"}))
+    clock.now += 1
+    changed = clients.known("less.example", "one")
+    assert changed is not None
+    assert (changed.priority, changed.on_doubt) == (Priority.BULK, OnDoubt.RETRY_ONCE)
 
 
 def test_rotation_old_and_new_key(clients: Clients, clock: Clock, tmp_path: Path) -> None:
@@ -96,7 +116,7 @@ def test_a_broken_file_is_reported_once_and_the_last_good_one_stays(
     (tmp_path / "less.example.yml").write_text("key: [")
     for _ in range(3):
         clock.now += FRESH
-        assert clients.known("less.example", "one") == "less.example"
+        assert name_of(clients.known("less.example", "one")) == "less.example"
     assert len(said) == 1
     assert "the last good one stays" in said[0]
     write(tmp_path, "less.example", "mended")

@@ -1,0 +1,134 @@
+"""From a submission to the spool's message: clocks, deadlines, priorities and a client's policy, by table."""
+
+from dataclasses import replace
+
+import pytest
+
+from hedwig import queueid
+from hedwig.envelope import Envelope, digest
+from hedwig.options import PLAIN, OnDoubt, Options, Priority
+from hedwig.postoffice.registration import new_message
+from hedwig.postoffice.submission import Submission
+from hedwig.settings import DAY, HOUR, Client
+from hedwig.spool import Bytes, NewMessage
+
+NOW = 1_000_000_000.0
+EXPIRE = 5.0 * DAY
+HOST = Client("host.example")
+ENVELOPE = Envelope("a@y.example", ("b@x.example",))
+SENT = Submission(queueid.new(), ENVELOPE, Bytes(b"x\r\n"), digest(ENVELOPE, [b"x\r\n"]))
+
+
+def registered(client: Client = HOST, **fields: object) -> NewMessage:
+    return new_message(client, replace(SENT, **fields), NOW, EXPIRE)
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [
+        (None, 0),
+        (0, 0),
+        (-4 * DAY, -4 * DAY),
+        (0.5, 0.5),  # a clock that is a little ahead: as it is, or what comes later would look older
+        (HOUR, HOUR),
+        (2 * DAY, 0),
+        (-6 * DAY, 0),  # its host was away for long: it has the whole time again
+        (-40 * DAY, 0),
+        (-NOW, 0),
+    ],
+)
+def test_the_other_hosts_clock_is_believed_unless_it_is_absurd(told: float | None, kept: float) -> None:
+    message = registered(accepted_at=None if told is None else NOW + told)
+    assert message.accepted_at == NOW + kept
+    assert message.expires_at == min(NOW + kept, NOW) + EXPIRE
+
+
+@pytest.mark.parametrize("ahead", [-HOUR, -1.0, 0.0, 1.0, HOUR])
+def test_a_hosts_messages_keep_their_order_whatever_its_clock(ahead: float) -> None:
+    """The one that was accepted later is the later one here too, though it arrived first (a backlog never replaces
+    newer mail)."""
+    older, newer = NOW - 20 + ahead, NOW - 10 + ahead
+    first = new_message(HOST, replace(SENT, accepted_at=newer, sent_at=newer + 0.01), NOW - 9.9, EXPIRE)
+    second = new_message(HOST, replace(SENT, accepted_at=older, sent_at=NOW + ahead), NOW + 0.5, EXPIRE)
+    assert second.accepted_at < first.accepted_at
+
+
+def test_with_a_key_age_counts_more_than_time_in_the_queue() -> None:
+    """What waited over there for longer than it may wait here still does not look new."""
+    waited = registered(accepted_at=NOW - 6 * DAY, options=Options(supersede="otp"))
+    assert (waited.accepted_at, waited.expires_at) == (NOW - 6 * DAY, NOW + EXPIRE)
+
+
+def test_from_an_absurd_clock_the_age_is_taken() -> None:
+    """A host without a clock's battery lives in 1970; how long the message waited there is true all the same."""
+    message = registered(accepted_at=1000.0, sent_at=1060.0)
+    assert message.accepted_at == NOW - 60
+
+
+@pytest.mark.parametrize(
+    ("ahead", "size", "moved"),
+    [
+        (0, 3, 0),
+        (1, 3, 0),  # within what may be a transfer, or two clocks that are nearly right
+        (-9, 3, 0),
+        (-300, 64 * 1024 * 400, 0),  # a large letter takes long
+        (-300, 3, 300),
+        (3, 3, -3),
+        (HOUR, 3, -HOUR),
+        (-HOUR, 3, HOUR),
+    ],
+)
+def test_a_deadline_is_on_this_hosts_clock(ahead: float, size: int, moved: float) -> None:
+    """`ahead`: of the other host's clock. Ten minutes from now stay ten minutes."""
+    there = NOW + ahead
+    body = Bytes(b"x" * size)
+    message = registered(body=body, options=Options(deadline=there + 600), accepted_at=there, sent_at=there)
+    assert message.options.deadline == there + 600 + moved
+    assert message.expires_at == message.options.deadline
+    without = registered(body=body, options=Options(deadline=there + 600), accepted_at=there)
+    assert without.options.deadline == there + 600
+
+
+def test_the_earlier_of_deadline_and_expiry_ends_it() -> None:
+    late = registered(options=Options(deadline=NOW + 9 * DAY), accepted_at=NOW)
+    assert (late.options.deadline, late.expires_at) == (NOW + 9 * DAY, NOW + EXPIRE)
+
+
+def test_one_that_is_over_already_is_registered_all_the_same() -> None:
+    """It may be a repeat (I3); past its expiry it is claimed at once and not sent."""
+    assert registered(options=Options(deadline=NOW - 60), accepted_at=NOW - 90).expires_at == NOW - 60
+
+
+@pytest.mark.parametrize(
+    ("client", "asked", "priority"),
+    [
+        (Priority.NORMAL, None, 1),
+        (Priority.BULK, None, 2),
+        (Priority.BULK, Priority.URGENT, 0),
+        (Priority.URGENT, Priority.BULK, 2),
+        (Priority.BULK, Priority.NORMAL, 1),
+    ],
+)
+def test_a_messages_own_word_comes_before_its_clients(client: Priority, asked: Priority | None, priority: int) -> None:
+    message = registered(replace(HOST, priority=client), options=Options(priority=asked))
+    assert (message.priority, message.options.priority) == (priority, asked)
+
+
+@pytest.mark.parametrize("policy", OnDoubt)
+def test_doubt_is_the_clients_policy_alone(policy: OnDoubt) -> None:
+    """A message can't choose it."""
+    client = replace(HOST, on_doubt=policy)
+    for asked in OnDoubt:
+        assert registered(client, options=Options(on_doubt=asked)).options == Options(on_doubt=policy)
+
+
+def test_nothing_asked_is_nothing() -> None:
+    """The rule costs no object and no column."""
+    message = registered(message_id="<1@b>", submitter='{"peer":"172.17.0.2"}')
+    assert message.options is PLAIN
+    assert (message.message_id, message.submitter) == ("<1@b>", '{"peer":"172.17.0.2"}')
+    assert (message.client, message.digest, message.parts) == (
+        "host.example",
+        SENT.digest,
+        {"x.example": ("b@x.example",)},
+    )
