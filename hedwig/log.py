@@ -10,8 +10,9 @@ passed to this module.
 
 Fields: MESSAGE, PRIORITY, MESSAGE_ID (a UUID per kind of event), HEDWIG_QUEUE_ID, HEDWIG_CLIENT, HEDWIG_SENDER,
 HEDWIG_RCPT, HEDWIG_SITE, HEDWIG_MX, HEDWIG_REPLY, HEDWIG_STATUS, HEDWIG_DELAY, HEDWIG_ATTEMPT, HEDWIG_TLS,
-HEDWIG_SUCCESSOR (the queue ID that supersedes it); and of a daemon HEDWIG_REASON (what is wrong), HEDWIG_PLACE (where
-it listens), HEDWIG_FILE (of its configuration), HEDWIG_PEER.
+HEDWIG_SUCCESSOR (the queue ID that supersedes it), HEDWIG_OPERATOR (who did it by command, and HEDWIG_REASON why); and
+of a daemon HEDWIG_REASON (what is wrong), HEDWIG_PLACE (where it listens), HEDWIG_FILE (of its configuration),
+HEDWIG_PEER.
 """
 
 import contextlib
@@ -21,6 +22,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 
 from systemd import journal
 
@@ -75,6 +77,7 @@ def message_id(kind: str) -> str:
 
 
 MOST_VALUES = 100
+_JOURNAL = Path("/run/systemd/journal/socket")
 
 Sink = Callable[[Level, str, dict[str, str]], None]
 
@@ -92,6 +95,10 @@ def _to_stderr(level: Level, message: str, fields: dict[str, str]) -> None:
     clock = time.strftime("%Y-%m-%dT%H:%M:%S")
     with contextlib.suppress(OSError):  # a full disk behind it, say: what was done must not look undone to a client
         print(f"{clock} {_identifier} {mark}{message}", file=sys.stderr, flush=True)
+
+
+def _to_nowhere(level: Level, message: str, fields: dict[str, str]) -> None:
+    """A machine without journald."""
 
 
 def _under_journald() -> bool:
@@ -117,6 +124,15 @@ def start(identifier: str, debug: bool = False) -> None:
     _sink = _to_journal if _under_journald() else _to_stderr
 
 
+def start_command(identifier: str) -> None:
+    """For the operator's command, which says on the terminal what it does: entries go to the journal of this machine,
+    or nowhere where it has none."""
+    global _identifier, _sink
+    _identifier = identifier
+    if _sink is _to_stderr:
+        _sink = _to_journal if _JOURNAL.exists() else _to_nowhere
+
+
 def capture(sink: Sink) -> None:
     """Send entries elsewhere (for tests)."""
     global _sink
@@ -140,9 +156,9 @@ def event(kind: str, message: str, level: Level = Level.INFO, **fields: object) 
     named = {f"HEDWIG_{name.upper()}": _text(value) for name, value in fields.items() if value not in ("", None, ())}
     named["MESSAGE_ID"] = message_id(kind)
     named["HEDWIG_EVENT"] = str(kind)
-    queue_id = named.get("HEDWIG_QUEUE_ID")
+    queue_id = named.get("HEDWIG_QUEUE_ID", "")
     text = one_line(message)
-    _sink(level, f"{queue_id}: {text}" if queue_id else text, named)
+    _sink(level, f"{queue_id}: {text}" if queue_id and "\n" not in queue_id else text, named)
 
 
 def _text(value: object) -> str:

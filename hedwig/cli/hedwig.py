@@ -1,6 +1,8 @@
 """`hedwig`: the operator's command.
 
-    hedwig [--config-dir DIR] queue | queue show ID
+    hedwig [--config-dir DIR] queue | queue show ID | queue retry, hold, release, drop [ID...]
+                              queue pause [NAME] | queue resume NAME
+                              trace WORD | top | mail ID | spool
                               key add FQDN | key list | key revoke FQDN
                               config check | config sample NAME | config man NAME
                               setup | open [NETWORK...] | local-key | detect-docker0
@@ -14,16 +16,24 @@ from pathlib import Path
 import click
 
 from hedwig import __version__
-from hedwig.cli.config_check import config
-from hedwig.cli.docker0 import detect_docker0
-from hedwig.cli.keys import key
-from hedwig.cli.local_key import local_key
-from hedwig.cli.open import open_
-from hedwig.cli.queue import queue
-from hedwig.cli.setup import setup
+from hedwig.cli.lazy import LazyGroup
+
+COMMANDS = {
+    "config": ("hedwig.cli.config_check", "config"),
+    "detect-docker0": ("hedwig.cli.docker0", "detect_docker0"),
+    "key": ("hedwig.cli.keys", "key"),
+    "local-key": ("hedwig.cli.local_key", "local_key"),
+    "mail": ("hedwig.cli.mail", "mail"),
+    "open": ("hedwig.cli.open", "open_"),
+    "queue": ("hedwig.cli.queue", "queue"),
+    "setup": ("hedwig.cli.setup", "setup"),
+    "spool": ("hedwig.cli.spool", "spool"),
+    "top": ("hedwig.cli.top", "top"),
+    "trace": ("hedwig.cli.trace", "trace"),
+}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--config-dir",
     metavar="DIR",
@@ -37,12 +47,3 @@ from hedwig.cli.setup import setup
 def main(context: click.Context, config_dir: Path) -> None:
     """hedwig, the outbound mail queue: look at it, and manage who may use it."""
     context.obj = config_dir
-
-
-main.add_command(config)
-main.add_command(detect_docker0)
-main.add_command(key)
-main.add_command(local_key)
-main.add_command(open_)
-main.add_command(queue)
-main.add_command(setup)

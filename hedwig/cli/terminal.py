@@ -5,10 +5,13 @@ screen, and a bidirectional mark could turn a line round. `clean` shows such cha
 """
 
 import shutil
+import sys
 import textwrap
 import time
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+
+import click
 
 from hedwig.settings import DAY, GIB, HOUR, KIB, MIB, MINUTE
 
@@ -30,10 +33,26 @@ def padded(text: str, columns: int) -> str:
     return text + " " * (columns - wide(text))
 
 
-def table(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Lines with aligned columns, two spaces apart."""
+def table(rows: Sequence[tuple[str, ...]], right: Container[int] = ()) -> list[str]:
+    """Lines with aligned columns, two spaces apart. `right`: the columns whose cells end below each other."""
     widths = [max(wide(cell) for cell in column) for column in zip(*rows, strict=True)]
-    return ["  ".join(padded(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return [
+        "  ".join(
+            " " * (width - wide(cell)) + cell if column in right else padded(cell, width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def trimmed(line: str) -> str:
+    """`line` cut to the terminal's width; whole where there is no terminal."""
+    if not sys.stdout.isatty():
+        return line
+    columns = shutil.get_terminal_size().columns
+    while wide(line) > columns:
+        line = line[: columns - 1 - wide(line)]
+    return line
 
 
 def indented(text: str, indent: int) -> list[str]:
@@ -51,6 +70,11 @@ def span(seconds: float) -> str:
         if seconds < limit:
             return f"{int(seconds / unit)} {name}"
     return f"{int(seconds / DAY)} d"
+
+
+def ago(at: float, now: float) -> str:
+    """When something happened: "40 s ago"."""
+    return f"{span(now - at)} ago"
 
 
 def due(at: float, now: float) -> str:
@@ -72,5 +96,12 @@ def octets(size: int) -> str:
 
 
 def counted(number: int, one: str, many: str) -> str:
-    """A number with its noun: "1 message", "2 messages"."""
-    return f"{number} {one if number == 1 else many}"
+    """A number with its noun: "1 message", "2,000 messages"."""
+    return f"{number:,} {one if number == 1 else many}"
+
+
+def echo_json(content: object) -> None:
+    """For programs."""
+    import json
+
+    click.echo(json.dumps(content, indent=2))

@@ -16,6 +16,7 @@ from hedwig.options import PLAIN, Options, unpacked
 from hedwig.spool import bodies, listing, sites, stops
 from hedwig.spool.history import DAY, DAYS, DayFiles, folded, lines_of
 from hedwig.spool.operate import Act, Backlog, Filter, Letter, Lot, Order, Stop, StopKind, Tally
+from hedwig.spool.reasons import Reason, reasons
 from hedwig.spool.records import HistoryLine, Pause, QueuedRecipient
 from hedwig.spool.schema import connect_reader, prepare
 from hedwig.spool.trouble import SPOOL_ERRORS, trouble
@@ -166,6 +167,10 @@ class SqliteDesk:
     def pauses(self, now: float) -> list[Pause]:
         """Destinations that workers leave alone for a while, and why."""
         return self._read(_pauses, now)
+
+    def reasons(self, limit: int) -> list[Reason]:
+        """Why mail waits: see reasons.py."""
+        return self._read(reasons, limit)
 
     # within
 

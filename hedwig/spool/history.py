@@ -157,11 +157,16 @@ class DayFiles:
 
     def drop_old(self, now: float) -> None:
         """Unlink the oldest day of which every event is older than DAYS, if it is time for one."""
-        oldest = day_of(now - DAYS * DAY)
-        files = self._files()
-        if files and files[0].stem < oldest and (len(files) > MOST_FILES or self._running() >= self._next_drop):
-            files[0].unlink(missing_ok=True)
+        if (len(self._files()) > MOST_FILES or self._running() >= self._next_drop) and self.drop_one(now):
             self._next_drop = self._running() + PACE
+
+    def drop_one(self, now: float) -> str:
+        """Unlink the oldest day of which every event is older than DAYS; its name, or ""."""
+        files = self._files()
+        if not files or files[0].stem >= day_of(now - DAYS * DAY):
+            return ""
+        files[0].unlink(missing_ok=True)
+        return files[0].stem
 
     def find(self, queue_ids: Sequence[str]) -> dict[int, tuple[Any, ...]]:
         """Lines of messages by number."""

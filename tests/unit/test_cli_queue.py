@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from hedwig import queueid
 from hedwig.cli import queue_view, terminal
 from hedwig.cli.hedwig import main
-from hedwig.cli.queue import open_look
+from hedwig.cli.desks import desk_at
 from hedwig.envelope import Envelope, digest
 from hedwig.reply import Reply, Stage
 from hedwig.spool import (
@@ -29,10 +29,12 @@ from hedwig.spool import (
     SpoolTrouble,
     State,
 )
+from hedwig.spool.operate import Stop, StopKind
 from hedwig.spool.sqlite import open_spool
 
 NOW = 1_800_000_000.0
 ID = "01M85DDG43TXBRY3WKTP5B07ZA"
+TALK = "* connected\n< 220 \x1b]0;t\x07"
 GREYLISTED = "451 4.7.1 Greylisted, try again later"
 
 
@@ -134,7 +136,7 @@ def test_an_unknown_id_and_no_id_are_said(hedwig, tmp_path):
     result = hedwig("show", ID, status=1)
     assert result.stdout == ""
     assert f"{ID} is not in {tmp_path}/postoffice/spool.db" in result.stderr
-    assert "is no queue ID" in hedwig("show", "../../x\x1b", status=1).stderr
+    assert "is no queue ID" in hedwig("show", "../../x\x1b", status=2).stderr
     assert json.loads(hedwig("show", ID, "--json", status=1).stdout) == []
 
 
@@ -154,9 +156,9 @@ def test_pages_follow_each_other_without_gap(hedwig, tmp_path):
     path = tmp_path / "postoffice" / "spool.db"
     everyone = [f"r{number}@d{number % 3}.example" for number in range(25)]
     fill(path, *everyone)
-    met, after = [], 0
+    met, after = [], ""
     while True:
-        (page,) = json.loads(hedwig("--json", "--limit", "10", "--after", str(after)).stdout)
+        (page,) = json.loads(hedwig("--json", "--limit", "10", "--after", after).stdout)
         met += [row["rcptto"] for row in page["queued"]]
         after = page["after"]
         if not after:
@@ -173,11 +175,12 @@ def test_json_holds_what_scripts_need(hedwig, tmp_path):
     settle(path, State.HELD, Reply.parse(550, "5.7.1 \x1b[31mred"))
     (spool,) = json.loads(hedwig("--json").stdout)
     (row,) = spool["queued"]
-    assert (spool["daemon"], spool["spool"], spool["after"], spool["pauses"]) == ("postoffice", str(path), 0, [])
+    assert (spool["daemon"], spool["spool"], spool["after"], spool["pauses"]) == ("postoffice", str(path), "", [])
     assert (row["queue_id"], row["state"], row["tries"], row["rcptto"]) == (queue_id, "held", 1, "a@163.com")
     assert abs(row["accepted_at"] - time.time() + 7260) < 60
     (shown,) = json.loads(hedwig("show", queue_id, "--json").stdout)
-    assert shown["queued"] == [row]
+    (letter,) = shown["letters"]
+    assert letter["recipients"] == [row]
     assert [line["kind"] for line in shown["history"]][-1] == "deferred"
 
 
@@ -230,7 +233,7 @@ def test_without_permission_it_says_who_may(tmp_path):
                 os.setuid(65534)
             else:
                 os.chmod(path, 0)
-            with open_look(str(path)):
+            with desk_at(str(path)):
                 code = 3
         except SpoolTrouble as error:
             code = 0 if "run as root" in str(error) else 2
@@ -253,9 +256,13 @@ def test_nothing_from_outside_reaches_the_terminal_raw():
     evil = "x\x1b]0;t\x07\r\n\u202e\u2028\x9b31m"
     rows = [row(client=evil, mailfrom=evil, rcptto=evil, last_reply=evil)]
     pauses = [Pause(evil, NOW, NOW + 60, evil)]
-    lines = queue_view.page_lines("postoffice", "/s", queue_view.Page(rows, pauses, 0), NOW)
-    lines += queue_view.message_lines("postoffice", ID, [], [HistoryLine(NOW, ID, evil, Kind.FAILED, evil, evil)], NOW)
-    assert len(lines) == 12
+    stops = [Stop(StopKind.SITE, evil, NOW, NOW + 60, evil, evil)]
+    lines = queue_view.page_lines("postoffice", "/s", queue_view.Page(rows, pauses, stops, ""), NOW)
+    history = [HistoryLine(NOW, ID, evil, Kind.FAILED, evil, evil), HistoryLine(NOW, ID, "", Kind.IN_DOUBT, "", TALK)]
+    lines += queue_view.known_lines("postoffice", queue_view.Known(ID, [], history), NOW)
+    lines += queue_view.row_lines(rows, NOW)
+    assert lines[-4:-2] == ["        * connected", "        < 220 \\x1b]0;t\\x07"]
+    assert len(lines) == 22
     assert all(line.isprintable() for line in lines)
 
 
@@ -263,24 +270,24 @@ def test_lines_stay_readable(monkeypatch):
     """Columns are aligned, one long address moves no other line, long replies are wrapped at the terminal's width."""
     monkeypatch.setenv("COLUMNS", "90")
     rows = [row(), row(rcptto="苏轼@qq.com"), row(rcptto="x" * 60 + "@qq.com", last_reply="550 " + "word " * 60)]
-    lines = queue_view.page_lines("postoffice", "/s", queue_view.Page(rows, [], 7), NOW)
+    lines = queue_view.page_lines("postoffice", "/s", queue_view.Page(rows, [], [], "7.7.0"), NOW)
     starts = [terminal.wide(line[: line.index("not tried")]) for line in lines[3:6]]
     assert starts[0] == starts[1] == 46
     assert starts[2] > 46
     assert all(terminal.wide(line) <= 90 for line in lines[6:])
     assert len(lines) > 9
-    assert lines[-1] == "There is more: hedwig queue --spool postoffice --after 7"
+    assert lines[-1] == "There is more: hedwig queue --spool postoffice --after 7.7.0"
 
 
 def test_states_are_told_in_the_operators_words():
     def tail(**changes):
-        return queue_view.page_lines("p", "/s", queue_view.Page([row(**changes)], [], 0), NOW)[3].split("  ")[-1]
+        return queue_view.page_lines("p", "/s", queue_view.Page([row(**changes)], [], [], ""), NOW)[3].split("  ")[-1]
 
     assert tail() == "not tried yet, next try now"
     assert tail(state=State.ACTIVE, tries=1) == "being sent, 1 try"
     assert tail(state=State.DEFERRED, tries=3, due=NOW + 7300) == "deferred, 3 tries, next try in 2 h"
     assert tail(state=State.HELD, tries=3, due=NOW + 7300) == "held, 3 tries"
-    bounce = queue_view.page_lines("p", "/s", queue_view.Page([row(mailfrom="", client="")], [], 0), NOW)[2]
+    bounce = queue_view.page_lines("p", "/s", queue_view.Page([row(mailfrom="", client="")], [], [], ""), NOW)[2]
     assert bounce == f"{ID}  1 min old  812 B  from <> (a bounce)"
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import hedwig
+from hedwig.cli.hedwig import COMMANDS
 
 ROOT = Path(__file__).parents[2]
 DEBIAN = ROOT / "debian"
@@ -29,7 +30,7 @@ LIBRARIES = {
     "yaml": "python3-yaml",
 }
 MAINS = {
-    "hedwig-common": "hedwig.cli.hedwig",
+    "hedwig-common": ", ".join(["hedwig.cli.hedwig", *sorted({module for module, _ in COMMANDS.values()})]),
     "hedwig-mailman": "hedwig.cli.daemon_mailman",
     # `hedwig open` makes certificates, and is for the postoffice's host.
     "hedwig-postoffice": "hedwig.cli.daemon_postoffice, hedwig.cli.authority",
