@@ -16,9 +16,10 @@ from typing import Any
 
 import click
 
-from hedwig.cli import desks, queue_view, who
+from hedwig.cli import desks, journal, queue_view
 from hedwig.cli.filtering import QueueId, filter_of, filter_options
 from hedwig.cli.terminal import counted, echo_json
+from hedwig.cli.who import who
 from hedwig.config import ConfigError, load_worker
 from hedwig.settings import Worker
 from hedwig.spool.desk import SqliteDesk
@@ -183,7 +184,7 @@ def _agreed(wish: Wish, tally: Tally) -> bool:
 
 
 def _work(desk: SqliteDesk, wanted: Filter, wish: Wish, sum_: "_Sum") -> None:
-    order = Order(wish.act, who.who(), wish.reason, wish.telling)
+    order = Order(wish.act, who(), wish.reason, wish.telling)
     after = ""
     while True:
         began = time.monotonic()
@@ -211,7 +212,7 @@ class _Sum:
         """One lot is on disk."""
         ids = list(dict.fromkeys(row.queue_id for row in lot.touched))
         if ids:
-            who.tell(
+            journal.tell(
                 _KIND[self._wish.act],
                 _counts(len(lot.touched), len(ids)) + f" {_DONE[self._wish.act]}",
                 self._wish.reason,

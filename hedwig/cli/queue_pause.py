@@ -14,11 +14,10 @@ from typing import Any
 import click
 
 from hedwig import moments
-from hedwig.cli import desks
+from hedwig.cli import desks, journal
 from hedwig.cli.filtering import site_of
 from hedwig.cli.queue_view import stop_lines
 from hedwig.cli.terminal import clean, echo_json
-from hedwig.cli.who import tell as _tell
 from hedwig.cli.who import who
 from hedwig.spool.desk import SqliteDesk
 from hedwig.spool.operate import Filter, Stop, StopKind
@@ -103,7 +102,7 @@ def resume(config_dir: Path, name: str, kind: str | None, as_json: bool) -> None
             if not over:
                 raise click.ClickException(f"{clean(name)} is not paused; `hedwig queue pause` lists what is")
             for one in over:
-                _tell("resumed", f"{one.value} {name} goes on", "")
+                journal.tell("resumed", f"{one.value} {name} goes on", "")
             if StopKind.CLIENT in over:
                 _go_through(desk, _name(StopKind.CLIENT, name), quiet=as_json)
             if not as_json:
@@ -116,7 +115,7 @@ def resume(config_dir: Path, name: str, kind: str | None, as_json: bool) -> None
 
 def _pause(desk: SqliteDesk, stop: Stop, as_json: bool) -> None:
     desk.pause(stop)
-    _tell("paused", f"{stop.kind.value} {stop.name} is paused", stop.reason)
+    journal.tell("paused", f"{stop.kind.value} {stop.name} is paused", stop.reason)
     if stop.kind is StopKind.CLIENT:
         _go_through(desk, stop.name, quiet=as_json)
 

@@ -1,4 +1,4 @@
-"""Who gives an order, and the journal's line about it.
+"""Who gives an order.
 
 The name is that of the person, not of root: SUDO_USER where sudo set it, else the user of the login session (which
 `su` and a root shell keep, in /proc/self/loginuid), else the process's user. It is told to history and journal alone;
@@ -7,13 +7,9 @@ nothing is allowed or forbidden by it.
 
 import os
 import pwd
-from collections.abc import Sequence
 from pathlib import Path
 
-from hedwig import log
-
 _UNSET = 0xFFFFFFFF  # no login session
-_IDS = 100  # queue IDs in an entry
 _MOST = 64  # characters
 
 
@@ -38,12 +34,3 @@ def _name(uid: int) -> str:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return f"uid {uid}"
-
-
-def tell(kind: str, words: str, reason: str, queue_ids: Sequence[str] = ()) -> None:
-    """An entry in the journal, if there is one; one for each hundred of `queue_ids`, which `journalctl` finds then."""
-    log.start_command("hedwig")
-    by = f"{words}, by {who()}: {reason}" if reason else f"{words}, by {who()}"
-    for start in range(0, max(len(queue_ids), 1), _IDS):
-        some = tuple(queue_ids[start : start + _IDS])
-        log.event(kind, by, log.Level.NOTICE, operator=who(), reason=reason, queue_id=some)

@@ -37,7 +37,9 @@ WHERE {_WAITS} AND destination = ? AND priority = ? AND due > ? AND due <= ? ORD
 _EXPIRED = """
 SELECT delivery, destination, priority, due FROM deliveries INDEXED BY expiring
 WHERE state <> 'held' AND expires <= ? AND token IS NULL ORDER BY expires LIMIT ?"""
-_PAUSES = "SELECT destination, since, until, reason, priority FROM pauses WHERE until > ? ORDER BY destination, until"
+_PAUSES = """
+SELECT destination, since, until, reason, priority FROM pauses WHERE until > ?1
+UNION ALL SELECT name, since, until, reason, 0 FROM stops WHERE kind = 'site' AND until > ?1 ORDER BY 1, 3"""
 _STILL_WAITING = f"""
 SELECT d.delivery FROM json_each(?) j CROSS JOIN deliveries d
 WHERE d.delivery = j.value AND {_WAITS} AND (due <= ? OR expires <= ?)"""  # noqa: S608 (constants only)

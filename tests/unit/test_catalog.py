@@ -63,7 +63,7 @@ def matters_told():
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "log.event":
-                kind, passed = ast.unparse(node.args[0]), {word.arg.upper() for word in node.keywords}
+                kind, passed = ast.unparse(node.args[0]), {word.arg.upper() for word in node.keywords if word.arg}
                 if "Matter." in kind:
                     yield Matter[kind.rpartition(".")[2]].value, passed
                 elif "matter" in kind:
