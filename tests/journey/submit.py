@@ -7,7 +7,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -79,11 +79,12 @@ def queue_id_of(said: str) -> str:
 
 @dataclass(frozen=True)
 class Post:
-    """One message for /v1/batch."""
+    """One message for /v1/batch. `options`: as options.py reads them."""
 
     rcpttos: tuple[str, ...]
     body: bytes
     mailfrom: str = SENDER
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,7 @@ class Http:
 
 def _frame(queue_id: str, post: Post) -> bytes:
     line = {"id": queue_id, "mailfrom": post.mailfrom, "rcpttos": post.rcpttos, "size": len(post.body)}
+    line |= {"options": post.options} if post.options else {}
     return json.dumps(line).encode() + b"\n" + post.body
 
 
