@@ -69,6 +69,8 @@ class Matter(enum.StrEnum):
     CANNOT_LISTEN = "cannot_listen"
     PLACE_WELL = "place_well"
     NO_NAME = "no_name"
+    DNS_DOWN = "dns_down"
+    DNS_BACK = "dns_back"
 
 
 def message_id(kind: str) -> str:

@@ -8,6 +8,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 
 import dns.message
+import dns.name
 import dns.rcode
 import dns.rdatatype
 import dns.rrset
@@ -28,8 +29,8 @@ Script = Callable[[dns.message.Message, bool], Iterable[bytes]]
 class ScriptedDns(asyncio.DatagramProtocol):
     """A nameserver that does what `script` says: from the query, and whether it came by TCP, to datagrams in answer.
 
-    Nothing is silence. `asked` lists the questions, as ("example.org.", "MX", by TCP); `ports` are the UDP ports that
-    they came from. Runs in the test's event loop.
+    Nothing is silence. `asked` lists the questions, as ("example.org.", "MX", by TCP), but controls for the root (see
+    hedwig.mx.control); `ports` are the UDP ports that they came from. Runs in the test's event loop.
     """
 
     def __init__(self, script: Script, address: str = "127.0.0.1") -> None:
@@ -60,7 +61,8 @@ class ScriptedDns(asyncio.DatagramProtocol):
     def _answers(self, query: bytes, by_tcp: bool) -> Iterable[bytes]:
         message = dns.message.from_wire(query)
         question = message.question[0]
-        self.asked.append((question.name.to_text(), dns.rdatatype.to_text(question.rdtype), by_tcp))
+        if question.name != dns.name.root:
+            self.asked.append((question.name.to_text(), dns.rdatatype.to_text(question.rdtype), by_tcp))
         return self.script(message, by_tcp)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:

@@ -35,9 +35,11 @@ class MxNone:
 
 @dataclass(frozen=True, slots=True)
 class MxUnknown:
-    """DNS could not say (SERVFAIL, REFUSED, time-out, malformed answer): a deferral, never a failure (I8)."""
+    """DNS could not say (SERVFAIL, REFUSED, time-out, malformed answer): a deferral, never a failure (I8). `gone`: for
+    how many seconds our nameservers have answered nothing at all; 0 where it is this name that they can't tell."""
 
     text: str
+    gone: float = 0.0
 
 
 MxAnswer = MxFound | MxNone | MxUnknown

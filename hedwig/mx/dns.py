@@ -11,7 +11,8 @@ What DNS says becomes one of the values of hedwig.mx:
 - all else (SERVFAIL, REFUSED, time-out, malformed, a loop of CNAMEs): MxUnknown, a deferral (I8).
 
 Answers are kept for their TTL within bounds, absence for the SOA's minimum up to five minutes, and failures for half a
-minute, so that 50,000 letters to a dead domain ask once or twice a minute (I9).
+minute, so that 50,000 letters to a dead domain ask once or twice a minute (I9); unless it is our nameservers that are
+gone (control.py).
 """
 
 import asyncio
@@ -48,6 +49,7 @@ MAX_TTL = 86_400.0
 MAX_ABSENT = 300.0
 UNBOUNDED_ABSENT = 30.0  # no SOA came with it: RFC 2308 §5 says not to keep it, 50,000 letters say to keep it briefly
 FAILURE_TTL = 30.0
+GONE_TTL = 1.0  # of a failure while the nameservers are gone
 _MAX_HOPS = 8
 _LABEL = re.compile(rb"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?\Z")
 
@@ -109,12 +111,13 @@ class DnsResolver(Resolver):
         try:
             records = await self._records(name, dns.rdatatype.MX)
         except Unanswered as error:
-            return MxUnknown(one_line(f"MX of {domain}: {error}")), FAILURE_TTL
+            return _unknown(f"MX of {domain}", error)
         if records.rdatas:
             return _mx_answer(domain, records.rdatas), records.ttl
         if not records.exists:
             return MxNone("5.1.2", one_line(f"the domain {domain} does not exist")), records.ttl
-        return _implicit(domain, await self.addresses(domain)), records.ttl
+        implicit = _implicit(domain, await self.addresses(domain))
+        return implicit, _ttl(implicit.gone) if isinstance(implicit, MxUnknown) else records.ttl
 
     async def _look_up_addresses(self, host: str) -> tuple[AddressAnswer, float]:
         try:
@@ -133,7 +136,7 @@ class DnsResolver(Resolver):
         if not all(records.exists for records in given):
             return AddressesNone(one_line(f"the host {host} does not exist")), ttl
         if failed:
-            return MxUnknown(one_line(f"addresses of {host}: {failed[0]}")), FAILURE_TTL
+            return _unknown(f"addresses of {host}", failed[0])
         return AddressesNone(one_line(f"the host {host} has no address")), ttl
 
     async def _family(self, name: dns.name.Name, rdtype: dns.rdatatype.RdataType) -> _Records | Unanswered:
@@ -186,6 +189,14 @@ def _mx_answer(domain: str, rdatas: Sequence[dns.rdata.Rdata]) -> MxAnswer:
     if not exchangers:
         return MxNone("5.4.4", one_line(f"the MX records of {domain} name no valid host"))
     return MxFound(tuple(sorted(exchangers, key=lambda exchanger: (exchanger.preference, exchanger.host))))
+
+
+def _unknown(what: str, error: Unanswered) -> tuple[MxUnknown, float]:
+    return MxUnknown(one_line(f"{what}: {error}"), error.gone), _ttl(error.gone)
+
+
+def _ttl(gone: float) -> float:
+    return GONE_TTL if gone else FAILURE_TTL
 
 
 def _implicit(domain: str, answer: AddressAnswer) -> MxAnswer:

@@ -25,6 +25,7 @@ import dns.rcode
 import dns.rdatatype
 
 from hedwig.mx.channel import Channel, answers, open_channel, question_of
+from hedwig.mx.control import Control, Question
 
 PAYLOAD = 1232  # octets, RFC 9715: no answer of that size is fragmented on the way
 RESOLV_CONF = Path("/etc/resolv.conf")
@@ -33,6 +34,7 @@ REREAD = 5.0  # seconds
 YOUNG = 100
 SLOW = 0.5  # seconds
 MAX_SYSTEM = 3  # as resolv.conf(5): MAXNS
+CONTROL_TIME = 2.0
 _ROUNDS = (0.4, 1.0, 1.6)  # how long a server may take, as shares of `timeout`
 _PAUSE = 0.2  # how long a round lasts at least, so that a refused connection isn't tried thrice within a millisecond
 _LEAST = 0.01  # seconds; with less left nobody is asked any more
@@ -40,7 +42,10 @@ _PERHAPS_EDNS = frozenset({dns.rcode.FORMERR, dns.rcode.NOTIMP, dns.rcode.BADVER
 
 
 class Unanswered(Exception):
-    """No server gave an answer; the text says what each of them did."""
+    """No server gave an answer; the text says what each of them did. `gone`: for how many seconds they have answered
+    nothing at all (control.py); 0 where it is this question that they can't answer."""
+
+    gone = 0.0
 
 
 class _Failed(Exception):
@@ -111,11 +116,29 @@ class Nameservers:
         self._retired: list[Channel] = []
         self._opening = asyncio.Lock()
         self._young = asyncio.Semaphore(YOUNG)
+        self._control = Control(self._answers, clock)
 
     async def ask(self, name: dns.name.Name, rdtype: dns.rdatatype.RdataType) -> dns.message.QueryMessage:
         """The answer (NOERROR or NXDOMAIN) to this question, recursion desired. Raises Unanswered."""
-        async with _Place(self._young):
-            return await self._ask_in_rounds(name, rdtype)
+        try:
+            async with _Place(self._young):
+                asked_at = self._clock()
+                answer = await self._ask_in_rounds(name, rdtype)
+        except Unanswered as failure:
+            failure.gone = await self._control.gone(asked_at, str(failure))
+            raise
+        self._control.answered((name, rdtype), bool(answer.answer))
+        return answer
+
+    async def _answers(self, question: Question) -> bool:
+        """Whether any server answers this at once; for control.py."""
+        for server in self._in_order():
+            try:
+                await self._ask_server(server, *question, min(self._timeout * _ROUNDS[0], CONTROL_TIME))
+            except _Failed:
+                continue
+            return True
+        return False
 
     async def _ask_in_rounds(self, name: dns.name.Name, rdtype: dns.rdatatype.RdataType) -> dns.message.QueryMessage:
         failures: dict[str, str] = {}
@@ -206,6 +229,7 @@ class Nameservers:
 
     async def close(self) -> None:
         """Close the sockets."""
+        await self._control.close()
         for channel in (*self._channels.values(), *self._retired):
             channel.close()
         self._channels.clear()

@@ -212,8 +212,10 @@ class Claimer:
             if isinstance(route, Route):
                 room = max(0, self._bag.capacity(route.site, now, priority) - promised[route.site])
                 promised[route.site] += min(room, len(deliveries))
+            elif route.wait:  # our nameservers are gone: what would be said of the mail is no word about it (I8)
+                room = 0
             chosen += deliveries[:room]
-            if room < len(deliveries) and isinstance(route, Route):
+            if room < len(deliveries):
                 short.add(destination)
                 pauses.append(self._pause(Stream(destination, priority), route, now))
         if not chosen and not pauses:
@@ -221,8 +223,10 @@ class Claimer:
         claims = await asyncio.wrap_future(self._spool.claim(chosen, self._owner, now, pauses, LOADED))
         self._pass_on(claims, routes, now)
 
-    def _pause(self, stream: Stream, route: Route, now: float) -> Pause:
+    def _pause(self, stream: Stream, route: Route | Unroutable, now: float) -> Pause:
         destination, priority = stream
+        if isinstance(route, Unroutable):
+            return Pause(destination, now, now + route.wait, route.said.detail)
         state = self._bag.of(route.site)
         if state.failures or now < state.not_before:
             return Pause(destination, now, max(state.not_before, now + PROBE_PAUSE), state.reason)

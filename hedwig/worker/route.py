@@ -14,6 +14,7 @@ from hedwig.reply import Reply, Stage
 from hedwig.routing import Exchanger, Networks, Site
 from hedwig.smtp import Said, Target
 
+WAIT = (2.0, 60.0)  # seconds, least and most: as long again as the nameservers have been gone
 MOST_TARGETS = 10  # addresses tried in one go for one site: a site that lists a hundred dead ones can't keep us busy
 
 
@@ -29,10 +30,14 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Unroutable:
-    """No host takes this mail (or DNS can't say): `said` is what the verdict is made from."""
+    """No host takes this mail (or DNS can't say): `said` is what the verdict is made from.
+
+    `wait`: where our nameservers are gone, which says nothing about the mail (I8): seconds for which it is let alone.
+    """
 
     destination: str
     said: Said
+    wait: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +65,10 @@ class Router:
         match answer:
             case MxNone(status, text):
                 return Unroutable(destination, Said(Stage.DNS, Reply(556 if status == "5.1.10" else 550, status, text)))
-            case MxUnknown(text):
-                return Unroutable(destination, Said(Stage.DNS, None, text))
+            case MxUnknown(text, gone):
+                least, most = WAIT
+                wait = min(max(gone, least), most) if gone else 0.0
+                return Unroutable(destination, Said(Stage.DNS, None, text), wait)
             case MxFound():
                 return self._found(destination, answer)
 
@@ -81,7 +88,7 @@ class Router:
         for host in routing.order(route.exchangers, random.shuffle):
             answer = await self._resolver.addresses(host)
             if isinstance(answer, MxUnknown):
-                yield Said(Stage.DNS, None, f"{host}: {answer.text}")
+                yield Said(Stage.LOCAL if answer.gone else Stage.DNS, None, f"{host}: {answer.text}")
                 continue
             if not isinstance(answer, AddressesFound):
                 yield Said(Stage.DNS, routing.no_address(route.destination), f"{host}: {answer.text}")

@@ -48,6 +48,9 @@ class Sessions:
         heard: list[Attempt] = []
         ours = ""
         async for target in self._tools.router.targets(self._route):
+            if isinstance(target, Said) and target.stage is Stage.LOCAL and target.reply is None:
+                ours = target.detail  # our nameservers are gone
+                continue
             if isinstance(target, Said):
                 heard.append(Attempt(target))
                 continue

@@ -86,6 +86,16 @@ async def test_dns_trouble_is_a_deferral_and_a_null_mx_a_failure() -> None:
     assert (null.said.reply.code, null.said.reply.enhanced) == (556, "5.1.10")
 
 
+async def test_nameservers_that_are_gone_are_our_fault() -> None:
+    """The mail is let alone, for as long again as they have been gone: 2 s to a minute; hosts alike (I8)."""
+    for gone, wait in ((1.0, 2.0), (10.0, 10.0), (3600.0, 60.0)):
+        unknown = await router(Names(MxUnknown("SERVFAIL", gone))).route("example.com")
+        assert unknown == Unroutable("example.com", Said(Stage.DNS, None, "SERVFAIL"), wait)
+    first, second = await targets(Names(TWO, a=MxUnknown("SERVFAIL"), b=MxUnknown("SERVFAIL", 1.0)))
+    assert first == Said(Stage.DNS, None, "a: SERVFAIL")
+    assert second == Said(Stage.LOCAL, None, "b: SERVFAIL")
+
+
 async def test_a_site_with_a_hundred_addresses_is_not_tried_for_ever() -> None:
     many = AddressesFound(tuple(f"192.0.2.{number}" for number in range(100)))
     assert len(await targets(Names(TWO, a=many, b=many))) == MOST_TARGETS

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from worker_rig import Receiver, Rig
 
+from hedwig.mx import AddressAnswer, MxUnknown
 from hedwig.reply import Stage
 from hedwig.smtp import ConnectFailed, Deadlines, Said, Target, connection
 from hedwig.smtp.connection import Connection, Dial
@@ -48,6 +49,20 @@ async def test_no_descriptors_left_costs_no_try_and_cools_no_site(rig: Rig, monk
     (state,) = rig.tools.bag.sites()
     assert state.failures == 0
     assert 0 < state.not_before - time.time() < 10
+
+
+async def test_hosts_that_no_nameserver_tells_cost_no_try(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The MX is known, and then the nameservers are gone (I8)."""
+
+    async def unknown(host: str) -> AddressAnswer:
+        return MxUnknown(f"addresses of {host}: no answer", gone=5.0)
+
+    monkeypatch.setattr(rig.router._resolver, "addresses", unknown)
+    await rig.register(5)
+    await rig.send()
+    await rig.settled(lambda: rig.tools.bag.messages == 0)
+    assert rig.states() == [State.READY] * 5
+    assert {recipient.tries for recipient in rig.spool.queued()[0]} == {0}
 
 
 async def test_one_address_under_many_names_gets_a_bounded_number_of_connections(

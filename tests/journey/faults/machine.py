@@ -33,7 +33,7 @@ def machine(world: World, **settings: dict[str, Any]) -> Machine:
 def once_each(host: Host, far: FarSide, count: int) -> None:
     """So many recipients got a letter, none of them two; none is called refused...; and nothing is queued any more."""
     until("all letters", lambda: len(far.copies()) >= count)
-    until("an empty queue", lambda: "@163.com" not in host.listed())
+    until("an empty queue", lambda: "@" not in host.listed())
     copies = far.copies()
     assert set(copies.values()) == {1} and len(copies) == count
     assert not [rcptto for rcptto in copies if rcptto.startswith("refused")]

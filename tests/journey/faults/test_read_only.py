@@ -1,5 +1,5 @@
-"""The disk is read-only, as the kernel makes it after errors: nothing new is taken, nothing is lost, and all goes on once
-it can be written (I8)."""
+"""The disk is read-only, as the kernel makes it after errors: nothing new is taken, nothing is lost, and all goes on
+once it can be written (I8)."""
 
 import threading
 
