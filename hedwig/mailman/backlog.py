@@ -239,7 +239,9 @@ class Backlog:
     def _is_last(self, claim: Claim, now: float) -> bool:
         """Count an offer that came to nothing; whether there is no next one."""
         self._in_vain[claim.delivery] += 1
-        return claim.expires_at <= now and self._in_vain[claim.delivery] >= VAIN
+        # With a deadline expires_at is that, and who comes here past it is in doubt (outcome.is_stale).
+        until = claim.accepted_at + self.settings.expire if claim.options.deadline else claim.expires_at
+        return until <= now and self._in_vain[claim.delivery] >= VAIN
 
     def _settle(self, settlements: Sequence[Settlement]) -> None:
         self._spool.settle(settlements).result()

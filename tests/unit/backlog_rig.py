@@ -53,7 +53,10 @@ class Rig:
 
     def put(self, *, mailfrom: str = "a@example.org", age: float = 0.0, body: bytes = b"S: x\r\n\r\nhi\r\n") -> str:
         parcel = Parcel(queueid.new(), Envelope(mailfrom, ("b@example.com",)), body, time.time() - age, False)
-        self.spool.register([as_message(parcel, SETTINGS)]).result(10)
+        return self.keep(parcel)
+
+    def keep(self, parcel: Parcel, *, in_doubt: bool = False) -> str:
+        self.spool.register([as_message(parcel, SETTINGS, in_doubt=in_doubt)]).result(10)
         return parcel.queue_id
 
     def waiting(self) -> dict[str, State]:

@@ -3,81 +3,18 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
+from forwarder_rig import ACCEPTED, Rig, forwarder_rig  # noqa: F401
 
-from hedwig import queueid
-from hedwig.envelope import Envelope
-from hedwig.mailman import Submission, forwarder, room
+from hedwig.mailman import forwarder, room
 from hedwig.mailman.client import NoVerdict, Parcel, Verdict
-from hedwig.mailman.forwarder import Forwarder
-from hedwig.mailman.link import Link
-from hedwig.options import Submitter
+from hedwig.mailman.outcome import is_stale
+from hedwig.options import Options
 from hedwig.reply import Reply
-from hedwig.settings import Mailman
 from hedwig.spool import SpoolTrouble
-from hedwig.spool.sqlite import SqliteSpool, open_spool
-
-ACCEPTED = Verdict(Reply(250, "2.0.0", "queued"))
-
-
-class Postoffice:
-    """Stands for the HTTP client: `say` gives the verdicts of a batch, or raises."""
-
-    def __init__(self) -> None:
-        self.batches: list[list[Parcel]] = []
-        self.say: Callable[[Sequence[Parcel]], list[Verdict]] = lambda parcels: [ACCEPTED] * len(parcels)
-        self.gate = threading.Event()
-        self.gate.set()
-
-    def send(self, parcels: Sequence[Parcel]) -> list[Verdict]:
-        self.batches.append(list(parcels))
-        self.gate.wait(20)
-        return self.say(parcels)
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-    def give_up(self) -> None:
-        """Nobody waits for the request in flight."""
-
-    def end(self) -> None:
-        """The request in flight ends."""
-        self.gate.set()
-
-
-class Rig:
-    def __init__(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.there = Postoffice()
-        monkeypatch.setattr(forwarder, "PostofficeClient", lambda settings: self.there)
-        self.spool: SqliteSpool = open_spool(str(tmp_path / "spool.db"))
-        self.link = Link()
-        settings = Mailman(fqdn="less.nankai.edu.cn", postoffice="http://127.0.0.1:1/", key="k", spool_limit=100_000)
-        self.forwarder = Forwarder(settings, self.spool, self.link)
-
-    async def submit(self, body: bytes = b"S: x\r\n\r\nhi\r\n") -> tuple[str, Reply]:
-        queue_id = queueid.new()
-        envelope = Envelope("a@example.org", ("b@example.com",))
-        content = b"Received: by x (hedwig) id " + queue_id.encode() + b"\r\n" + body
-        reply = await self.forwarder.submit(
-            Submission(queue_id, envelope, content, time.time(), False, Submitter("172.17.0.2"))
-        )
-        return queue_id, reply
-
-    def spooled(self) -> list[str]:
-        return [recipient.queue_id for recipient in self.spool.queued()[0]]
-
-
-@pytest.fixture
-def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
-    made = Rig(tmp_path, monkeypatch)
-    yield made
-    made.there.gate.set()
-    made.forwarder.stop()
-    made.spool.close()
 
 
 async def test_an_accepted_message_is_250_with_its_queue_id_and_is_not_spooled(rig: Rig) -> None:
@@ -118,6 +55,42 @@ async def test_no_verdict_means_250_and_the_own_spool(rig: Rig, say: Exception |
     assert reply.code == 250
     assert queue_id in reply.text
     assert rig.spooled() == [queue_id]
+
+
+async def test_what_comes_with_a_message_goes_on_with_it(rig: Rig) -> None:
+    """To the postoffice, and into the spool."""
+    options = Options(time.time() + 600, "otp")
+    await rig.submit(options=options)
+    ((sent,),) = rig.there.batches
+    assert (sent.options, sent.message_id, sent.submitter) == (options, "<1@b>", '{"peer":"172.17.0.2"}')
+    rig.link.no_verdict(NoVerdict("connection refused"))
+    await rig.submit(options=options)
+    (claim,) = rig.spool.claim([1], "host/0", time.time()).result(10)
+    assert (claim.options, claim.submitter) == (options, '{"peer":"172.17.0.2"}')
+
+
+@pytest.mark.parametrize(
+    ("trouble", "in_doubt"),
+    [
+        (NoVerdict("connection refused"), False),
+        (NoVerdict("it broke", reached=True), True),
+        (Verdict(Reply(451, "4.3.1", "no commit in time")), True),
+    ],
+)
+async def test_the_spool_knows_what_may_be_over_there(rig: Rig, trouble: NoVerdict | Verdict, in_doubt: bool) -> None:
+    """A deadline ends only what is certainly here: see outcome.is_stale."""
+
+    def answer(parcels: Sequence[Parcel]) -> list[Verdict]:
+        if isinstance(trouble, NoVerdict):
+            raise trouble
+        return [trouble] * len(parcels)
+
+    rig.there.say = answer
+    deadline = time.time() + 600
+    assert (await rig.submit(options=Options(deadline)))[1].code == 250
+    (claim,) = rig.spool.claim([1], "host/0", time.time()).result(10)
+    assert (claim.expires_at > deadline) is in_doubt
+    assert is_stale(claim, deadline) is not in_doubt
 
 
 async def test_while_the_postoffice_is_down_new_mail_is_spooled_without_asking(rig: Rig) -> None:

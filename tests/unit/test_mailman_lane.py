@@ -164,3 +164,22 @@ def test_the_end_is_no_outage_and_waits_for_no_request(rig: Rig) -> None:
     assert rig.verdicts == [None, None]
     assert rig.link.is_up
     assert not rig.lane.pulse.stuck
+
+
+@pytest.mark.parametrize(
+    ("trouble", "left"),
+    [(NoVerdict("connection refused"), False), (NoVerdict("it broke", reached=True), True), (None, True)],
+)
+def test_whether_a_message_may_be_over_there(rig: Rig, trouble: NoVerdict | None, left: bool) -> None:
+    """It is so when it settles: whoever keeps a message without a verdict must know (I3)."""
+    rig.there.trouble = trouble
+    seen: list[bool] = []
+    waits = rig.lane.add(parcel(), lambda verdict: seen.append(waits.left))
+    until(lambda: rig.there.batches)
+    behind = rig.lane.add(parcel(), lambda verdict: seen.append(behind.left))
+    assert not behind.left
+    assert rig.lane.give_up(behind)
+    rig.there.go.set()
+    until(lambda: seen)
+    assert seen == [left]
+    assert not behind.left
