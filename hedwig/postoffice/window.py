@@ -55,7 +55,7 @@ class Windows:
         self._lane_of = lane_of
         self._out: dict[str, dict[int, dict[int, float]]] = {}  # destination: priority: delivery: since when
         self._paces: dict[str, _Pace] = {}
-        self._lane_out: dict[str, Counter[int]] = {}  # lane: how many of each priority
+        self._lane_out: dict[str, dict[int, int]] = {}  # lane: how many of each priority
         self._lane_paces: dict[str, _Pace] = {}
 
     def __len__(self) -> int:
@@ -80,8 +80,12 @@ class Windows:
 
     def _before(self, stream: Stream) -> int:
         """How many hints of the destination are taken before a new one of this stream."""
-        out = self._out.get(stream.destination, {})
-        return sum(len(hints) for priority, hints in out.items() if priority <= stream.priority)
+        count = 0
+        if out := self._out.get(stream.destination):
+            for priority, hints in out.items():
+                if priority <= stream.priority:
+                    count += len(hints)
+        return count
 
     def lane_size(self, lane: str) -> int:
         """The lane's window."""
@@ -94,7 +98,12 @@ class Windows:
         return max(0, self.lane_size(lane) - self._lane_before(lane, stream.priority))
 
     def _lane_before(self, lane: str, priority: int) -> int:
-        return sum(count for other, count in self._lane_out.get(lane, {}).items() if other <= priority)
+        before = 0
+        if out := self._lane_out.get(lane):
+            for other, count in out.items():
+                if other <= priority:
+                    before += count
+        return before
 
     def fresh_room(self, stream: Stream) -> int:
         """How many hints it may have at once for deliveries that were just registered."""
@@ -107,13 +116,15 @@ class Windows:
 
     def hinted(self, stream: Stream, deliveries: Iterable[int], now: float) -> None:
         """These hints are out since `now` (again, perhaps)."""
-        out = self._out.setdefault(stream.destination, {}).setdefault(stream.priority, {})
+        destination, priority = stream
+        out = self._out.setdefault(destination, {}).setdefault(priority, {})
         before = len(out)
         out.update(dict.fromkeys(deliveries, now))
-        self._count(stream, len(out) - before)
+        self._count(destination, priority, len(out) - before)
 
-    def _count(self, stream: Stream, more: int) -> None:
-        self._lane_out.setdefault(self._lane_of(stream.destination), Counter())[stream.priority] += more
+    def _count(self, destination: str, priority: int, more: int) -> None:
+        counts = self._lane_out.setdefault(self._lane_of(destination), {})
+        counts[priority] = counts.get(priority, 0) + more
 
     def every(self) -> list[int]:
         """All deliveries that are hinted."""
@@ -129,7 +140,7 @@ class Windows:
                 for delivery in gone:
                     del hints[delivery]
                 if gone:
-                    self._count(Stream(destination, priority), -len(gone))
+                    self._count(destination, priority, -len(gone))
                     count += len(gone)
             lanes[self._lane_of(destination)] += count
             self._saw(destination, count, seconds)
@@ -158,13 +169,13 @@ class Windows:
 
     def lanes(self) -> dict[str, int]:
         """How many hints are out, by lane."""
-        return {lane: counts.total() for lane, counts in self._lane_out.items()}
+        return {lane: sum(counts.values()) for lane, counts in self._lane_out.items()}
 
     def forget(self, stream: Stream) -> None:
         """Its hints are out no more (they were dropped)."""
         hints = self._out.get(stream.destination, {}).pop(stream.priority, None)
         if hints:
-            self._count(stream, -len(hints))
+            self._count(*stream, -len(hints))
 
     def forget_all(self) -> None:
         """The queue began anew: no hint is out. Rates stay."""
