@@ -44,6 +44,26 @@ class Stroke:
         return self.point.endswith("-commit")
 
 
+Plan = dict[str, list[Stroke]]  # by the process's name
+
+
+def matrix(turn: int, chance: random.Random) -> Plan:
+    """Round `turn`, which counts from 0."""
+    return {name: strokes(name, turn, chance) for name in NAMES}
+
+
+def without_dead_workers(chance: random.Random) -> Plan:
+    """Each point once: workers are frozen or restarted there, all others killed."""
+    plan = {}
+    for name in NAMES:
+        daemon = name.partition("-")[0]
+        acts = (Act.FREEZE, Act.RESTART) if name in WORKERS else (Act.KILL,)
+        points = [point for point in POINTS.get(daemon, (SOMETIME,) * 4) if not point.startswith("free.")]
+        plan[name] = [_at(daemon, point, chance.choice(acts), chance) for point in points]
+        chance.shuffle(plan[name])
+    return plan
+
+
 def strokes(name: str, turn: int, chance: random.Random) -> list[Stroke]:
     """What befalls this process in round `turn`, which counts from 0."""
     if name == "beanstalkd":

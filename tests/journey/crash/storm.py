@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterable
 
 from ..host import Host
 from .fate import Act
-from .plan import NAMES, SOMETIME, Stroke, strokes
+from .plan import NAMES, SOMETIME, Plan, Stroke
 from .victims import Condition, Victim
 
 PATIENCE = 25.0  # seconds for a point to be reached, and for a restart that comes there
@@ -33,11 +33,12 @@ class Storm:
         self._chance = random.Random(seed)
         self._postoffice = threading.Lock()  # held by the course that may strike or need it just now
 
-    def rage(self, rounds: int) -> None:
-        """All of the plan; afterwards everything runs."""
-        for turn in range(rounds):
-            planned = {name: strokes(name, turn, self._chance) for name in self.victims}
-            _play([self._course(self.victims[name], planned[name]) for name in planned])
+    def rage(self, plan: Plan) -> None:
+        """All of the plan."""
+        _play([self._course(self.victims[name], strokes) for name, strokes in plan.items()])
+
+    def pass_over(self) -> None:
+        """Everything runs again."""
         for victim in self.victims.values():
             victim.resume()
             if not victim.runs:
