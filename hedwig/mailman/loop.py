@@ -1,9 +1,10 @@
 """mailman: the daemon of a Docker host. This page joins its parts and holds its life: start, reload, stop.
 
-Start: open the own spool and lock it (a second mailman on the same spool ends with an error), then listen; the backlog
-frees what a dead predecessor was sending. SIGHUP reads the settings again (in_force.py). SIGTERM: no new mail, what is
-complete gets its reply, whatever has no verdict by then is spooled, end (I10). Throughout, systemd's watchdog is petted
-from the event loop, while the forwarding threads and the spool's writer move.
+Start: lock and open the own spool (opening.py; a second mailman on it ends with an error, a disk that is full or
+read-only ends nothing), then listen; the backlog frees what a dead predecessor was sending. SIGHUP reads the settings
+again (in_force.py). SIGTERM: no new mail, what is complete gets its reply, whatever has no verdict by then is spooled,
+end (I10). Throughout, systemd's watchdog is petted from the event loop, while the forwarding threads and the spool's
+writer move.
 
 While no postoffice is configured all mail is spooled, and local.key is watched: `hedwig local-key`, run by whichever
 package comes second, joins mailman and postoffice without another word.
@@ -28,7 +29,8 @@ from hedwig.mailman.link import Link
 from hedwig.mailman.listener import KIND, Listener
 from hedwig.settings import Mailman
 from hedwig.spool import SpoolTrouble, owner
-from hedwig.spool.sqlite import SqliteSpool, open_spool
+from hedwig.spool.opening import InUse, open_own
+from hedwig.spool.sqlite import SqliteSpool
 from hedwig.spool.trouble import matter_of
 from hedwig.supervisor import Supervisor
 
@@ -57,13 +59,11 @@ def run(
     """Run until SIGTERM or SIGINT; returns the exit status."""
     lock = owner.Lock(Path(settings.spool + ".owner"))
     try:
-        if not lock.take():
-            return _no_start(supervisor, f"another mailman uses {settings.spool}: it holds {lock.path}")
-        spool = open_spool(settings.spool)
+        spool = open_own(settings.spool, lock, "mailman")
+    except InUse as error:
+        return _no_start(supervisor, str(error))
     except SpoolTrouble as error:
         return _no_start(supervisor, f"the spool {settings.spool} can't be used: {error}", matter_of(error))
-    except OSError as error:
-        return _no_start(supervisor, f"the spool {settings.spool} can't be used: {error}")
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_Life(settings, spool, Outside(config_file, reload, supervisor)).live())
@@ -147,7 +147,8 @@ class _Life:
             wait = f"the spool can't be read: {trouble}"
         link = "" if self._link.is_up else self._link.why
         broken = _BROKEN if self._broken else ""
-        parts = (broken, done, wait, link, self._listener.trouble, self._caution.why, self._in_force.trouble)
+        wrong = (forwarder.trouble, link, self._listener.trouble, self._caution.why, self._in_force.trouble)
+        parts = (broken, done, wait, *wrong)
         return "; ".join(part for part in parts if part)
 
     def _look_for_local_key(self) -> None:

@@ -1,6 +1,6 @@
 """The postoffice's life: start, SIGHUP, SIGTERM.
 
-Start: lock the spool (a second postoffice on it ends with an error), open it, bind the sockets, start the feeder, then
+Start: lock and open the spool (a second postoffice on it ends with an error), bind the sockets, start the feeder, then
 say READY. The order matters: nobody can connect before a message could be kept (I1), and who connects before READY
 waits in the backlog and is served.
 
@@ -9,7 +9,8 @@ close the spool (I10). SIGHUP: read the settings again (in_force.py); a broken f
 systemd's watchdog is petted from the server's loop, while the feeder and the spool's writer move.
 
 `run` returns 0 after a stop, 1 where it could not start (the log says why). A place that can't be listened on is no
-such reason: it is tried again every few seconds.
+such reason: it is tried again every few seconds. Nor is a disk that is full or read-only (opening.py): requests have
+503 until it isn't.
 """
 
 import ctypes
@@ -20,6 +21,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
@@ -36,7 +38,8 @@ from hedwig.postoffice.server import KIND, Server
 from hedwig.queue.beanstalk import open_queue
 from hedwig.settings import KIB, Postoffice
 from hedwig.spool import SpoolTrouble, owner
-from hedwig.spool.sqlite import SqliteSpool, open_spool
+from hedwig.spool.opening import InUse, open_own
+from hedwig.spool.sqlite import SqliteSpool
 from hedwig.spool.trouble import matter_of
 from hedwig.supervisor import Supervisor
 
@@ -48,15 +51,25 @@ _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # malloc.h
 Reload = Callable[[], Postoffice | None]
 
 
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What the daemon's main passes in. `reload` gives new settings, or None where the file is broken."""
+
+    config_file: Path
+    reload: Reload
+    supervisor: Supervisor
+
+
 def run(settings: Postoffice, config_file: Path | str, reload: Reload, supervisor: Supervisor) -> int:
     """Serve until SIGTERM."""
     limits.raise_open_files()  # each connection may take two descriptors
     _bound_arenas()
     lock = owner.Lock(Path(settings.spool + ".owner"))
     try:
-        if not lock.take():
-            return _no_start(supervisor, f"another postoffice uses {settings.spool}: it holds {lock.path}")
-        daemon = Daemon(settings, Path(config_file), reload, supervisor)
+        spool = open_own(settings.spool, lock, "postoffice")
+        daemon = Daemon(settings, spool, Outside(Path(config_file), reload, supervisor))
+    except InUse as error:
+        return _no_start(supervisor, str(error))
     except SpoolTrouble as error:
         return _no_start(supervisor, f"postoffice can't start: {error}", matter_of(error))
     except (OSError, ValueError) as error:
@@ -91,22 +104,22 @@ def _no_start(supervisor: Supervisor, why: str, matter: log.Matter = log.Matter.
 
 
 class Daemon:
-    """A postoffice; its sockets are bound and its spool is open once it is made. OSError, SpoolTrouble, ValueError."""
+    """A postoffice; its sockets are bound once it is made. It closes `spool` at its end. OSError, ValueError."""
 
-    def __init__(self, settings: Postoffice, config_file: Path, reload: Reload, supervisor: Supervisor) -> None:
+    def __init__(self, settings: Postoffice, spool: SqliteSpool, outside: Outside) -> None:
         self._in_force = InForce(settings)
-        self._reload = reload
-        self._supervisor = supervisor
+        self._reload = outside.reload
+        self._supervisor = outside.supervisor
         self._stopping = False
         self._reloading = False
         self._broken = False  # postoffice.yml is, since the last reload
         self.feeder: Feeder
-        self._spool = open_spool(settings.spool)
+        self._spool = spool
         try:
             self.feeder = Feeder(self._spool, open_queue(settings.queue))
-            room = self._room(config_file.parent / "clients.d", self._spool)
+            room = self._room(outside.config_file.parent / "clients.d", self._spool)
             self._acceptance = room.acceptance
-            self.server = Server(application(room), settings, Doors(KIND, supervisor))
+            self.server = Server(application(room), settings, Doors(KIND, outside.supervisor))
             self.server.look_around()
         except BaseException:
             self._spool.close()

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from hedwig.pulse import Pulse
 from hedwig.spool import (
@@ -63,11 +63,22 @@ def open_spool(path: str, *, create: bool = True, clock: Callable[[], float] = t
     return SqliteSpool(path, clock)
 
 
+class Hindrance(Protocol):
+    """What may keep a spool from being open yet (opening.py)."""
+
+    def check(self) -> None:
+        """SpoolTrouble while it can't be used yet."""
+
+    def close(self) -> None:
+        """Wait no more."""
+
+
 class SqliteSpool:
     """See `open_spool`; the methods are those of Intake, Work and Look in hedwig.spool."""
 
-    def __init__(self, path: str, clock: Callable[[], float]) -> None:
+    def __init__(self, path: str, clock: Callable[[], float], opening: Hindrance | None = None) -> None:
         self._path = path
+        self._opening = opening
         self._clock = clock
         self._closed = False
         self._reserve = Reserve(path)
@@ -83,6 +94,8 @@ class SqliteSpool:
         """Write what waits, end the threads, close the files. Safe to call twice."""
         with self._starting:
             self._closed = True
+        if self._opening is not None:
+            self._opening.close()
         if self._historian is not None:
             self._historian.close()
         if self._writer is not None:
@@ -225,6 +238,8 @@ class SqliteSpool:
         with self._starting:
             if self._closed:
                 raise SpoolTrouble("the spool is closed")
+            if self._opening is not None:
+                self._opening.check()
             if self._writer is None:
                 try:
                     self._writer = Writer(self._path, self._chores, self._reserve)
@@ -251,6 +266,8 @@ class SqliteSpool:
         try:
             db = self._idle.pop()
         except IndexError:
+            if self._opening is not None:
+                self._opening.check()
             db = connect_reader(self._path)
         try:
             yield db

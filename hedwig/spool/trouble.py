@@ -5,6 +5,7 @@ Every error of SQLite or of the system becomes a SpoolTrouble here and nowhere e
 """
 
 import errno
+import os
 import sqlite3
 from concurrent.futures import Future
 from pathlib import Path
@@ -32,6 +33,15 @@ _SYSTEM = {
     errno.EPERM: "no permission for {path}: it must belong to the daemon's user",
     errno.ENOENT: "{path} is gone, or its folder: put it back, or correct `spool:` in the config",
 }
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_PASSING = frozenset({errno.EROFS, errno.EIO})
+_PASSING_SQLITE = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY})
+_AMBIGUOUS = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY})
+_SHARED_MEMORY = 64 << 10  # octets that SQLite wants for PATH-shm, and a little more
+
+
+class Hindered(SpoolTrouble):
+    """Read-only, an I/O error, or locked by another program: that may pass, and then it goes on."""
 
 
 class Damaged(SpoolTrouble):
@@ -40,6 +50,11 @@ class Damaged(SpoolTrouble):
 
 class Newer(SpoolTrouble):
     """A newer release has reshaped the spool: this one must leave it alone."""
+
+
+def may_pass(error: SpoolTrouble) -> bool:
+    """Whether waiting may help, or the operator can mend it under a running daemon's feet."""
+    return isinstance(error, SpoolFull | Hindered)
 
 
 def matter_of(error: SpoolTrouble) -> Matter:
@@ -53,22 +68,45 @@ def trouble(error: Exception, path: str) -> SpoolTrouble:
     """`error` of the spool at `path`, as the SpoolTrouble that callers see."""
     if isinstance(error, SpoolTrouble):
         return error
-    kind = SpoolFull if is_full(error) else SpoolTrouble
     if isinstance(error, OSError):
-        text = _SYSTEM.get(error.errno or 0, "{path}: {error}")
-        return kind(text.format(path=path, error=error))
+        denied = error.errno in (errno.EACCES, errno.EPERM)
+        return _of_system(errno.EROFS if denied and _seen(path) == errno.EROFS else error.errno or 0, error, path)
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
         return damaged(path)
+    if code in _AMBIGUOUS and (number := _seen(path)):
+        return _of_system(number, error, path)
     if code == sqlite3.SQLITE_CANTOPEN and not Path(path).exists():
         return SpoolTrouble(_SYSTEM[errno.ENOENT].format(path=path))
+    kind = SpoolFull if is_full(error) else Hindered if code in _PASSING_SQLITE else SpoolTrouble
     return kind(_SQLITE.get(code, "{path}: {error}").format(path=path, error=error))
+
+
+def _of_system(number: int, error: Exception, path: str) -> SpoolTrouble:
+    kind = SpoolFull if number in _NO_ROOM else Hindered if number in _PASSING else SpoolTrouble
+    return kind(_SYSTEM.get(number, "{path}: {error}").format(path=path, error=error))
+
+
+def _seen(path: str) -> int:
+    """What the disk itself says where an error does not: EROFS, ENOSPC, or 0 for neither.
+
+    SQLite calls it an I/O error when there is no room for its shared memory, and access(2) is denied to everybody on a
+    disk that is read-only.
+    """
+    try:
+        state = os.statvfs(Path(path).absolute().parent)
+    except OSError:
+        return 0
+    if state.f_flag & os.ST_RDONLY:
+        return errno.EROFS
+    no_files = state.f_files and not state.f_favail  # some file systems count no files at all
+    return errno.ENOSPC if state.f_bavail * state.f_frsize < _SHARED_MEMORY or no_files else 0
 
 
 def is_full(error: BaseException) -> bool:
     """Whether room is what was missing: on the disk, within a quota, or within the file's allowed size."""
     if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        return error.errno in _NO_ROOM
     return getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL
 
 
