@@ -65,6 +65,7 @@ class Trace:
 
     `fqdn`: this host. `helo`: what the client called itself. `peer`: its IP address; `peer_name`: a name for it that is
     known from elsewhere, or "". `protocol`: "SMTP", "ESMTP" or "UTF8SMTP" (RFC 3848, RFC 6531). `when`: Unix time.
+    `again`: it may have been accepted before (wishes.Reading).
     """
 
     queue_id: str
@@ -75,6 +76,7 @@ class Trace:
     envelope: Envelope
     when: float
     peer_name: str = ""
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ def complete(content: bytes, trace: Trace) -> Whole:
     header = _header(content)
     if header.received > MAX_RECEIVED:
         raise MessageRefused(Reply(554, "5.4.6", f"mail loop: the message has over {MAX_RECEIVED} Received fields"))
-    options = _options(header.wished, trace.when) if header.wished else PLAIN
+    options = _options(header.wished, wishes.Reading(trace.when, trace.again)) if header.wished else PLAIN
     message_id = header.found.get(b"message-id")
     named = f"<{trace.queue_id}@{trace.fqdn}>" if message_id is None else _named(message_id)
     end = header.end
@@ -193,9 +195,9 @@ def _words(text: bytes) -> str:
         return value
 
 
-def _options(wished: list[tuple[str, str]], when: float) -> Options:
+def _options(wished: list[tuple[str, str]], reading: wishes.Reading) -> Options:
     try:
-        return wishes.of_header(wished, when)
+        return wishes.of_header(wished, reading)
     except BadOption as error:
         status = "5.4.7" if isinstance(error, wishes.TooLate) else "5.6.0"
         raise MessageRefused(Reply(554, status, str(error))) from None

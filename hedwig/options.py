@@ -19,6 +19,7 @@ from hedwig.moments import utc
 MAX_KEY = 200  # characters of a supersede key
 MAX_ENVID = 100  # characters, RFC 3461 §4.4
 MAX_ORCPT = 500  # characters, RFC 3461 §4.2
+MAX_MOMENT = 1e11  # Unix seconds of a deadline: the year 5138
 MAX_NAME = 255  # characters of each field of a Submitter
 WHEN = ("NEVER", "SUCCESS", "FAILURE", "DELAY")
 _ENCODE = json.JSONEncoder(separators=(",", ":")).encode  # made once: json.dumps makes one at each call
@@ -142,7 +143,7 @@ def priority_of(word: Any) -> Priority:
 
 
 def _deadline(value: Any) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e11:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < MAX_MOMENT:
         return float(value)
     raise BadOption("deadline must be Unix seconds")
 

@@ -10,10 +10,10 @@ asks that a code must not come late would rather be refused than have it come la
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from hedwig.moments import duration, moment
-from hedwig.options import MAX_KEY, PLAIN, BadOption, Options, priority_of
+from hedwig.options import MAX_KEY, MAX_MOMENT, PLAIN, BadOption, Options, priority_of
 
 HEADERS = {b"hedwig-expires": "expires", b"hedwig-supersede-key": "supersede_key", b"hedwig-priority": "priority"}
 SPELLED = {"expires": "Hedwig-Expires", "supersede_key": "Hedwig-Supersede-Key", "priority": "Hedwig-Priority"}
@@ -26,33 +26,38 @@ class TooLate(BadOption):
     """The time after which the message must not be sent has passed already."""
 
 
-def of_header(lines: Iterable[tuple[str, str]], when: float) -> Options:
-    """From the header: pairs of one of FORM and the line's value. `when`: the acceptance, Unix seconds.
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """When wishes are read. `when`: the acceptance, Unix seconds. `again`: the message may have been accepted before
+    under its ID, so that a deadline that has passed since is no reason to refuse it now (I3)."""
 
-    Raises BadOption or TooLate; so does `of_form`.
-    """
+    when: float
+    again: bool = False
+
+
+def of_header(lines: Iterable[tuple[str, str]], reading: Reading) -> Options:
+    """From the header: pairs of one of FORM and the line's value. Raises BadOption or TooLate; so does `of_form`."""
     words: dict[str, str] = {}
     for name, text in lines:
         if name in words:
             raise BadOption(f"{SPELLED[name]} is in the header twice: write it once")
         words[name] = text
-    return _read(words, when, PLAIN, SPELLED)
+    return _read(words, reading, PLAIN, SPELLED)
 
 
-def of_form(fields: Mapping[str, str], when: float, others: Options = PLAIN) -> Options:
+def of_form(fields: Mapping[str, str], reading: Reading, others: Options = PLAIN) -> Options:
     """From the fields of a form; `others` is what the header asked for, which counts where a field says nothing."""
-    return _read(
-        {name: fields[name] for name in FORM if name in fields}, when, others, dict(zip(FORM, FORM, strict=True))
-    )
+    words = {name: fields[name] for name in FORM if name in fields}
+    return _read(words, reading, others, dict(zip(FORM, FORM, strict=True)))
 
 
-def _read(words: Mapping[str, str], when: float, others: Options, called: Mapping[str, str]) -> Options:
+def _read(words: Mapping[str, str], reading: Reading, others: Options, called: Mapping[str, str]) -> Options:
     options = others
     for name, text in words.items():
         value = " ".join(text.split())  # however it was folded
         try:
             if name == "expires":
-                options = replace(options, deadline=_deadline(value, when))
+                options = replace(options, deadline=_deadline(value, reading))
             elif name == "supersede_key":
                 options = replace(options, supersede=_key(value))
             else:
@@ -62,18 +67,18 @@ def _read(words: Mapping[str, str], when: float, others: Options, called: Mappin
     return options
 
 
-def _deadline(text: str, when: float) -> float:
+def _deadline(text: str, reading: Reading) -> float:
     seconds = duration(text)
     if seconds is not None:
         if not 0 < seconds <= LONGEST:
             raise BadOption(f"{text} is not between 1s and 366d")
-        return when + seconds
+        return reading.when + seconds
     at = moment(text)
-    if at is None or at >= 1e11:
+    if at is None or at >= MAX_MOMENT:
         raise BadOption(f"{ascii(text)[:50]} is no time: {_FORMS}")
-    if at <= when:
+    if at <= reading.when and not reading.again:
         raise TooLate(f"the message was to be sent until {ascii(text)[1:50]} only, and that has passed")
-    return at
+    return max(at, 1.0)  # 0 would be none
 
 
 def _key(text: str) -> str:

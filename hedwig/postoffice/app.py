@@ -42,7 +42,7 @@ from hedwig.postoffice.submission import Submission, envelope_of, in_file, needs
 from hedwig.reply import Reply
 from hedwig.settings import MIB, Client, Postoffice
 from hedwig.spool import Body, Bytes
-from hedwig.wishes import TooLate, of_form
+from hedwig.wishes import Reading, TooLate, of_form
 
 LARGE = 1 * MIB
 LARGE_AT_A_TIME = 2
@@ -153,7 +153,8 @@ class _Interface:
         letter.text.seek(0)
         peer = str(bottle.request.environ.get("REMOTE_ADDR", ""))
         now = self._room.clock()
-        trace = Trace(queue_id, self._room.hostname, client.fqdn, peer, "HTTP", envelope, now)
+        again = "id" in form.short
+        trace = Trace(queue_id, self._room.hostname, client.fqdn, peer, "HTTP", envelope, now, again=again)
         if letter.size <= LARGE:
             whole = complete(letter.text.read(), trace)
             body: Body = Bytes(whole.body)
@@ -168,7 +169,7 @@ class _Interface:
             body,
             submitted,
             needs_smtputf8(envelope),
-            options=of_form(form.short, now, whole.options),
+            options=of_form(form.short, Reading(now, again), whole.options),
             message_id=whole.message_id,
             submitter=Submitter(peer).packed(),
         )

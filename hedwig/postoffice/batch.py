@@ -24,7 +24,7 @@ from typing import IO, Any
 from hedwig import queueid
 from hedwig.envelope import digest
 from hedwig.message import MAX_MESSAGE_ID, message_id_of
-from hedwig.options import PLAIN, BadOption, Options, read, read_submitter
+from hedwig.options import MAX_MOMENT, PLAIN, BadOption, Options, read, read_submitter
 from hedwig.postoffice.refusal import Refusal, Unacceptable, malformed
 from hedwig.postoffice.submission import InFile, Submission, envelope_of, fault_of, needs_smtputf8
 from hedwig.reply import Reply
@@ -37,7 +37,6 @@ MAX_RECIPIENTS = 100_000
 MAX_MESSAGES = 100
 MAX_TOGETHER = 2 * MIB  # the promise is 1 MiB; how exactly that is counted shall not matter
 IN_MEMORY = 1 * MIB
-MAX_MOMENT = 1e11  # Unix seconds: the year 5138
 
 
 @dataclass(frozen=True, slots=True)

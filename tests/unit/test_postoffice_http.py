@@ -5,12 +5,14 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from postoffice_host import FQDN, KEY, Host, basic, email, frame, post
 
 from hedwig import queueid
+from hedwig.spool import Claim
 
 MIB = 1 << 20
 
@@ -38,16 +40,23 @@ def own(tmp_path: Path) -> Iterator[Host]:
         made.end()
 
 
-def content_of(host: Host, queue_id: str) -> bytes:
-    """The body as it lies in the spool, claimed as a worker would."""
+def claimed(host: Host, queue_id: str) -> Claim:
+    """The message, claimed as a worker would."""
     spool = host.spool()
     try:
-        deliveries = range(1, 5000)
-        claims = spool.claim(deliveries, "test/1", time.time()).result(10)
-        (claim,) = [one for one in claims if one.queue_id == queue_id]
-        return b"".join(spool.body(claim.message))
+        (claim,) = [
+            one for one in spool.claim(range(1, 5000), "test/1", time.time()).result(10) if one.queue_id == queue_id
+        ]
+        return claim
     finally:
         spool.close()
+
+
+def content_of(host: Host, queue_id: str) -> bytes:
+    """The body as it lies in the spool."""
+    content = claimed(host, queue_id).content
+    assert content is not None
+    return content
 
 
 def test_the_original_form_by_curl(host: Host) -> None:
@@ -91,6 +100,49 @@ def test_the_original_form_is_idempotent(host: Host) -> None:
     conflict = post(host, id=queue_id, email=email(data="something else"))
     assert (conflict.status_code, conflict.json()["code"]) == (409, 409)
     assert len(host.queued()) == before + 1
+
+
+def test_a_letter_says_what_it_asks_for(own: Host) -> None:
+    """By fields, by lines of its header, which nobody else sees, or by both: then the field counts."""
+    own.start()
+    data = "From: a@nankai.example\nHedwig-Priority: bulk\nHedwig-Supersede-Key: otp\nMessage-ID: <1@b>\n\nhi\n"
+    answer = post(own, expires=" 10m\n", priority="urgent", email=email(data=data))
+    assert answer.status_code == 200, answer.text
+    claim = claimed(own, answer.json()["id"])
+    assert abs(claim.options.deadline - time.time() - 600) < 60
+    assert claim.expires_at == claim.options.deadline
+    assert (claim.priority, claim.options.supersede, claim.submitter) == (0, "otp", '{"peer":"127.0.0.1"}')
+    assert claim.content is not None
+    assert b"Hedwig" not in claim.content.partition(b"\r\n\r\n")[0].partition(b"From:")[2]
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "says"),
+    [
+        ({"expires": "soon"}, "5.5.4", "expires: 'soon' is no time: write a duration like 10m"),
+        ({"expires": ""}, "5.5.4", "expires: '' is no time"),
+        ({"expires": "2000-01-01T00:00:00Z"}, "5.4.7", "expires: the message was to be sent until 2000-01-01"),
+        ({"priority": "1"}, "5.5.4", "priority: priority must be urgent, normal or bulk"),
+        ({"supersede_key": "x" * 201}, "5.5.4", "supersede_key: a key is printable text of 1 to 200"),
+        ({"email": email(data="Hedwig-Expires: x\n\n")}, "5.6.0", "Hedwig-Expires: 'x' is no time"),
+        ({"email": email(data="Hedwig-Expires: 2000-01-01T00:00Z\n\n")}, "5.4.7", "and that has passed"),
+    ],
+)
+def test_what_makes_no_sense_is_400(host: Host, fields: dict[str, str], status: str, says: str) -> None:
+    before = len(host.queued())
+    answer = post(host, **fields)
+    assert (answer.status_code, answer.json()["status"]) == (400, status)
+    assert says in answer.json()["error"]
+    assert len(host.queued()) == before
+
+
+def test_a_repeat_after_its_deadline_is_a_repeat(host: Host) -> None:
+    """I3: the first answer was lost; the second is the same, though the time is over by now."""
+    fields = {"id": queueid.new(), "expires": f"{datetime.now(UTC) + timedelta(seconds=1.5):%Y-%m-%dT%H:%M:%S.%fZ}"}
+    first = post(host, **fields)
+    time.sleep(2)
+    again = post(host, **fields)
+    assert (again.status_code, again.json()) == (first.status_code, first.json()) == (200, {"id": fields["id"]})
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from hedwig import wishes
 from hedwig.config.kinds import duration as setting
 from hedwig.moments import duration, moment, utc
 from hedwig.options import BadOption, Options, Priority
-from hedwig.wishes import TooLate, of_form, of_header
+from hedwig.wishes import Reading, TooLate, of_form, of_header
 
 NOW = 1795492800.0  # 2026-11-24 04:00:00 UTC
 NOON = 1795521600.0
@@ -89,7 +89,7 @@ def test_a_time_for_people() -> None:
     ],
 )
 def test_header_lines(lines: list[tuple[str, str]], options: Options) -> None:
-    assert of_header(lines, NOW) == options
+    assert of_header(lines, Reading(NOW)) == options
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_header_lines(lines: list[tuple[str, str]], options: Options) -> None:
 )
 def test_nonsense_in_the_header_is_named(lines: list[tuple[str, str]], words: str) -> None:
     with pytest.raises(BadOption) as caught:
-        of_header(lines, NOW)
+        of_header(lines, Reading(NOW))
     assert words in str(caught.value)
     assert not isinstance(caught.value, TooLate)
 
@@ -118,21 +118,27 @@ def test_nonsense_in_the_header_is_named(lines: list[tuple[str, str]], words: st
 @pytest.mark.parametrize("text", ["Tue, 24 Nov 2026 04:00:00 +0000", "1969-12-31T00:00Z", "0001-01-01T00:00+23:59"])
 def test_what_is_over_is_told_apart(text: str) -> None:
     with pytest.raises(TooLate, match="only, and that has passed"):
-        of_header([("expires", text)], NOW)
+        of_header([("expires", text)], Reading(NOW))
+
+
+def test_what_may_be_a_repeat_is_not_too_late() -> None:
+    """I3: it was in time when it was accepted first."""
+    assert of_header([("expires", "2026-11-24T03:00Z")], Reading(NOW, again=True)).deadline == NOW - 3600
+    assert of_form({"expires": "1969-12-31T00:00Z"}, Reading(NOW, again=True)).deadline == 1.0
 
 
 def test_form_fields_come_before_header_lines() -> None:
-    header = of_header([("expires", "10m"), ("priority", "bulk")], NOW)
+    header = of_header([("expires", "10m"), ("priority", "bulk")], Reading(NOW))
     fields = {"fqdn": "less.example", "priority": "urgent", "supersede_key": "otp"}
-    assert of_form(fields, NOW, header) == Options(NOW + 600, "otp", Priority.URGENT)
-    assert of_form({}, NOW, header) is header
+    assert of_form(fields, Reading(NOW), header) == Options(NOW + 600, "otp", Priority.URGENT)
+    assert of_form({}, Reading(NOW), header) is header
 
 
 def test_a_form_field_is_called_by_its_own_name() -> None:
     with pytest.raises(BadOption, match=r"\Asupersede_key: a key is"):
-        of_form({"supersede_key": ""}, NOW)
+        of_form({"supersede_key": ""}, Reading(NOW))
     with pytest.raises(TooLate, match=r"\Aexpires: "):
-        of_form({"expires": "2000-01-01T00:00Z"}, NOW)
+        of_form({"expires": "2000-01-01T00:00Z"}, Reading(NOW))
 
 
 def test_the_names_fit_together() -> None:
