@@ -25,6 +25,7 @@ TOOLS := .venv-tools/bin
 JOBS := $(shell nproc)
 REPO := dist/repo
 TESTS := tests/system
+LETTERS := 100000
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 # mypy looks for stubs where the libraries are: in .venv. They are types alone, and shadow nothing.
 STUBS := $(shell grep '^types-' requirements-tools.txt)
@@ -41,16 +42,19 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help run test check check-venv format deps venv tools debs repo package-test system-test clean
+.PHONY: help run test bench-priority check check-venv format deps venv tools debs repo package-test system-test clean
 
 help: ## say what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: venv ## one letter through all the parts, before your eyes; then they stay for more (ONCE=1: end after it)
 	@exec $(BIN)/python tests/demo/run.py $(if $(filter-out 0,$(ONCE)),--once)
 
 test: venv ## unit, contract and journey tests
 	$(NAMESPACES) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile tests/unit tests/contract tests/journey
+
+bench-priority: venv ## how long a password reset takes among 100,000 newsletters to the same receiver [LETTERS=100000]
+	$(NAMESPACES) env LETTERS=$(LETTERS) $(BIN)/python tests/bench/priority.py
 
 check: venv tools ## ruff, mypy --strict, import-linter, and what the repository promises about itself
 	$(TOOLS)/ruff check .
