@@ -2,17 +2,20 @@
 
 Everything is counted by recipient: a letter to two is two. *Delivered*: a far side has it. *Bounced*: the sender's own
 far side has the notification. *Queued*: a spool shows it to the operator. *In doubt*: its history says so. *Doubled*: a
-far side has more than one copy; each copy beyond the first needs a doubt of its own in the history (I5).
+far side has more than one copy; each copy beyond the first needs a doubt of its own in the history (I5), and where the
+client's policy is `hold` there is none, where it is `retry-once` there is one at the most.
 """
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
+from hedwig.options import OnDoubt
 from hedwig.spool import Kind
 
 from .letters import DEAD, number_in, numbered
 from .receivers import Arrival
 
+_MOST_COPIES = {OnDoubt.HOLD: 1, OnDoubt.RETRY_ONCE: 2}
 _COLUMNS = ("sent", "accepted", "delivered", "bounced", "queued", "in doubt", "doubled", "lost")
 
 
@@ -27,7 +30,7 @@ class Notice:
 @dataclass
 class Evidence:
     """All that is known when the storm is over. `sent`: numbers; `accepted`: number to queue ID; `queued`: recipients;
-    `told`: what the history says, by queue ID and recipient."""
+    `told`: what the history says, by queue ID and recipient; `policies`: by number, `retry` where it is not there."""
 
     sent: set[int] = field(default_factory=set)
     accepted: dict[int, str] = field(default_factory=dict)
@@ -35,6 +38,7 @@ class Evidence:
     notices: list[Notice] = field(default_factory=list)
     queued: set[str] = field(default_factory=set)
     told: dict[tuple[str, str], Counter[Kind]] = field(default_factory=dict)
+    policies: dict[int, OnDoubt] = field(default_factory=dict)
 
 
 class Reckoning:
@@ -97,6 +101,9 @@ class Reckoning:
         if len(copies) > 1:
             self.counts["doubled"] += 1
             self._need_doubts(copies[0].queue_id, rcptto, len(copies))
+        policy = self._evidence.policies.get(number_in(rcptto), OnDoubt.RETRY)
+        if len(copies) > _MOST_COPIES.get(policy, len(copies)):
+            self.faults.append(f"{sorted(ids)} to {rcptto}: {len(copies)} copies, and its policy is {policy}")
 
     def _look_at_notices(self) -> None:
         """A notification is a letter too; and there is one of a failure."""

@@ -3,13 +3,16 @@
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from hedwig.spool import Kind, Look
+from hedwig.options import OnDoubt
+from hedwig.spool import Kind, Look, QueuedRecipient, State
 from hedwig.spool.sqlite import open_spool
 
 from .. import reports
 from ..farside import FarSide
+from ..submit import Http
 from ..waiting import until
 from ..world import HOME, World, mx
 from .letters import DEAD, QUICK, RUDE, SLOW
@@ -45,12 +48,22 @@ class Scene:
         world.dns(*(mx(domain, f"192.0.2.{number}") for number, domain in enumerate(moods, 1)))
         self._home: FarSide = world.far(HOME)
         self._host = world.host(worker=_WORKER)
+        clients = {OnDoubt.RETRY: self._host.http}
+        clients |= {policy: self._client(policy) for policy in (OnDoubt.HOLD, OnDoubt.RETRY_ONCE)}
         self._host.start(*NAMES)
         self._spools = (self._host.spool, self._host.directory / "mailman" / "spool.db")
-        self.stream = Stream(self._host.http, world.msmtp, RATE)
+        self.stream = Stream(clients, world.msmtp, RATE)
         self.storm = Storm(self._host, seed=4)
         self.reckoning = Reckoning(Evidence())
         self._raged = self._calmed = 0.0
+
+    def _client(self, policy: OnDoubt) -> Http:
+        """Of its own key, and with this policy for what is in doubt."""
+        fqdn = f"{policy}.nankai.edu.cn"
+        key = self._host.add_key(fqdn)["key"]
+        file = self._host.config / "clients.d" / f"{fqdn}.yml"
+        file.write_text(f"{file.read_text()}on_doubt: {policy}\n")
+        return replace(self._host.http, fqdn=fqdn, key=key)
 
     def play(self, plans: Sequence[Plan]) -> None:
         """The storm while letters flow, the calm after it, the reckoning."""
@@ -84,8 +97,9 @@ class Scene:
         )
 
     def _is_drained(self) -> bool:
+        """What is held waits for the operator, and for nothing else."""
         waiting: list[bool] = []
-        self._ask(lambda look: waiting.append(bool(look.queued(limit=1)[0])))
+        self._ask(lambda look: waiting.append(any(row.state is not State.HELD for row in _queued(look))))
         return not any(waiting)
 
     def _ask(self, question: Callable[[Look], None]) -> None:
@@ -106,19 +120,19 @@ class Scene:
             name = _ID.search(letter.field("Message-ID"))
             found.notices.append(Notice(name[1] if name else "", tuple(reports.read(letter).failed)))
         ids = {*found.accepted.values(), *(each.queue_id for each in (*found.arrivals, *found.notices))}
-        self._ask(lambda look: found.queued.update(_queued(look)))
+        found.policies = stream.policies
+        self._ask(lambda look: found.queued.update(row.rcptto for row in _queued(look)))
         self._ask(lambda look: _read_history(look, ids, found.told))
         return found
 
 
-def _queued(look: Look) -> set[str]:
-    """The recipients that wait."""
-    found, after = set(), 0
+def _queued(look: Look) -> Iterator[QueuedRecipient]:
+    after = 0
     while True:
         rows, after = look.queued(limit=1000, after=after)
-        found.update(row.rcptto for row in rows)
+        yield from rows
         if not after:
-            return found
+            return
 
 
 def _read_history(look: Look, ids: set[str], told: dict[tuple[str, str], Counter[Kind]]) -> None:

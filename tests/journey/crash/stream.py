@@ -1,50 +1,57 @@
 """The stream: numbered letters on several ways into hedwig, each offered once, and the numbers that got a 250.
 
-Most go by SMTP on connections that are kept, in bursts; some by real msmtp; some by the HTTP form, whose client repeats
-under the same queue ID until it hears a 200 (I3). A letter whose connection breaks before its reply is *unheard*:
-hedwig has promised nothing, and it is not offered again, so that a copy of it is never the sender's own.
+Most go by SMTP on connections that are kept, in bursts; some by real msmtp; some by clients that speak HTTP
+(insist.py), one of them with `on_doubt: hold`, one with `retry-once`. A letter whose connection breaks before its reply
+is *unheard*: hedwig has promised nothing, and it is not offered again, so that a copy of it is never the sender's own.
 """
 
 import contextlib
 import itertools
-import json
 import random
 import threading
 from collections.abc import Callable, Iterator
-from http.client import HTTPException
-from urllib.parse import urlencode
+from functools import partial
 
 from hedwig import queueid
+from hedwig.options import OnDoubt
 
 from ..submit import Http, Msmtp, Talk
+from .insist import INSISTENCE, Client
 from .letters import Numbered, numbered
 
 CONNECTIONS = 8
 _GREETINGS = 0.05  # seconds until a connection that broke is tried anew
-_INSISTENCE = 60.0  # seconds after the end for which a form is still repeated
-_FORM = "application/x-www-form-urlencoded"
 
 
 class Stream:
-    """`rate`: letters a second on the SMTP connections together, on average."""
+    """`rate`: letters a second on the SMTP connections together, on average. `clients`: those that speak HTTP, by their
+    policy for doubts. `policies`: of each letter, by number."""
 
-    def __init__(self, http: Http, msmtp: Msmtp, rate: float) -> None:
+    def __init__(self, clients: dict[OnDoubt, Http], msmtp: Msmtp, rate: float) -> None:
         self.accepted: dict[int, str] = {}
         self.unheard: dict[int, str] = {}
-        self.faults: list[str] = []
-        self._http = http
+        self.policies: dict[int, OnDoubt] = {}
         self._msmtp = msmtp
         self._rate = rate
         self._numbers = itertools.count(1)
         self._over = threading.Event()
         self._lock = threading.Lock()
-        ways: list[Callable[[], None]] = [self._smtp] * CONNECTIONS + [self._by_msmtp, self._forms]
+        self._stuck: list[str] = []
+        self._clients = [Client(http, partial(self._next, policy), self._note) for policy, http in clients.items()]
+        ways: list[Callable[[], None]] = [self._smtp] * CONNECTIONS + [self._by_msmtp]
+        ways += [partial(client.forms, self._over) for client in self._clients]
+        ways += [partial(client.batches, self._over) for client in self._clients]
         self._threads = [threading.Thread(target=way, daemon=True) for way in ways]
 
     @property
     def sent(self) -> int:
         """How many letters were offered."""
         return len(self.accepted) + len(self.unheard)
+
+    @property
+    def faults(self) -> list[str]:
+        """What no client should meet."""
+        return [*self._stuck, *(fault for client in self._clients for fault in client.faults)]
 
     def start(self) -> None:
         """Begin."""
@@ -55,15 +62,17 @@ class Stream:
         """End; each way finishes the letter at hand."""
         self._over.set()
         for thread in self._threads:
-            thread.join(2 * _INSISTENCE)
+            thread.join(2 * INSISTENCE)
             if thread.is_alive():
-                self.faults.append("a letter was offered and never got a reply")
+                self._stuck.append("a letter was offered and never got a reply")
 
-    def _next(self) -> Numbered:
+    def _next(self, policy: OnDoubt = OnDoubt.RETRY) -> Numbered:
         with self._lock:
-            return numbered(next(self._numbers))
+            number = next(self._numbers)
+            self.policies[number] = policy
+        return numbered(number)
 
-    def _note(self, letter: Numbered, queue_id: str, why: str = "") -> None:
+    def _note(self, letter: Numbered, queue_id: str, why: str) -> None:
         with self._lock:
             if queue_id:
                 self.accepted[letter.number] = queue_id
@@ -110,30 +119,6 @@ class Stream:
             status, said = self._msmtp.begin(content, *letter.rcpttos, sender=letter.sender).end()
             found = [word for word in said.replace("\r", "").split() if queueid.is_valid(word)]
             self._note(letter, found[-1] if status == 0 and found else "", said[-200:])
-
-    # --- the form
-
-    def _forms(self) -> None:
-        while not self._over.wait(0.2):
-            letter, queue_id = self._next(), queueid.new()
-            email = {"mailfrom": letter.sender, "rcpttos": letter.rcpttos, "data": letter.octets.decode()}
-            fields = {"fqdn": self._http.fqdn, "key": self._http.key, "id": queue_id, "email": json.dumps(email)}
-            self._insist(letter, queue_id, urlencode(fields).encode())
-
-    def _insist(self, letter: Numbered, queue_id: str, content: bytes) -> None:
-        """Repeat until there is a 200: once or ten times, hedwig has one letter of this ID."""
-        for _ in range(int(_INSISTENCE / 0.2)):
-            status, answer = 0, b""
-            with contextlib.suppress(OSError, HTTPException):
-                status, answer = self._http.request("POST", "/", content, Content_Type=_FORM)
-            if status == 200:
-                self._note(letter, queue_id)
-                return
-            if 400 <= status < 500:
-                self.faults.append(f"the form of letter {letter.number} got {status}: {answer!r}")
-                break
-            threading.Event().wait(0.2)
-        self._note(letter, "", "the form got no 200")
 
 
 @contextlib.contextmanager

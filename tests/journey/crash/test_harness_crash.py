@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from hedwig.options import OnDoubt
 from hedwig.spool import Kind
 
 from .fate import VARIABLE, Act, Fate
@@ -72,6 +73,14 @@ def test_each_further_copy_needs_a_doubt(copies: int, doubts: int, faults: int) 
     assert len(reckoning.faults) == faults
     assert reckoning.counts["doubled"] == (copies > 1)
     assert reckoning.counts["in doubt"] == (doubts > 0)
+
+
+@pytest.mark.parametrize(("policy", "most"), [(OnDoubt.HOLD, 1), (OnDoubt.RETRY_ONCE, 2), (OnDoubt.RETRY, 3)])
+def test_a_policy_bounds_the_copies(policy: OnDoubt, most: int) -> None:
+    for copies in (1, 2, 3):
+        evidence = delivered(copies, 2)
+        evidence.policies = dict.fromkeys(evidence.sent, policy)
+        assert len(Reckoning(evidence).faults) == (copies > most)
 
 
 def test_a_letter_without_250_may_come_once_and_not_twice() -> None:
