@@ -35,7 +35,7 @@ def at_start(kind: type) -> list[str]:
 
 def test_which_keys_need_a_restart() -> None:
     """All that a running daemon has in its hands: files, the queue, locks, the resolver, threads."""
-    assert at_start(Mailman) == ["spool"]
+    assert at_start(Mailman) == ["spool", "docker_socket"]
     assert at_start(Postoffice) == ["spool", "queue", "threads"]
     assert at_start(Worker) == ["spool", "queue", "dns", "smtp_port", "run_dir", "state_dir"]
 
