@@ -7,7 +7,7 @@
     plan.py       who is struck when, and how
     storm.py      carries the plan out
     letters.py    the numbered letters
-    stream.py     sends them, and writes down which got a 250
+    stream.py     sends them, and writes down which got a 250; insist.py: clients that repeat until they hear it
     receivers.py  far sides that delay and cut, and write down every letter that they have got
     reckoning.py  what became of each letter; the table; what must not be
 
