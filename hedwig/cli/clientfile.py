@@ -12,12 +12,14 @@ from pathlib import Path
 
 import yaml
 
+from hedwig.cli.sample import of_client
 from hedwig.cli.yamltext import Misshapen
 from hedwig.config import ConfigError
 from hedwig.config.document import parse
 
-HEADER = "# A host that may hand in mail; `hedwig key` adds and removes keys and leaves all else as it is.\n"
+HEADER = of_client()
 
+_HEADER_LINES = frozenset(HEADER.splitlines())
 _GENERATED_LINE = re.compile(r"\s*(?:key:(?:\s*\[\])?|- \"sha256:[0-9a-f]{64}\"(?:\s+# added [0-9-]{10})?)?\s*")
 
 
@@ -69,7 +71,7 @@ def without_keys(path: Path, text: str, hashes: Sequence[str]) -> str:
     else:
         new = _spliced(text, value.start_mark.index, value.end_mark.index, "[]")
     new = _checked(path, text, new, kept)
-    if not kept and all(_GENERATED_LINE.fullmatch(line) or line + "\n" == HEADER for line in new.splitlines()):
+    if not kept and all(_GENERATED_LINE.fullmatch(line) or line in _HEADER_LINES for line in new.splitlines()):
         return ""
     return new
 

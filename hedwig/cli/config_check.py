@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from hedwig.cli import ca_file as ca_files
-from hedwig.cli.manual import manual
+from hedwig.cli.manual import MANUALS, manual
 from hedwig.cli.sample import FILES, sample
 from hedwig.cli.terminal import clean
 from hedwig.config import (
@@ -48,9 +48,9 @@ def print_sample(name: str) -> None:
 
 
 @config.command("man")
-@click.argument("name", type=click.Choice(list(FILES)))
+@click.argument("name", type=click.Choice(MANUALS))
 def print_manual(name: str) -> None:
-    """Print the manual page NAME.yml(5), as man(1) reads it."""
+    """Print the manual page NAME.yml(5), or that of a client's file, as man(1) reads it."""
     click.echo(manual(name), nl=False)
 
 

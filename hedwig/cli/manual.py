@@ -1,4 +1,5 @@
-"""The manual pages of the configuration files, made from settings.py: mailman.yml(5), postoffice.yml(5), worker.yml(5).
+"""The manual pages of the configuration files, made from settings.py: mailman.yml(5), postoffice.yml(5), worker.yml(5),
+and hedwig-clients(5) for the files of clients.d.
 
 `manual("mailman")` is docs/man/mailman.yml.5 to the letter (a test compares them), so the pages can't drift from the
 code. The text is roff with the man(7) macros. Pure.
@@ -7,52 +8,92 @@ code. The text is roff with the man(7) macros. Pure.
 import re
 import textwrap
 from collections.abc import Iterator
-from dataclasses import Field, fields
+from dataclasses import Field, dataclass, fields
 from typing import Any
 
 from hedwig.cli.sample import FILES, RELOAD
 from hedwig.config.kinds import written
+from hedwig.settings import Client
 
 _DATE = "2026-11-24"
-_INTRO = {
-    "mailman": "read by `hedwig-mailman` on each host whose containers send mail. Three settings say where letters go: "
-    "`fqdn`, `postoffice` and `key`. `hedwig setup` asks for them and writes them; `hedwig key add` prints them on the "
-    "postoffice host. Where none of the three is set, they are taken from `local.key` beside this file, which joins "
-    "mailman to a postoffice on the same host. Until all three are known, mailman takes mail and keeps it in its "
-    "spool, where nothing expires.",
-    "postoffice": "read by `hedwig-postoffice` on the host that delivers. All settings may be left out.",
-    "worker": "read by each `hedwig-worker` on the host that delivers. All settings may be left out.",
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """What differs between the pages. `of`: whose settings these are; `changed`: what makes a change count."""
+
+    settings: type
+    name: str
+    file: str
+    of: str
+    intro: str
+    changed: str
+    unit: str
+
+
+def _daemons(name: str, intro: str) -> _Page:
+    changed = f"After a change: `{RELOAD[name]}`. A file with faults leaves the old settings in force."
+    file = f"/etc/hedwig/{name}.yml"
+    return _Page(FILES[name], f"{name}.yml", file, f"hedwig's {name}", intro, changed, f"hedwig-{name}")
+
+
+_PAGES = {
+    "mailman": _daemons(
+        "mailman",
+        "read by `hedwig-mailman` on each host whose containers send mail. Three settings say where letters go: "
+        "`fqdn`, `postoffice` and `key`. `hedwig setup` asks for them and writes them; `hedwig key add` prints them on "
+        "the postoffice host. Where none of the three is set, they are taken from `local.key` beside this file, which "
+        "joins mailman to a postoffice on the same host. Until all three are known, mailman takes mail and keeps it in "
+        "its spool, where nothing expires.",
+    ),
+    "postoffice": _daemons(
+        "postoffice", "read by `hedwig-postoffice` on the host that delivers. All settings may be left out."
+    ),
+    "worker": _daemons(
+        "worker", "read by each `hedwig-worker` on the host that delivers. All settings may be left out."
+    ),
+    "client": _Page(
+        Client,
+        "hedwig-clients",
+        "/etc/hedwig/clients.d/FQDN.yml",
+        "a host that sends",
+        "made by `hedwig key add` on the host that delivers, one for each host that may hand in mail. The other "
+        "settings are for you to write; `hedwig key` leaves them as they are.",
+        "A change counts at once, for letters that come in from then on. A file with faults leaves the last good one "
+        "in force.",
+        "hedwig-postoffice",
+    ),
 }
+MANUALS = tuple(_PAGES)
 _FORMS = (
     ("sizes", "512K, 25M, 30 MiB, 2 GiB"),
     ("durations", "30s, 6m, 1h30m, 5d"),
     ("lists", "[one, two], or a line `- one` for each"),
     ("addresses", '172.17.0.1:25, docker0:25, "[2001:db8::1]:25", "unix:/run/hedwig/http.sock"; IPv6 in quotes'),
 )
-_UNIT = {"mailman": "hedwig-mailman", "postoffice": "hedwig-postoffice", "worker": "hedwig-worker"}
 
 
 def manual(name: str) -> str:
-    """The page of NAME.yml. `name` is one of sample.FILES."""
-    settings = FILES[name]
-    title = (settings.__doc__ or "").splitlines()[0].rstrip(".")
-    known = [one for one in fields(settings) if one.metadata]
+    """The page of NAME.yml, or of a client's file. `name` is one of MANUALS."""
+    page = _PAGES[name]
+    title = (page.settings.__doc__ or "").splitlines()[0].partition(". `")[0].rstrip(".")
+    known = [one for one in fields(page.settings) if one.metadata]
     what = title.partition(": ")[2]
     lines = [
         '.\\" Made by `hedwig config man` from hedwig/settings.py. Do not edit.',
-        f'.TH {name.upper()}.YML 5 {_DATE} hedwig "Configuration files"',
+        f'.TH {page.name.upper()} 5 {_DATE} hedwig "Configuration files"',
         ".SH NAME",
-        *_wrapped(f"{name}.yml {_DASH} settings of hedwig's {name}: {_plain(what)}"),
+        *_wrapped(f"{_plain(page.name)} {_DASH} settings of {page.of}: {_plain(what)}"),
         ".SH SYNOPSIS",
-        f".I /etc/hedwig/{name}.yml",
+        f".I {page.file}",
         ".SH DESCRIPTION",
-        _text(f"This file is {_INTRO[name]}"),
+        _text(f"This file is {page.intro}"),
         ".PP",
         _text(
             "It is YAML: a line `key: value` for each setting. A key that does not exist is an error, and so is a "
             "value of the wrong kind: `hedwig config check` names line, key and what would be right."
         ),
-        _text(f"After a change: `{RELOAD[name]}`. A file with faults leaves the old settings in force."),
+        _text(page.changed),
         ".PP",
         "Values are written like this:",
         *(line for label, form in _FORMS for line in (".TP", f".I {label}", _text(form))),
@@ -60,11 +101,11 @@ def manual(name: str) -> str:
         *(line for one in sorted(known, key=_is_section) for line in _setting(one, "")),
         ".SH FILES",
         ".TP",
-        f".I /etc/hedwig/{name}.yml",
+        f".I {page.file}",
         "The file itself, readable for root and group hedwig.",
         *_more_files(name),
         ".SH SEE ALSO",
-        f".BR hedwig (1),\n.BR {_UNIT[name]} (8)",
+        f".BR hedwig (1),\n.BR {page.unit} (8)",
     ]
     return "\n".join(lines) + "\n"
 

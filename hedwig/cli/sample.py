@@ -10,7 +10,7 @@ from dataclasses import Field, fields
 from typing import Any
 
 from hedwig.config.kinds import written
-from hedwig.settings import Mailman, Postoffice, Worker
+from hedwig.settings import Client, Mailman, Postoffice, Worker
 
 FILES: dict[str, type] = {"mailman": Mailman, "postoffice": Postoffice, "worker": Worker}
 
@@ -49,6 +49,15 @@ def sample(name: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def of_client() -> str:
+    """The comments of a new clients.d/FQDN.yml: what may stand there beside the keys that `hedwig key` writes."""
+    lines = ["# A host that may hand in mail; `hedwig key` adds and removes keys and leaves all else as it is."]
+    for one in fields(Client):
+        if one.metadata and one.name != "key":
+            lines += ["#", *_setting(one, "")]
+    return "\n".join(lines) + "\n"
+
+
 def _setting(one: Field[Any], indent: str) -> Iterator[str]:
     restart = " Takes effect at a restart." if one.metadata.get("at_start") else ""
     yield from _comment(one.metadata["text"] + restart, indent)
@@ -62,4 +71,5 @@ def _setting(one: Field[Any], indent: str) -> Iterator[str]:
 
 
 def _comment(text: str, indent: str) -> list[str]:
-    return textwrap.wrap(text, _WIDTH, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")
+    begin = f"{indent}# "
+    return textwrap.wrap(text, _WIDTH, initial_indent=begin, subsequent_indent=begin, break_on_hyphens=False)

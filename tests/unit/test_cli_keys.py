@@ -16,6 +16,7 @@ from hedwig import config
 from hedwig.cli import clientfile
 from hedwig.cli.hedwig import main
 from hedwig.cli.postoffice_url import postoffice_url
+from hedwig.options import OnDoubt, Priority
 from hedwig.settings import Listen, Postoffice
 
 FQDN = "less.nankai.edu.cn"
@@ -86,6 +87,22 @@ def test_revoke_asks_first(hedwig, tmp_path):
     assert keys(tmp_path) == before
     hedwig("key", "revoke", FQDN, answer="y\n")
     assert not (tmp_path / "clients.d" / f"{FQDN}.yml").exists()
+
+
+def test_a_new_file_tells_what_else_may_stand_in_it(hedwig, tmp_path):
+    """Each line of its comments that has a key works without its `#`, and goes on standing there."""
+    hedwig("key", "add", FQDN)
+    file = tmp_path / "clients.d" / f"{FQDN}.yml"
+    text = file.read_text()
+    for line in ("#priority: normal", "#on_doubt: retry"):
+        assert f"{line}\n" in text
+        text = text.replace(line, line[1:])
+    file.write_text(text.replace("priority: normal", "priority: bulk"))
+    loaded = config.load_client(file)
+    assert (loaded.priority, loaded.on_doubt) == (Priority.BULK, OnDoubt.RETRY)
+    hedwig("key", "revoke", FQDN, "--yes")
+    left = config.load_client(file)
+    assert (left.key, left.priority) == ((), Priority.BULK)
 
 
 def test_what_cannot_be_revoked_is_said(hedwig, tmp_path):

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from hedwig import config, settings
+from hedwig.options import OnDoubt, Priority
 from hedwig.settings import Listen
 
 KEY = "4cd9zNwSXvksxw_mLdg9e-wpptnYMmAsvli9CaQJJxo"
@@ -249,6 +250,18 @@ def test_a_client_file(tmp_path):
     assert KEY not in str(found)
 
 
+def test_a_clients_policy(tmp_path):
+    file = tmp_path / "less.nankai.edu.cn.yml"
+    file.write_text("priority: Bulk\non_doubt: retry-once\n")
+    loaded = config.load_client(file)
+    assert (loaded.priority, loaded.on_doubt) == (Priority.BULK, OnDoubt.RETRY_ONCE)
+    found = problems(config.load_client, file, "priority: 1\non_doubt: panic\n")
+    assert [(one.line, one.key, one.right) for one in found] == [
+        (1, "priority", "write urgent, normal or bulk"),
+        (2, "on_doubt", "write retry, hold or retry-once"),
+    ]
+
+
 @pytest.mark.parametrize("name", ["Less.example.yml", "less.example", "a b.yml", "-x.yml", ".yml"])
 def test_a_client_files_name_must_be_a_host(tmp_path, name):
     assert "name it after the host" in str(problems(config.load_client, tmp_path / name, "key: []\n")[0])
@@ -258,7 +271,7 @@ def test_every_kind_has_its_parser_and_back_again():
     """Each default of settings.py, written as a file would say it, is read as the same value."""
     from hedwig.config.kinds import LISTS, SCALARS, written
 
-    sections = (settings.Mailman, settings.Postoffice, settings.Worker, settings.Dns, settings.Retry)
+    sections = (settings.Mailman, settings.Postoffice, settings.Worker, settings.Dns, settings.Retry, settings.Client)
     checked = 0
     for one in (one for section in sections for one in section.__dataclass_fields__.values()):
         kind = one.metadata.get("kind")

@@ -14,7 +14,7 @@ from hedwig.cli.daemon import _options
 from hedwig.cli.hedwig import main
 from hedwig.cli.manual import manual
 from hedwig.cli.sample import FILES
-from hedwig.settings import Mailman
+from hedwig.settings import Client, Mailman
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs" / "man").iterdir())
@@ -44,6 +44,18 @@ def test_the_real_tools_have_nothing_to_say_about_a_page(page):
 def test_the_settings_pages_are_those_that_settings_py_makes(name):
     """`hedwig config man NAME > docs/man/NAME.yml.5` mends a difference."""
     assert (ROOT / "docs" / "man" / f"{name}.yml.5").read_text(encoding="utf-8") == manual(name)
+
+
+def test_the_page_on_a_clients_file_is_the_one_that_settings_py_makes():
+    """`hedwig config man client > docs/man/hedwig-clients.5` mends a difference."""
+    page = ROOT / "docs" / "man" / "hedwig-clients.5"
+    assert page.read_text(encoding="utf-8") == manual("client")
+    shown = rendered(page)
+    assert "/etc/hedwig/clients.d/FQDN.yml" in shown
+    assert all(f" {name} " in shown for name, one in Client.__dataclass_fields__.items() if one.metadata)
+    assert "on_doubt What to do" in shown
+    assert "Default: retry." in shown
+    assert "Default: normal." in shown
 
 
 def test_a_page_shows_each_setting_with_its_default():
