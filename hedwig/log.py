@@ -10,9 +10,10 @@ passed to this module.
 
 Fields: MESSAGE, PRIORITY, MESSAGE_ID (a UUID per kind of event), HEDWIG_QUEUE_ID, HEDWIG_CLIENT, HEDWIG_SENDER,
 HEDWIG_RCPT, HEDWIG_SITE, HEDWIG_MX, HEDWIG_REPLY, HEDWIG_STATUS, HEDWIG_DELAY, HEDWIG_ATTEMPT, HEDWIG_TLS,
-HEDWIG_SUCCESSOR (the queue ID that supersedes it), HEDWIG_OPERATOR (who did it by command, and HEDWIG_REASON why); and
-of a daemon HEDWIG_REASON (what is wrong), HEDWIG_PLACE (where it listens), HEDWIG_FILE (of its configuration),
-HEDWIG_PEER.
+HEDWIG_SUCCESSOR (the queue ID that supersedes it), HEDWIG_OPERATOR (who did it by command, and HEDWIG_REASON why);
+HEDWIG_DEADLINE, HEDWIG_PRIORITY, HEDWIG_SUPERSEDE (what it asks for); HEDWIG_PEER, HEDWIG_CONTAINER, HEDWIG_IMAGE,
+HEDWIG_PROJECT (who handed it in); and of a daemon HEDWIG_REASON (what is wrong), HEDWIG_PLACE (where it listens),
+HEDWIG_FILE (of its configuration), HEDWIG_PEER.
 """
 
 import contextlib
