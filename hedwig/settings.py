@@ -192,6 +192,11 @@ class Worker:
         kind="refuse",
     )
     retry: Retry = field(default_factory=Retry, metadata=section(Retry, "When a deferred recipient is tried again."))
+    reports_per_hour: int = setting(
+        "The most bounces, and warnings of delay, that a sender gets one by one in an hour; the rest is one digest.",
+        default=20,
+        kind="count",
+    )
     run_dir: str = setting(
         "Where workers' locks lie; gone after a reboot.", default="/run/hedwig", kind="path", at_start=True
     )

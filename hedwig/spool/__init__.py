@@ -21,15 +21,14 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from typing import Protocol
 
+from hedwig.spool.freed import Doubt, Freed
 from hedwig.spool.records import (
     NORMAL,
     POSTOFFICE,
     Body,
     Bytes,
     Claim,
-    Doubt,
     Event,
-    Freed,
     HistoryLine,
     Kind,
     NewMessage,

@@ -7,10 +7,12 @@ sender: then there is none, and the history alone says what happened. Hosts with
 from dataclasses import dataclass
 
 from hedwig import dsn, queueid
-from hedwig.dsn import digest as digests
+from hedwig.dsn.digest import Digest
+from hedwig.dsn.digest import build as build_digest
 from hedwig.envelope import Envelope, digest
 from hedwig.options import Notify, Options, Priority
 from hedwig.spool import Bytes, Claim, NewMessage, Report
+from hedwig.spool.digests import Flood
 
 URGENT = int(Priority.URGENT)  # a sender who waits to learn of a failure comes before ordinary mail
 MAX_WHOLE = 256 << 10  # octets of an original that comes back whole where that was asked (RET=FULL)
@@ -73,21 +75,32 @@ def bounce(
     )
 
 
-def in_a_digest(told: digests.Digest, client: str, expire: float) -> NewMessage:
-    """A digest as a new message; `expire` as in About."""
-    content = digests.build(told)
-    envelope, options = to_sender(told.to)
+def in_a_digest(flood: Flood, reporting: str, expire: float, now: float) -> NewMessage:
+    """A digest as a new message; `reporting` and `expire` as in About."""
+    queue_id = queueid.new(now)
+    told = Digest(
+        queue_id=queue_id,
+        reporting=reporting,
+        to=flood.sender,
+        now=now,
+        since=flood.since,
+        alone=flood.alone,
+        counts=flood.counts,
+        listed=flood.listed,
+    )
+    content = build_digest(told)
+    envelope, options = to_sender(flood.sender)
     return NewMessage(
-        queue_id=told.queue_id,
-        client=client,
+        queue_id=queue_id,
+        client=flood.client,
         envelope=envelope,
         body=Bytes(content),
         digest=digest(envelope, [content]),
-        accepted_at=told.now,
-        expires_at=told.now + expire,
+        accepted_at=now,
+        expires_at=now + expire,
         parts=envelope.by_destination(),
         priority=URGENT,
-        smtputf8=not told.to.isascii(),
+        smtputf8=not flood.sender.isascii(),
         options=options,
     )
 

@@ -90,7 +90,7 @@ def folded(name: str) -> str:
 def text_of(row: Sequence[Any]) -> str:
     """A Line in words: "deferred: mx1.example.com said 450 4.7.1 greylisted at rcpt; next try in 6m". One line, but for
     a conversation (Doubt.talk), whose lines begin with "* ", "> " or "< " whatever was said in it (I11)."""
-    _, _, _, kind, _, stage, code, enhanced, reply, host, detail = row
+    _, _, _, kind, rcptto, stage, code, enhanced, reply, host, detail = row
     said = " ".join(str(part) for part in (code or "", enhanced, reply) if part)
     if said:
         said = f"{host or 'the other side'} said {said}"
@@ -101,7 +101,7 @@ def text_of(row: Sequence[Any]) -> str:
     words = "; ".join(part for part in (said, detail) if part)
     name = str(kind).replace("_", " ")
     text = f"{name}: {words}" if words else name
-    if kind == Kind.IN_DOUBT and "\n" in detail:
+    if kind == Kind.IN_DOUBT and not rcptto:
         return "\n".join(one_line(each) for each in text.split("\n"))
     return one_line(text)
 

@@ -171,26 +171,6 @@ class Recipient:
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
-    """What is known of a claim whose worker died after its dot mark. `numbers`: the recipients that the message was
-    handed over for. `talk`: the conversation up to the dot, in lines that begin with "* ", "> " or "< "."""
-
-    numbers: tuple[int, ...]
-    talk: str
-
-
-@dataclass(frozen=True, slots=True)
-class Freed:
-    """A claim of a dead owner that is nobody's now. `kind`: RETURNED, as it was before; IN_DOUBT, to be tried again; or
-    HELD, all that is left of it, for the operator. `doubted`: the recipients that are in doubt."""
-
-    waiting: Waiting
-    kind: Kind
-    queue_id: str
-    doubted: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Claim:
     """A delivery that this owner alone may now send. Only recipients without outcome, and due, are in it.
 
@@ -265,11 +245,13 @@ class Settlement:
 @dataclass(frozen=True, slots=True)
 class Settled:
     """`held_token` is False where the claim was no longer ours: then nothing of the settlement was written.
-    `superseded`: recipients that don't go on, whatever the settlement says, as a newer message came meanwhile."""
+    `superseded`: recipients that don't go on, whatever the settlement says, as a newer message came meanwhile.
+    `digested`: queue IDs of reports that did not become messages, since their sender has had enough this hour."""
 
     held_token: bool
     bounces: tuple[Waiting, ...] = ()
     superseded: tuple[Superseded, ...] = ()
+    digested: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

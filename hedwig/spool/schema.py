@@ -20,7 +20,7 @@ octets of all bodies. `happened` holds history that is not yet in the day's file
 sweep, and large ones that are still being written (bodies.py). `names`: by which words a message shall be found, on
 their way to the day's file like `happened`. `keyed`: the newest message of each key and recipient, and a recipient's
 `successor` the queue ID of the message that supersedes it (supersede.py). `stops`: what the operator has paused.
-`reports`: how many reports a sender has had in an hour.
+`reports`: how many reports a sender has had in an hour, and `digested` the first of those that went into a digest.
 """
 
 import errno
@@ -94,7 +94,12 @@ CREATE INDEX held ON deliveries (state) WHERE state = 'held';
 CREATE INDEX held_sites ON deliveries (destination) WHERE state = 'held';
 CREATE INDEX held_recipients ON recipients (delivery) WHERE state = 'held';
 CREATE TABLE reports (
-    sender TEXT NOT NULL, hour INTEGER NOT NULL, sent INTEGER NOT NULL, PRIMARY KEY (sender, hour)) WITHOUT ROWID;
+    hour INTEGER NOT NULL, client TEXT NOT NULL, sender TEXT NOT NULL, action TEXT NOT NULL, alone INTEGER NOT NULL,
+    letters INTEGER NOT NULL, recipients INTEGER NOT NULL, PRIMARY KEY (hour, client, sender, action)) WITHOUT ROWID;
+CREATE TABLE digested (
+    hour INTEGER NOT NULL, client TEXT NOT NULL, sender TEXT NOT NULL, number INTEGER NOT NULL, action TEXT NOT NULL,
+    queue_id TEXT NOT NULL, rcptto TEXT NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (hour, client, sender, number)
+    ) WITHOUT ROWID;
 """,
 }
 _OLDEST = 1  # the release that may still write a spool after all of these steps

@@ -1,13 +1,14 @@
 """What the journal says of deliveries: one line a recipient, and one for each bounce (step 8)."""
 
 from hedwig import log
-from hedwig.spool import Claim, Kind, NewMessage, Superseded
+from hedwig.spool import Claim, Kind, NewMessage, Report, Superseded
 from hedwig.worker.delivery import Line
 
 _LEVELS = {
     Kind.FAILED: log.Level.NOTICE,
     Kind.EXPIRED: log.Level.NOTICE,
     Kind.IN_DOUBT: log.Level.WARNING,
+    Kind.HELD: log.Level.WARNING,
 }
 
 
@@ -52,15 +53,32 @@ def tell_superseded(claim: Claim, superseded: Superseded) -> None:
 
 
 def tell_bounce(claim: Claim, bounce: NewMessage) -> None:
-    """The sender is told: under the original's ID, with the notification's own."""
+    """The sender is told: under the original's ID, with the notification's own, and what it tells of."""
+    what = f" ({bounce.action})" if isinstance(bounce, Report) else ""
     log.event(
         Kind.BOUNCED,
-        f"bounced: to=<{claim.mailfrom}> report={bounce.queue_id}",
+        f"bounced: to=<{claim.mailfrom}> report={bounce.queue_id}{what}",
         queue_id=claim.queue_id,
         client=claim.client,
         sender=claim.mailfrom,
         report=bounce.queue_id,
     )
+
+
+def tell_digested(claim: Claim) -> None:
+    """The sender has had as many reports as go out in an hour: this one is told in the hour's digest."""
+    log.event(
+        Kind.BOUNCED,
+        f"bounced: to=<{claim.mailfrom}> report=(in a digest, at the end of the hour)",
+        queue_id=claim.queue_id,
+        client=claim.client,
+        sender=claim.mailfrom,
+    )
+
+
+def tell_digest(queue_id: str, sender: str) -> None:
+    """A digest goes out, under its own ID."""
+    log.event(Kind.BOUNCED, f"digest of reports: to=<{sender}>", queue_id=queue_id, sender=sender, report=queue_id)
 
 
 def words_of(kind: Kind) -> str:

@@ -27,7 +27,7 @@ from hedwig.spool import Kind, SpoolTrouble, owner
 from hedwig.spool.sqlite import SqliteSpool, open_spool
 from hedwig.spool.trouble import matter_of
 from hedwig.supervisor import Supervisor
-from hedwig.worker import myself
+from hedwig.worker import floods, myself
 from hedwig.worker.bag import Bag
 from hedwig.worker.claims import Claimer
 from hedwig.worker.delivery import Rules
@@ -124,6 +124,10 @@ async def _spool(settings: Worker, stopping: asyncio.Event, supervisor: Supervis
     return None
 
 
+def _rules(settings: Worker, reporting: str) -> Rules:
+    return Rules(settings.retry, reporting, random.random, settings.reports_per_hour)
+
+
 class _Life:
     """A running worker."""
 
@@ -147,7 +151,7 @@ class _Life:
             bag=Bag(),
             dots=DotMarks(own_dots),
             settler=self._settler,
-            rules=Rules(settings.retry, me.ehlo, random.random),
+            rules=_rules(settings, me.ehlo),
             debug=settings.debug,
         )
         self._dispatch = Dispatch(self._tools, min(MOST_CONNECTIONS, limits.raise_open_files() - OTHER_FILES))
@@ -206,13 +210,14 @@ class _Life:
             await asyncio.sleep(1)
 
     async def _upkeep(self) -> None:
-        """Every few seconds: the status for systemd, and claims of workers that died."""
+        """Every few seconds: the status for systemd, claims of workers that died, and digests whose hour is over."""
         rounds = 0
         while True:
             self._supervisor.status(self._status())
             self._tools.bag.forget_idle(time.time())
             if rounds % DEAD_EVERY == 0:
                 await self._free_dead_owners()
+                await floods.send_digests(self._spool, self._tools.rules, self._hinter.hint)
             rounds += 1
             await asyncio.sleep(ROUND)
 
@@ -239,5 +244,5 @@ class _Life:
         settings = self._in_force.take(settings)
         me = await asyncio.get_running_loop().run_in_executor(None, myself.find, settings)
         self._router.myself = me
-        self._tools.rules = Rules(settings.retry, me.ehlo, random.random)
+        self._tools.rules = _rules(settings, me.ehlo)
         self._tools.debug = settings.debug

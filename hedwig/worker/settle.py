@@ -17,6 +17,7 @@ from hedwig.worker import journal
 from hedwig.worker.delivery import Conclusion
 
 MOST_AT_ONCE = 500
+MOST_OCTETS = 1 << 20  # of reports, in one transaction
 TROUBLE_PAUSE = 1.0  # seconds between tries while the spool can't write
 
 
@@ -74,7 +75,7 @@ class Settler:
     async def drain(self) -> None:
         """Settle all that waits now."""
         while self._waiting:
-            batch = self._waiting[:MOST_AT_ONCE]
+            batch = self._batch()
             try:
                 settled = await asyncio.wrap_future(self._spool.settle([each.conclusion.settlement for each in batch]))
             except SpoolTrouble as trouble:
@@ -99,6 +100,16 @@ class Settler:
             if due:
                 self._hint(due)
 
+    def _batch(self) -> list[Ending]:
+        """The first that wait, as many as one transaction may hold."""
+        batch = self._waiting[:MOST_AT_ONCE]
+        octets = 0
+        for count, ending in enumerate(batch):
+            octets += sum(bounce.body.size for bounce in ending.conclusion.settlement.bounces)
+            if octets > MOST_OCTETS and count:
+                return batch[:count]
+        return batch
+
     def _troubled(self, trouble: SpoolTrouble) -> None:
         why = str(trouble)
         if why != self.trouble:
@@ -120,6 +131,9 @@ class Settler:
         for superseded in answer.superseded:
             self.counts[Kind.SUPERSEDED] += 1
             journal.tell_superseded(ending.claim, superseded)
-        for bounce in ending.conclusion.settlement.bounces if answer.bounces else ():
-            self.counts[Kind.BOUNCED] += 1
-            journal.tell_bounce(ending.claim, bounce)
+        for bounce in ending.conclusion.settlement.bounces:
+            if bounce.queue_id in answer.digested:
+                journal.tell_digested(ending.claim)
+            elif answer.bounces:
+                self.counts[Kind.BOUNCED] += 1
+                journal.tell_bounce(ending.claim, bounce)

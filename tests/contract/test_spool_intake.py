@@ -249,7 +249,7 @@ def test_a_clock_that_is_set_back_holds_no_fresh_mail(spool: Any, clock: Clock) 
     settle(spool, got)
     claim(spool, [number], "host/2", now=NOW - 3600)
     [freed] = spool.free("host/2", lambda *_: False, NOW - 7200, 300.0).result(10)
-    assert freed.due <= NOW - 7200
+    assert freed.waiting.due <= NOW - 7200
     assert waiting_ids(spool) == [one.queue_id] * 2
 
 

@@ -42,7 +42,7 @@ class Names:
 class Receiver:
     """An SMTP server for one test. `at_dot(number)` gives what to do with the number-th message in all: a reply, or
     None to drop the connection. `close_after`: messages on a connection before the server closes it silently.
-    `refused`: a RCPT that has this gets 550."""
+    `refused`: a RCPT that has this gets 550, and "@" is in all of them."""
 
     def __init__(self) -> None:
         self.messages: list[bytes] = []
@@ -63,7 +63,7 @@ class Receiver:
 
     async def session(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        carried = 0
+        carried = refusals = 0
         writer.write(b"220 there ESMTP\r\n")
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             while carried < self.close_after and (line := await reader.readline()):
@@ -72,7 +72,10 @@ class Receiver:
                     writer.write(b"250-there\r\n250-PIPELINING\r\n250 8BITMIME\r\n")
                 elif verb == b"MAIL":
                     await self.wait_at_mail.wait()
+                    refusals = 0
                     writer.write(b"250 ok\r\n")
+                elif verb == b"DATA" and refusals and self.refused == b"@":
+                    writer.write(b"503 5.5.1 no recipients\r\n")
                 elif verb == b"DATA":
                     writer.write(b"354 go\r\n")
                     content = await reader.readuntil(b"\r\n.\r\n")
@@ -85,6 +88,7 @@ class Receiver:
                     carried += 1
                     writer.write(answer)
                 elif verb == b"RCPT" and self.refused in line:
+                    refusals += 1
                     writer.write(b"550 5.1.1 no such user\r\n")
                 elif verb == b"QUIT":
                     writer.write(b"221 bye\r\n")
