@@ -18,8 +18,9 @@ from dataclasses import dataclass
 
 from hedwig import log
 from hedwig.options import submitter_of
+from hedwig.postoffice.clocks import Clocks
 from hedwig.postoffice.refusal import Refusal
-from hedwig.postoffice.registration import new_message
+from hedwig.postoffice.registration import Time, new_message
 from hedwig.postoffice.submission import Submission
 from hedwig.reply import Reply
 from hedwig.settings import Client, Postoffice
@@ -84,6 +85,7 @@ class Acceptance:
         self._counting = threading.Lock()
         self._trouble = ("", 0.0)  # what the spool said last, and when; "" after a success
         self._said_at = 0.0
+        self._clocks = Clocks()
         self._intake = intake
         self._notice = notice
         self._settings = settings
@@ -95,8 +97,8 @@ class Acceptance:
         if not submissions:
             return []
         now = self._clock()
-        expire = self._settings().expire
-        messages = [new_message(client, submission, now, expire) for submission in submissions]
+        time_of = Time(now, self._clocks.behind(client.fqdn, submissions[0], now), self._settings().expire)
+        messages = [new_message(client, submission, time_of) for submission in submissions]
         patience = COMMIT_WITHIN + sum(message.body.size for message in messages) / (1 << 20)
         with self._gate.waiting():
             try:

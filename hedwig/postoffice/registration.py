@@ -1,13 +1,13 @@
 """From a submission to the spool's message: whose clock counts, and what the client's policy adds. Pure.
 
 Order among a host's messages is that of its own clock (accepted_at), which is believed unless it is absurd. A deadline
-is compared with the clock of this host: where the other's is wrong by more than a transfer can take, it is moved by the
-difference, or each message of a host that is minutes slow would be stale on arrival. One that has passed already is
-registered all the same: it may be a repeat of what was accepted in time (I3), and who claims it sends nothing stale.
+is compared with the clock of this host: where the other's is wrong (clocks.py) it is moved by the difference, or each
+message of a host that is minutes slow would be stale on arrival. One that has passed already is registered all the
+same: it may be a repeat of what was accepted in time (I3), and who claims it sends nothing stale.
 """
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from hedwig.options import Options
 from hedwig.postoffice.submission import Submission
@@ -16,14 +16,23 @@ from hedwig.spool import NewMessage
 
 AHEAD = 1 * DAY  # how far ahead the other host's clock may be before it is absurd
 BEHIND = 30 * DAY  # and how long a message may have waited there
-FAST = 2.0  # seconds that it may be ahead before a deadline is moved
-TRANSFER = (10.0, 64 * 1024)  # seconds, and octets a second, that a request may take (mailman's client)
 
 
-def new_message(client: Client, submission: Submission, now: float, expire: float) -> NewMessage:
-    """What is to be registered. `now`: this host's Unix time; `expire`: seconds that a message may be in the queue."""
-    options = _options(client, submission, now)
-    accepted_at = _accepted_at(submission, now)
+@dataclass(frozen=True, slots=True)
+class Time:
+    """`now`: this host's Unix time. `behind`: seconds by which the client's clock is behind it (clocks.py). `expire`:
+    seconds that a message may be in the queue."""
+
+    now: float
+    behind: float
+    expire: float
+
+
+def new_message(client: Client, submission: Submission, time: Time) -> NewMessage:
+    """What is to be registered."""
+    now, expire = time.now, time.expire
+    options = _options(client, submission, time.behind)
+    accepted_at = _accepted_at(submission, time)
     if accepted_at <= now - expire and not options.supersede:
         accepted_at = now  # its host was away for long: it has the whole time again. With a key its place counts more.
     expires_at = (accepted_at if now - expire < accepted_at <= now else now) + expire
@@ -44,32 +53,23 @@ def new_message(client: Client, submission: Submission, now: float, expire: floa
     )
 
 
-def _options(client: Client, submission: Submission, now: float) -> Options:
+def _options(client: Client, submission: Submission, behind: float) -> Options:
     """What the message asks for, on this host's clock, with the client's policy."""
     options = submission.options
-    if options.deadline:
-        options = replace(options, deadline=max(options.deadline + _difference(submission, now), 1.0))
+    if options.deadline and behind:
+        options = replace(options, deadline=max(options.deadline + behind, 1.0))
     if options.on_doubt is not client.on_doubt:
         options = replace(options, on_doubt=client.on_doubt)
     return options
 
 
-def _difference(submission: Submission, now: float) -> float:
-    """Seconds that the other host's clock is behind this one's; 0 where the transfer may explain what there is."""
-    if submission.sent_at is None:
-        return 0.0
-    seen = now - submission.sent_at
-    least, speed = TRANSFER
-    return 0.0 if -FAST <= seen <= least + submission.body.size / speed else seen
-
-
-def _accepted_at(submission: Submission, now: float) -> float:
+def _accepted_at(submission: Submission, time: Time) -> float:
     told = submission.accepted_at
     if told is None:
-        return now
-    if not _is_sane(told, now):
-        told += _difference(submission, now)  # how long ago it was is known all the same
-    return told if _is_sane(told, now) else now
+        return time.now
+    if not _is_sane(told, time.now):
+        told += time.behind  # how long ago it was may be known all the same
+    return told if _is_sane(told, time.now) else time.now
 
 
 def _is_sane(when: float, now: float) -> bool:
