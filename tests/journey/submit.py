@@ -30,9 +30,9 @@ class Msmtp:
         self._config = directory / "msmtprc"
         self._config.write_text(_MSMTPRC)
 
-    def begin(self, letter: bytes, *rcpttos: str, sender: str = "") -> "Sending":
-        """Start to send, and come back at once."""
-        extra = ["-f", sender] if sender else []
+    def begin(self, letter: bytes, *rcpttos: str, sender: str = "", options: Sequence[str] = ()) -> "Sending":
+        """Start to send, and come back at once. `options`: more of msmtp's."""
+        extra = [*options, *(["-f", sender] if sender else [])]
         command = self._container.command(tool("msmtp"), "-C", str(self._config), "--debug", *extra, "--", *rcpttos)
         return Sending(command, letter)
 
