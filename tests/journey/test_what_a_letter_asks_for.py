@@ -1,4 +1,4 @@
-"""What a letter asks for, from msmtp in a container to the receiver: by lines of its header, and by options of msmtp."""
+"""What a letter asks for, from a container's msmtp to the receiver: by lines of its header, by msmtp's DSN options."""
 
 import time
 
