@@ -118,7 +118,7 @@ def test_a_worker_killed_before_the_dot_leaves_no_doubt(world: World) -> None:
 
 
 def test_another_worker_frees_it_too(world: World) -> None:
-    """The dead worker never comes back: the other one holds the letter, with the conversation that the dead one kept."""
+    """The dead worker never comes back: the other one holds the letter, with the conversation that the dead one had."""
     world.dns(mx("163.com", "192.0.2.1"))
     gate = threading.Event()
     at_dot = Rule("dot", to=TO, hold=gate, times=1)
