@@ -118,7 +118,7 @@ def telling_of(config_dir: Path) -> Telling:
         worker = load_worker(file) if file.exists() else Worker()
     except ConfigError as error:
         raise click.ClickException(desks.clean_lines(str(error))) from None
-    return Telling(worker.ehlo or socket.getfqdn(), worker.retry.expire)
+    return Telling(worker.ehlo or socket.getfqdn(), worker.retry.expire, most=worker.reports_per_hour)
 
 
 def _run(config_dir: Path, act: Act, given: dict[str, Any], telling: Telling | None = None) -> None:

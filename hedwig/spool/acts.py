@@ -16,12 +16,11 @@ import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from hedwig.spool import Event, Kind, NewMessage, Outcome, RecipientResult, State, stops
+from hedwig.spool import Event, Kind, NewMessage, RecipientResult, State, digests, stops
 from hedwig.spool.ends import Ends, derive
-from hedwig.spool.history import Line, line, plain, record
-from hedwig.spool.intake import FRESH, register
+from hedwig.spool.history import Line, line, record
+from hedwig.spool.intake import FRESH
 from hedwig.spool.listing import Row
 from hedwig.spool.operate import Act, Order
 
@@ -133,21 +132,12 @@ def _drop(db: sqlite3.Connection, chosen: Chosen, rows: Sequence[Row], now: floa
     ends.write()
     stops.hold_back(db, list(gone), now)
     lines = _lines(chosen.order, rows, now)
-    reports = _report(db, chosen, rows, lines, now)
-    record(db, lines)
-    return Changed(rows, reports, ends.left_rubbish)
-
-
-def _report(
-    db: sqlite3.Connection, chosen: Chosen, rows: Iterable[Row], lines: list[Line], now: float
-) -> tuple[str, ...]:
-    """Register the reports of what was dropped."""
-    about: dict[int, Any] = {row.place[0]: row.shown for row in rows}
-    going = [(about[message], report) for message, report in chosen.reports.items() if message in about]
-    made = []
-    for (shown, report), answer in zip(going, register(db, [report for _, report in going], now), strict=True):
-        if answer.outcome is Outcome.ACCEPTED:
-            made.append(report.queue_id)
-            detail = f"report {report.queue_id} to {', '.join(report.envelope.rcpttos)}"
-            lines.append(plain(now, Kind.BOUNCED, shown.queue_id, shown.client, detail))
-    return tuple(made)
+    about = {row.place[0]: row.shown for row in rows}
+    told = [
+        (about[message].queue_id, about[message].client, report)
+        for message, report in chosen.reports.items()
+        if message in about
+    ]
+    posted = digests.post(db, told, now)
+    record(db, [*lines, *posted.lines])
+    return Changed(rows, posted.sent + posted.digested, ends.left_rubbish)

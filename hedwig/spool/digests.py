@@ -92,7 +92,45 @@ class Sent:
     more: bool = False
 
 
-def admit(db: sqlite3.Connection, message: NewMessage, now: float) -> bool:
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """What became of reports: their deliveries, the queue IDs of those that are messages now and of those that wait for
+    a digest, and the lines of the history about all."""
+
+    deliveries: tuple[Waiting, ...]
+    sent: tuple[str, ...]
+    digested: tuple[str, ...]
+    lines: tuple[Line, ...]
+
+
+def post(db: sqlite3.Connection, told: Sequence[tuple[str, str, NewMessage]], now: float) -> Posted:
+    """Register reports through the door that all messages take, or count them where their sender has had enough.
+
+    `told`: queue ID and client of the message that each is about, and the report itself.
+    """
+    going = []
+    digested = []
+    lines = []
+    for queue_id, client, report in told:
+        if _admit(db, report, now):
+            going.append((queue_id, client, report))
+        else:
+            digested.append(report.queue_id)
+            lines.append(plain(now, Kind.BOUNCED, queue_id, client, _put_off(report, now)))
+    deliveries: list[Waiting] = []
+    sent = []
+    answers = register(db, [report for _, _, report in going], now) if going else []
+    for (queue_id, client, report), answer in zip(going, answers, strict=True):
+        if answer.outcome is Outcome.ACCEPTED:
+            deliveries += answer.deliveries
+            sent.append(report.queue_id)
+            what = f"{report.action} report" if isinstance(report, Report) else "report"
+            detail = f"{what} {report.queue_id} to {', '.join(report.envelope.rcpttos)}"
+            lines.append(plain(now, Kind.BOUNCED, queue_id, client, detail))
+    return Posted(tuple(deliveries), tuple(sent), tuple(digested), tuple(lines))
+
+
+def _admit(db: sqlite3.Connection, message: NewMessage, now: float) -> bool:
     """Whether a report may go out by itself; counts it either way. What is no report, or has no bound, may."""
     if not isinstance(message, Report) or not message.most:
         return True
@@ -111,7 +149,7 @@ def admit(db: sqlite3.Connection, message: NewMessage, now: float) -> bool:
     return False
 
 
-def put_off(report: NewMessage, now: float) -> str:
+def _put_off(report: NewMessage, now: float) -> str:
     """The words of the history for a report that was not admitted."""
     minutes = int(HOUR - now % HOUR) // 60 + 1
     to = ", ".join(report.envelope.rcpttos)

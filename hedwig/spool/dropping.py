@@ -20,6 +20,7 @@ WORDS = "the operator of this host ended its delivery"
 MAX_ORIGINAL = 256 << 10  # octets, of which a report takes what it needs
 
 _MESSAGE = "SELECT smtputf8, origin, options, submitter FROM messages WHERE message = ?"
+_DOUBTED = "SELECT 1 FROM recipients WHERE delivery = ? AND number = ? AND doubts > 0"
 _HEAD = "SELECT substr(content, 1, ?) FROM bodies WHERE chunk = ?"
 
 
@@ -63,9 +64,16 @@ def _report(db: sqlite3.Connection, message: int, rows: list[Row], telling: Tell
         options=options,
         submitter=submitter,
     )
-    undelivered = tuple(dsn.Undelivered(row.shown.rcptto, Stage.LOCAL, None, WORDS) for row in told)
-    about = About(claim, head[0] if head else b"", telling.reporting, telling.expire)
+    undelivered = tuple(_undelivered(db, row, options) for row in told)
+    about = About(claim, head[0] if head else b"", telling.reporting, telling.expire, telling.most)
     return bounce(about, dsn.Action.FAILED, undelivered, now, telling.destination)
+
+
+def _undelivered(db: sqlite3.Connection, row: Row, options: Options) -> dsn.Undelivered:
+    """What is said of a recipient. One that was in doubt may have got the letter: its sender must not think it did not
+    (I5)."""
+    orcpt, doubtful = options.of(row.shown.rcptto).orcpt, bool(db.execute(_DOUBTED, row.place[1:]).fetchall())
+    return dsn.Undelivered(row.shown.rcptto, Stage.LOCAL, None, WORDS, doubtful=doubtful, orcpt=orcpt)
 
 
 def _wanted(options: Options, rcptto: str) -> bool:

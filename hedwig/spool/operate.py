@@ -47,12 +47,14 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Telling:
-    """How senders are told of what is dropped: this host's name in it, for how many seconds it may wait itself, and
-    the destination that it takes, "" for that of its address."""
+    """How senders are told of what is dropped: this host's name in it, for how many seconds it may wait itself, the
+    destination that it takes, "" for that of its address, and how many reports a sender gets in an hour before the
+    others go into a digest (0: no bound)."""
 
     reporting: str
     expire: float
     destination: str = ""
+    most: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,22 +9,9 @@ import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 
-from hedwig.spool import (
-    Kind,
-    Outcome,
-    RecipientResult,
-    Report,
-    Settled,
-    Settlement,
-    State,
-    Superseded,
-    Waiting,
-    digests,
-    stops,
-)
+from hedwig.spool import RecipientResult, Settled, Settlement, State, Superseded, digests, stops
 from hedwig.spool.ends import Ends, derive
-from hedwig.spool.history import Line, line, plain, record
-from hedwig.spool.intake import register
+from hedwig.spool.history import Line, line, record
 from hedwig.spool.supersede import line_of, result_of
 
 _CLAIMED = """
@@ -90,8 +77,11 @@ class Settling:
         self._lines += [line_of(each, client, self._now) for each in gone.values()]
         # What was superseded needs no report that it waits.
         told = settlement.bounces and not (gone and all(result.number in gone for result in settlement.results))
-        waiting, digested = self._bounce(settlement, queue_id, client) if told else ((), ())
-        return Settled(True, waiting, tuple(gone.values()), digested)
+        if not told:
+            return Settled(True, (), tuple(gone.values()))
+        posted = digests.post(self._db, [(queue_id, client, bounce) for bounce in settlement.bounces], self._now)
+        self._lines += posted.lines
+        return Settled(True, posted.deliveries, tuple(gone.values()), posted.digested)
 
     def _superseded(self, delivery: int, queue_id: str) -> dict[int, Superseded]:
         """Take out of the open recipients those that a newer message supersedes."""
@@ -101,28 +91,6 @@ class Settling:
                 [(address,)] = self._db.execute(_ADDRESS, (delivery, number)).fetchall()
                 gone[number] = Superseded(queue_id, address, successor)
         return gone
-
-    def _bounce(
-        self, settlement: Settlement, queue_id: str, client: str
-    ) -> tuple[tuple[Waiting, ...], tuple[str, ...]]:
-        """Register the bounces through the door that all messages take; those past their sender's limit are counted."""
-        admitted = []
-        digested = []
-        for message in settlement.bounces:
-            if digests.admit(self._db, message, self._now):
-                admitted.append(message)
-            else:
-                digested.append(message.queue_id)
-                detail = digests.put_off(message, self._now)
-                self._lines.append(plain(self._now, Kind.BOUNCED, queue_id, client, detail))
-        waiting: list[Waiting] = []
-        for message, answer in zip(admitted, register(self._db, admitted, self._now), strict=True):
-            if answer.outcome is Outcome.ACCEPTED:
-                waiting += answer.deliveries
-                what = f"{message.action} report" if isinstance(message, Report) else "report"
-                detail = f"{what} {message.queue_id} to {', '.join(message.envelope.rcpttos)}"
-                self._lines.append(plain(self._now, Kind.BOUNCED, queue_id, client, detail))
-        return tuple(waiting), tuple(digested)
 
 
 def _take_results(delivery: int, results: Iterable[RecipientResult], recipients: dict[int, tuple[str, float]]) -> None:
