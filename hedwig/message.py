@@ -25,10 +25,11 @@ a loop: RFC 5321 §6.3), a wish that makes no sense (554 5.6.0) or whose time is
 
 import re
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 from functools import lru_cache
+from typing import NamedTuple
 
 from hedwig import wishes
 from hedwig.envelope import Envelope
@@ -44,9 +45,8 @@ _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:[^\n]*\n(?:[ \t][^\n]*\n)*")
 _FROM_LINE = re.compile(rb">?From (?![ \t]*:)[^\n]*\n(?=[!-9;-~]+[ \t]*:)")
 _NOT_IN_NAME = re.compile(r"[^A-Za-z0-9.:_\[\]-]")
 _MESSAGE_ID = re.compile(rb"<[!-;=?-~]{1,%d}>" % (MAX_MESSAGE_ID - 2))
-_PRIVATE = frozenset({b"bcc", b"resent-bcc", b"return-path"})
-_EXPECTED = frozenset({b"date", b"message-id", b"from"})
-_NOTED = frozenset({*_PRIVATE, *_EXPECTED, *wishes.HEADERS, b"received"})
+_TAKEN_OUT = frozenset({b"bcc", b"resent-bcc", b"return-path", *wishes.HEADERS})
+_NOTED = frozenset({b"date", b"message-id", b"from", b"received", *wishes.HEADERS})
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -79,8 +79,7 @@ class Trace:
     again: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Whole:
+class Whole(NamedTuple):
     """A message made whole. `message_id`: that of its header, with brackets, "" where it has an empty one. `options`:
     what its header asked for."""
 
@@ -89,16 +88,13 @@ class Whole:
     options: Options = PLAIN
 
 
-@dataclass(slots=True)
-class _Header:
-    """A header that was read. `kept`: the fields that stay; `found`: those of _EXPECTED that are there; `wished`: see
-    wishes.of_header; `end`: where it ends, before the blank line."""
+class _Header(NamedTuple):
+    """A header that was read. `kept`: the fields that stay; `noted`: those of _NOTED, by name; `end`: where it ends,
+    before the blank line."""
 
-    kept: list[bytes] = field(default_factory=list)
-    found: dict[bytes, bytes] = field(default_factory=dict)
-    wished: list[tuple[str, str]] = field(default_factory=list)
-    received: int = 0
-    end: int = 0
+    kept: list[bytes]
+    noted: dict[bytes, list[bytes]]
+    end: int
 
 
 def complete(content: bytes, trace: Trace) -> Whole:
@@ -108,17 +104,15 @@ def complete(content: bytes, trace: Trace) -> Whole:
             Reply(554, "5.6.0", "the message has a NUL byte in it: encode the attachment (base64) before sending")
         )
     content = wrapped(with_crlf(content))
-    header = _header(content)
-    if header.received > MAX_RECEIVED:
+    kept, noted, end = _header(content)
+    if len(noted.get(b"received", ())) > MAX_RECEIVED:
         raise MessageRefused(Reply(554, "5.4.6", f"mail loop: the message has over {MAX_RECEIVED} Received fields"))
-    options = _options(header.wished, wishes.Reading(trace.when, trace.again)) if header.wished else PLAIN
-    message_id = header.found.get(b"message-id")
-    named = f"<{trace.queue_id}@{trace.fqdn}>" if message_id is None else _named(message_id)
-    end = header.end
+    options = PLAIN if wishes.HEADERS.keys().isdisjoint(noted) else _options(noted, trace)
+    named = _named(noted[b"message-id"][0]) if b"message-id" in noted else f"<{trace.queue_id}@{trace.fqdn}>"
     separator = b"" if end == len(content) or content.startswith(b"\r\n", end) else b"\r\n"
     # The body is joined in as a view: for a large letter each copy saved is 6 ms per 25 MiB.
     rest = memoryview(content)[end:]
-    body = b"".join((_received(trace), *header.kept, _missing(header.found, trace), separator, rest))
+    body = b"".join((_received(trace), *kept, _missing(noted, trace), separator, rest))
     return Whole(body, named, options)
 
 
@@ -145,8 +139,8 @@ def _date(seconds: int) -> str:
 
 
 def _header(content: bytes) -> _Header:
-    header = _Header()
-    kept = header.kept
+    kept: list[bytes] = []
+    noted: dict[bytes, list[bytes]] = {}
     position = 0
     # A mailbox file's "From " line is no field; Postfix keeps it under this name.
     from_line = _FROM_LINE.match(content)
@@ -155,25 +149,14 @@ def _header(content: bytes) -> _Header:
         position = from_line.end()
     while found := _FIELD.match(content, position):
         name = found[1].lower()
-        if name not in _NOTED or _note(header, name, found[0]):
+        if name in _NOTED:
+            noted.setdefault(name, []).append(found[0])
+        if name not in _TAKEN_OUT:
             kept.append(found[0])
         position = found.end()
         if position > MAX_HEADER:
             raise MessageRefused(Reply(552, "5.3.4", f"the message's header is over {MAX_HEADER // 1024} KiB"))
-    header.end = position
-    return header
-
-
-def _note(header: _Header, name: bytes, text: bytes) -> bool:
-    """Take note of one field of _NOTED; whether it stays."""
-    if name in _EXPECTED:
-        header.found.setdefault(name, text)
-    elif name in wishes.HEADERS:
-        header.wished.append((wishes.HEADERS[name], _words(text)))
-        return False
-    elif name == b"received":
-        header.received += 1
-    return name not in _PRIVATE
+    return _Header(kept, noted, position)
 
 
 def _named(text: bytes) -> str:
@@ -195,9 +178,10 @@ def _words(text: bytes) -> str:
         return value
 
 
-def _options(wished: list[tuple[str, str]], reading: wishes.Reading) -> Options:
+def _options(noted: dict[bytes, list[bytes]], trace: Trace) -> Options:
+    wished = [(called, _words(text)) for name, called in wishes.HEADERS.items() for text in noted.get(name, ())]
     try:
-        return wishes.of_header(wished, reading)
+        return wishes.of_header(wished, wishes.Reading(trace.when, trace.again))
     except BadOption as error:
         status = "5.4.7" if isinstance(error, wishes.TooLate) else "5.6.0"
         raise MessageRefused(Reply(554, status, str(error))) from None
@@ -220,10 +204,8 @@ def _received(trace: Trace) -> bytes:
     return (text if whom else f"{text};\r\n\t{date(trace.when)}").encode() + b"\r\n"
 
 
-def _missing(found: dict[bytes, bytes], trace: Trace) -> bytes:
+def _missing(found: dict[bytes, list[bytes]], trace: Trace) -> bytes:
     """The fields that RFC 5322 §3.6 wants in every message, or RFC 6409 §8 lets us add, where they are missing."""
-    if len(found) == len(_EXPECTED):
-        return b""
     lines = ""
     if b"date" not in found:
         lines += f"Date: {date(trace.when)}\r\n"

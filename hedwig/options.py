@@ -198,11 +198,15 @@ class Submitter:
 
     def __str__(self) -> str:
         """For people: "web (nginx:1.27, project shop) 172.17.0.4"."""
+        if not (self.container or self.image or self.project):
+            return self.peer
         more = ", ".join(part for part in (self.image, f"project {self.project}" if self.project else "") if part)
         return " ".join(part for part in (self.container, f"({more})" if more else "", self.peer) if part)
 
     def fields(self) -> dict[str, Any]:
         """For the journal (log.event); "" where nothing is known."""
+        if not (self.container or self.image or self.project):
+            return {"peer": self.peer}
         return {"peer": self.peer, "container": self.container, "image": self.image, "project": self.project}
 
 

@@ -21,7 +21,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import IO, Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
@@ -162,7 +162,7 @@ class _Interface:
             with self._whole:
                 whole = complete(letter.text.read(), trace)
                 body = in_file(whole.body)
-                whole = replace(whole, body=b"")  # or its memory would be held when the next one has its turn
+                whole = whole._replace(body=b"")  # or its memory would be held when the next one has its turn
         return Submission(
             queue_id,
             envelope,
