@@ -2,10 +2,13 @@
 
 import pytest
 from journey.submit import SAMPLE, queue_id_of
+from journey.waiting import until
 
 from .hosts import DAEMONS, DELIVERS, SENDS, WORKERS, Hosts
 from .machine import Machine
 from .outside import Outside
+from .readme import blocks
+from .terminal import typed
 
 # An image of the host's own msmtp and the libraries that it needs: nothing is fetched.
 _IMAGE = """
@@ -36,6 +39,12 @@ def robot(hosts: Hosts) -> Machine:
 def older(hosts: Hosts) -> Machine:
     """Debian 12 with its own (20.10)."""
     return _docker_host(hosts, SENDS, "bookworm")
+
+
+@pytest.fixture(scope="module")
+def guide() -> list[str]:
+    """What docs/containers.md says is to be typed."""
+    return blocks("docs/containers.md", 1)[0].commands()
 
 
 def _docker_host(hosts: Hosts, fqdn: str, suite: str) -> Machine:
@@ -115,6 +124,54 @@ def test_docker_is_restarted(hosts: Hosts, robot: Machine) -> None:
     _send(robot, "restarted@163.com")
     hosts.arrives("restarted@163.com")
     assert robot.pid("hedwig-mailman") == before
+
+
+def test_the_container_has_a_name(hosts: Hosts, robot: Machine, guide: list[str]) -> None:
+    """docs/containers.md, word for word: then journal and history tell which container sent it."""
+    for line in guide:
+        typed(robot, line)
+    robot.wait_for("hedwig-docker-proxy", "hedwig-mailman")
+    label = "com.docker.compose.project=shop"
+    queue_id = _send(robot, "named@163.com", "--name", "shop-web-1", "--label", label)
+    hosts.arrives("named@163.com")
+    [entry] = robot.journal("-u", "hedwig-mailman", f"HEDWIG_QUEUE_ID={queue_id}")
+    assert (entry["HEDWIG_CONTAINER"], entry["HEDWIG_IMAGE"], entry["HEDWIG_PROJECT"]) == (
+        "shop-web-1",
+        "msmtp:1",
+        "shop",
+    )
+    assert "shop-web-1 (msmtp:1, project shop)" in robot.run("hedwig", "trace", queue_id)
+
+
+def test_the_proxy_lets_through_no_more(robot: Machine) -> None:
+    """mailman's user may list containers; it may not start one, nor read another's files."""
+    socket = ("curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", "--unix-socket", "/run/hedwig-docker/engine.sock")
+    mailman = ("setpriv", "--reuid=hedwig", "--regid=hedwig", "--clear-groups")
+    asked = {
+        path: robot.run(*mailman, *socket, *more, f"http://docker{path}")
+        for path, more in {
+            "/containers/json": (),
+            "/containers/create": ("-X", "POST", "-d", "{}"),
+            "/images/json": (),
+            "/containers/json/../../images/json": ("--path-as-is",),
+        }.items()
+    }
+    assert asked.pop("/containers/json") == "200"
+    assert set(asked.values()) == {"403"}
+    status, _ = robot.try_run("setpriv", "--reuid=nobody", "--clear-groups", *socket, "http://docker/containers/json")
+    assert status != 0
+
+
+def test_without_docker_mail_goes_on(hosts: Hosts, robot: Machine) -> None:
+    """The proxy is away: the letter goes with the address alone, and the journal has said so once."""
+    robot.run("systemctl", "stop", "hedwig-docker-proxy")
+    until("the warning", lambda: [line for line in robot.words("-u", "hedwig-mailman") if "have no names" in line])
+    queue_id = _send(robot, "unnamed@163.com")
+    hosts.arrives("unnamed@163.com")
+    [entry] = robot.journal("-u", "hedwig-mailman", f"HEDWIG_QUEUE_ID={queue_id}")
+    assert "HEDWIG_CONTAINER" not in entry
+    robot.run("systemctl", "start", "hedwig-docker-proxy")
+    until("names again", lambda: [line for line in robot.words("-u", "hedwig-mailman") if "have names again" in line])
 
 
 def test_each_letter_came_once(outside: Outside) -> None:
