@@ -18,7 +18,7 @@ from hedwig.moments import utc
 from hedwig.reply import Reply, Stage
 from hedwig.settings import Mailman
 from hedwig.spool import POSTOFFICE, Claim, Event, Kind, NewMessage, RecipientResult, Settlement, State
-from hedwig.spool.bounces import About, bounce
+from hedwig.spool.bounces import About, bounce, is_wanted
 
 SOON = (2.0, 30.0)  # seconds, least and most, until a message is offered again that the postoffice could not take for a
 # fault of its own: as long again as it has waited, so that a short fault costs little time and a long one little else
@@ -110,7 +110,7 @@ def _returned(
     undelivered = tuple(
         dsn.Undelivered(asked.rcptto, Stage.DOT, reply, host=POSTOFFICE, expired=expired, late=late, orcpt=asked.orcpt)
         for asked in (claim.options.of(recipient.address) for recipient in claim.recipients)
-        if not asked.when or "FAILURE" in asked.when
+        if is_wanted(asked, dsn.Action.FAILED)
     )
     about = About(claim, passenger.parcel.body, settings.fqdn, settings.expire)
     made = bounce(about, dsn.Action.FAILED, undelivered, now, POSTOFFICE)

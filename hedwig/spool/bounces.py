@@ -16,6 +16,7 @@ from hedwig.spool.digests import Flood
 
 URGENT = int(Priority.URGENT)  # a sender who waits to learn of a failure comes before ordinary mail
 MAX_WHOLE = 256 << 10  # octets of an original that comes back whole where that was asked (RET=FULL)
+_WORDS = {dsn.Action.FAILED: "FAILURE", dsn.Action.DELAYED: "DELAY", dsn.Action.RELAYED: "SUCCESS"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,13 @@ def bounce(
         about=tuple((each.rcptto, _reason(each)) for each in undelivered),
         most=about.most,
     )
+
+
+def is_wanted(notify: Notify, action: dsn.Action) -> bool:
+    """Whether a recipient's NOTIFY asks for such a report (RFC 3461 §5.2): where there is none, for all but success."""
+    if not notify.when:
+        return action is not dsn.Action.RELAYED
+    return _WORDS[action] in notify.when
 
 
 def in_a_digest(flood: Flood, reporting: str, expire: float, now: float) -> NewMessage:

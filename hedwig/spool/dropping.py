@@ -12,7 +12,7 @@ from hedwig.options import Options, unpacked
 from hedwig.reply import Stage
 from hedwig.spool import Claim, NewMessage, Recipient
 from hedwig.spool.bodies import chunk_number
-from hedwig.spool.bounces import About, bounce
+from hedwig.spool.bounces import About, bounce, is_wanted
 from hedwig.spool.listing import Row
 from hedwig.spool.operate import Telling
 
@@ -39,7 +39,7 @@ def _report(db: sqlite3.Connection, message: int, rows: list[Row], telling: Tell
         return None
     smtputf8, origin, packed, submitter = found
     options = unpacked(packed)
-    told = [row for row in rows if _wanted(options, row.shown.rcptto)]
+    told = [row for row in rows if is_wanted(options.of(row.shown.rcptto), dsn.Action.FAILED)]
     head = db.execute(_HEAD, (MAX_ORIGINAL, chunk_number(message, 0))).fetchone()
     shown = rows[0].shown
     claim = Claim(
@@ -74,9 +74,3 @@ def _undelivered(db: sqlite3.Connection, row: Row, options: Options) -> dsn.Unde
     (I5)."""
     orcpt, doubtful = options.of(row.shown.rcptto).orcpt, bool(db.execute(_DOUBTED, row.place[1:]).fetchall())
     return dsn.Undelivered(row.shown.rcptto, Stage.LOCAL, None, WORDS, doubtful=doubtful, orcpt=orcpt)
-
-
-def _wanted(options: Options, rcptto: str) -> bool:
-    """RFC 3461 §5.2.6: without NOTIFY a failure is reported."""
-    when = options.of(rcptto).when
-    return not when or "FAILURE" in when

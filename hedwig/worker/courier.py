@@ -27,6 +27,7 @@ from hedwig.worker.delivery import conclude, given_up, is_late
 from hedwig.worker.route import Route
 from hedwig.worker.sessions import NoHost, Sessions
 from hedwig.worker.settle import Ending, handed_back
+from hedwig.worker.talks import fitting
 from hedwig.worker.tools import Tools
 
 MESSAGES_PER_CONNECTION = 100
@@ -157,7 +158,7 @@ class Courier:
 
         async def at_brink(brink: Brink) -> None:
             numbers = tuple(claim.recipients[place].number for place in brink.places)
-            doubt = Doubt(numbers, "\n".join(brink.talk))
+            doubt = Doubt(numbers, fitting(brink.talk))
             self._slot = await self._tools.dots.mark_durably(claim.delivery, claim.token, doubt)
             self._doubt = doubt
 

@@ -25,7 +25,14 @@ from hedwig.spool import Doubt
 RECORD = 8192  # octets
 _HEAD = struct.Struct("<IIqqII")  # the record's octets, CRC-32 of all after it, delivery, token, recipients, 0
 _SUMMED = 8  # octets of it before what the checksum is of
+_MOST_NUMBERS = 100  # recipients of one transaction, and more than there are (courier.py)
 _CUT = "* (some lines are left out)"
+
+
+def fitting(lines: Sequence[str]) -> str:
+    """A conversation as it is kept: all its lines where a record has room for them. A host that talks without end gets
+    neither disk nor memory for it."""
+    return _cut(lines, RECORD - _HEAD.size - 4 * _MOST_NUMBERS).decode("utf-8", "replace")
 
 
 def path_of(dots: Path) -> Path:
@@ -93,13 +100,13 @@ class Talks:
 
 def _packed(claim: tuple[int, int], doubt: Doubt) -> bytes:
     numbers = struct.pack(f"<{len(doubt.numbers)}I", *doubt.numbers)
-    talk = fitting(doubt.talk.split("\n"), RECORD - _HEAD.size - len(numbers))
+    talk = _cut(doubt.talk.split("\n"), RECORD - _HEAD.size - len(numbers))
     octets = _HEAD.size + len(numbers) + len(talk)
     record = _HEAD.pack(octets, 0, *claim, len(doubt.numbers), 0) + numbers + talk
     return _HEAD.pack(octets, zlib.crc32(record[_SUMMED:]), *claim, len(doubt.numbers), 0) + numbers + talk
 
 
-def fitting(lines: Sequence[str], octets: int) -> bytes:
+def _cut(lines: Sequence[str], octets: int) -> bytes:
     """The lines, in at most so many octets: where they are too many, some in the middle are left out, since how it
     began and how it ended tell most."""
     encoded = [line.encode("utf-8", "replace") + b"\n" for line in lines]

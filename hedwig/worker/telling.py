@@ -16,12 +16,9 @@ from dataclasses import dataclass, replace
 
 from hedwig import dsn
 from hedwig.dsn import Action
-from hedwig.options import Notify
 from hedwig.spool import Claim, NewMessage, Recipient
-from hedwig.spool.bounces import About, bounce
+from hedwig.spool.bounces import About, bounce, is_wanted
 from hedwig.worker.attempt import Attempt
-
-_WORDS = {Action.FAILED: "FAILURE", Action.DELAYED: "DELAY", Action.RELAYED: "SUCCESS"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +32,6 @@ class News:
     def given_up(self, late: bool) -> "News":
         """The same of one that is too old; `late`: by its sender's own deadline."""
         return replace(self, told=replace(self.told, expired=True, late=late))
-
-
-def is_wanted(notify: Notify, action: Action) -> bool:
-    """Whether a recipient's NOTIFY asks for this."""
-    if not notify.when:
-        return action is not Action.RELAYED
-    return _WORDS[action] in notify.when
 
 
 def news(claim: Claim, recipient: Recipient, attempt: Attempt, action: Action) -> News:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from hedwig.spool import Doubt
 from hedwig.worker.dots import DotMarks
-from hedwig.worker.talks import RECORD, Talks, fitting, path_of, read_talks
+from hedwig.worker.talks import RECORD, Talks, _cut, fitting, path_of, read_talks
 
 TALK = "* mx.example.com[192.0.2.1]:25, TLSv1.3\n< 220 你好\n> MAIL FROM:<a@example.org>"
 DOUBT = Doubt((0, 3, 49), TALK)
@@ -181,13 +181,23 @@ async def test_a_long_conversation_keeps_its_ends(tmp_path: Path) -> None:
     talks.close()
 
 
+def test_a_host_that_talks_without_end_is_cut_short() -> None:
+    """What is kept in memory and history is what a record holds."""
+    lines = ["* mx.example.com", *["< 250-" + "x" * 1990] * 1000, "> DATA"]
+    kept = fitting(lines)
+    assert len(kept) < RECORD
+    assert kept.startswith("* mx.example.com\n")
+    assert kept.endswith("\n> DATA")
+    assert fitting(lines[:2]) == "\n".join(lines[:2])
+
+
 @given(
     st.lists(st.text(st.characters(blacklist_characters="\n"), max_size=50), min_size=1, max_size=30),
     st.integers(40, 500),
 )
 def test_it_always_fits(lines: list[str], octets: int) -> None:
     """Whole where there is room; else lines of it and the remark, in their order, and never half a line."""
-    kept = fitting(lines, octets)
+    kept = _cut(lines, octets)
     assert len(kept) <= octets
     whole = "\n".join(lines).encode("utf-8", "replace")
     if len(whole) < octets:
