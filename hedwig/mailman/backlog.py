@@ -223,7 +223,7 @@ class Backlog:
             if not trouble.operators_turn and self._is_last(claim, now):
                 settlements.append(too_late(passenger, why, now, self.settings))
             else:
-                due = now + self._put_off(claim, trouble, took) if alone else claim.accepted_at
+                due = now + self._put_off(claim, trouble, took) if alone else min(claim.accepted_at, now)
                 obstacle = Obstacle(why, in_doubt=reached and not trouble.whole_batch)
                 settlements.append(waits(claim, obstacle, due, now))
         self._settle(settlements)

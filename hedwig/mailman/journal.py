@@ -15,7 +15,7 @@ def tell(
 ) -> None:
     """A submission has its answer. `why`: the postoffice's verdict, or why there is none."""
     envelope = parcel.envelope
-    delay = f"{time.time() - parcel.accepted_at:.3f}"
+    delay = f"{max(0.0, time.time() - parcel.accepted_at):.3f}"
     others = f" and {len(envelope.rcpttos) - 1} more" if len(envelope.rcpttos) > 1 else ""
     asked = f" asked=({words})" if (words := str(submission.options)) else ""
     log.event(
@@ -37,7 +37,7 @@ def tell(
 def tell_waited(claim: Claim, reply: Reply, now: float) -> None:
     """The postoffice has said what becomes of a message that waited here."""
     forwarded = reply.code // 100 == 2
-    delay = f"{now - claim.accepted_at:.3f}"
+    delay = f"{max(0.0, now - claim.accepted_at):.3f}"  # a clock that was set back makes none negative
     log.event(
         "forwarded" if forwarded else "refused",
         f"{'forwarded' if forwarded else 'not taken by the postoffice'}: from=<{claim.mailfrom}> "

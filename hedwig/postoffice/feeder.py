@@ -152,7 +152,7 @@ class Feeder:
     def _mind_the_clock(self) -> None:
         jumped = self._times.jumped()
         if abs(jumped) > JUMP:
-            self._windows.shift(jumped)
+            self._forget_hints()  # whether one was put before its delivery was put off can't be told any more
             self._due_since = self._clocks.unix()
             self._times.at_once("all", "pauses")
 
@@ -173,9 +173,13 @@ class Feeder:
             if self._instance:
                 log.say(log.Level.NOTICE, "the queue began anew: hints are put again")
             self._instance = instance
-            self._windows.forget_all()
-            self._full.clear()
+            self._forget_hints()
             self._times.at_once("all")
+
+    def _forget_hints(self) -> None:
+        """All are put anew: a doubled hint does no harm (I2)."""
+        self._windows.forget_all()
+        self._full.clear()
 
     def _watch_pauses(self) -> None:
         if not self._times.is_due("pauses", POLL):

@@ -178,13 +178,6 @@ class Windows:
             self._count(*stream, -len(hints))
 
     def forget_all(self) -> None:
-        """The queue began anew: no hint is out. Rates stay."""
+        """The queue began anew, or the clock was set: no hint is out. Rates stay."""
         self._out.clear()
         self._lane_out.clear()
-
-    def shift(self, seconds: float) -> None:
-        """The clock was set by so many seconds."""
-        for out in self._out.values():
-            for hints in out.values():
-                for delivery in hints:
-                    hints[delivery] += seconds

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -34,6 +35,7 @@ DAYS = 30
 DAY = 86400.0
 PACE = 6 * 3600.0
 MOST_FILES = 2 * DAYS  # past these no pace is kept: whoever runs for less than PACE each time must drop some too
+SET_BACK = 60.0  # seconds by which the next event may be earlier: it waited for its commit so long
 _SHIFT = 20  # an event's number is happened.number * 2**20 + its position in that row
 
 Line = tuple[float, str, str, str, str, str, int, str, str, str, str]
@@ -211,10 +213,16 @@ def lines_of(
         if row[1] in wanted
     }
     found.update(files.find(queue_ids))
-    for _, number in sorted((row[0], number) for number, row in found.items() if row[0] >= oldest):
-        row = found[number]
+    for row in _in_order({number: row for number, row in found.items() if row[0] >= oldest}):
         wanted[row[1]].append(HistoryLine(row[0], row[1], row[2], Kind(row[3]), row[4], text_of(row)))
     return wanted
+
+
+def _in_order(found: dict[int, tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """By their times; where the clock was set back meanwhile, as they were written."""
+    rows = [found[number] for number in sorted(found)]
+    was_set = any(later[0] < earlier[0] - SET_BACK for earlier, later in pairwise(rows))
+    return rows if was_set else sorted(rows, key=lambda row: float(row[0]))
 
 
 def _asked(file: Path, query: str, *values: object, table: str = "events") -> list[Any]:
@@ -226,7 +234,7 @@ def _asked(file: Path, query: str, *values: object, table: str = "events") -> li
                 return db.execute(query, values).fetchall()
             except sqlite3.OperationalError:
                 if db.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (table,)).fetchall():
-                    raise
+                    return db.execute(query, values).fetchall()  # it was made in this very moment; else this raises again
     except sqlite3.OperationalError:
         if file.exists():
             raise

@@ -38,8 +38,8 @@ def open_own(path: str, lock: Lock, daemon: str) -> SqliteSpool:
     except SpoolTrouble as error:
         if not may_pass(error):
             raise
-        return SqliteSpool(path, time.time, Opening(own.open, error))
-    return SqliteSpool(path, time.time)
+        return SqliteSpool(path, time.time, Opening(own.open, error), keeper=True)
+    return SqliteSpool(path, time.time, keeper=True)
 
 
 class _Own:

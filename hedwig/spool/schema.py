@@ -26,6 +26,7 @@ their way to the day's file like `happened`. `keyed`: the newest message of each
 import errno
 import os
 import sqlite3
+import time
 from pathlib import Path
 from urllib.parse import quote
 
@@ -208,6 +209,8 @@ def _create(path: str) -> None:
         db.execute("BEGIN IMMEDIATE")
         if schema == 0:
             _run(db, _TABLES)
+            if Path(f"{path}.history").is_dir():  # of a spool that was here before: its events' numbers are taken
+                db.execute("UPDATE numbers SET happened = ?", (time.time_ns() // 1_000_000,))
             db.execute(f"PRAGMA application_id={APPLICATION}")
         for step in range(max(schema, 1) + 1, SCHEMA + 1):
             _run(db, _STEPS[step])

@@ -44,6 +44,7 @@ from hedwig.spool.history import DAY, DAYS, DayFiles, lines_of
 from hedwig.spool.intake import LongIntake, check, register, rows_of
 from hedwig.spool.reserve import Reserve
 from hedwig.spool.schema import connect_reader, prepare
+from hedwig.spool.setback import SetBack
 from hedwig.spool.settle import Settling
 from hedwig.spool.trouble import SPOOL_ERRORS, trouble
 from hedwig.spool.writer import MAX_OCTETS, Job, Writer
@@ -54,13 +55,13 @@ Answer = TypeVar("Answer")
 
 
 def open_spool(path: str, *, create: bool = True, clock: Callable[[], float] = time.time) -> "SqliteSpool":
-    """The spool at `path`. `create`: make it where there is none. `clock`: Unix time, for tests.
+    """The spool at `path`. `create`: make it where there is none, and keep it. `clock`: Unix time, for tests.
 
     Raises SpoolTrouble, with a sentence that says what to do: no folder, no permission, no spool, a damaged file, a
     spool of a newer release.
     """
     prepare(path, create)
-    return SqliteSpool(path, clock)
+    return SqliteSpool(path, clock, keeper=create)
 
 
 class Hindrance(Protocol):
@@ -76,12 +77,15 @@ class Hindrance(Protocol):
 class SqliteSpool:
     """See `open_spool`; the methods are those of Intake, Work and Look in hedwig.spool."""
 
-    def __init__(self, path: str, clock: Callable[[], float], opening: Hindrance | None = None) -> None:
+    def __init__(
+        self, path: str, clock: Callable[[], float], opening: Hindrance | None = None, *, keeper: bool = False
+    ) -> None:
         self._path = path
         self._opening = opening
         self._clock = clock
         self._closed = False
         self._reserve = Reserve(path)
+        self._set_back = SetBack(clock, keeper)
         self._starting = threading.Lock()
         self._writer: Writer | None = None
         self._historian: Historian | None = None
@@ -229,8 +233,11 @@ class SqliteSpool:
 
     def _chores(self, db: sqlite3.Connection, entries: list[Any]) -> list[None]:
         self._reserve.keep()
-        if chores.step(db, self._path, self._clock()) and self._writer is not None:
-            self._writer.put(Job(self._chores, [None]))
+        more = chores.step(db, self._path, self._clock())
+        if self._writer is not None:
+            self._set_back.look(self._writer.put)
+            if more:
+                self._writer.put(Job(self._chores, [None]))
         return [None] * len(entries)
 
     def _start(self) -> Writer:

@@ -41,7 +41,7 @@ FAILURE_MEMORY = 3600.0  # seconds after its cooling for which a site's failures
 @dataclass(slots=True)
 class SiteState:
     """One site's part of the bag. `pace`: seconds that one connection takes for a message, smoothed; 0 while unknown.
-    `met`: when the site was first met, in Unix seconds."""
+    `met`: when the site was first met."""
 
     site: Site
     met: float = 0.0
@@ -59,7 +59,10 @@ class SiteState:
 
     def failed(self, now: float, reason: str, first: float = COOLING_FIRST) -> float:
         """No host of the site gave a session. Returns how long the site cools, in seconds; `first`: the schedule's
-        first wait, lest the site still cools when the message is due again."""
+        first wait, lest the site still cools when the message is due again. Connections that fail together are one
+        failure."""
+        if self.failures and now < self.not_before:
+            return self.not_before - now
         wait = min(min(first, COOLING_FIRST) * 2.0**self.failures, COOLING_MOST)
         self.failures += 1
         self.not_before = now + wait
@@ -93,7 +96,7 @@ class SiteState:
 
 
 class Bag:
-    """All sites. `now` is passed in, in Unix seconds."""
+    """All sites. `now` is passed in, by a monotonic clock: one that is set must not keep a site cooling."""
 
     def __init__(self) -> None:
         self._sites: dict[Site, SiteState] = {}

@@ -210,7 +210,7 @@ class Claimer:
             if destination in short:
                 continue
             if isinstance(route, Route):
-                room = max(0, self._bag.capacity(route.site, now, priority) - promised[route.site])
+                room = max(0, self._bag.capacity(route.site, time.monotonic(), priority) - promised[route.site])
                 promised[route.site] += min(room, len(deliveries))
             elif route.wait:  # our nameservers are gone: what would be said of the mail is no word about it (I8)
                 room = 0
@@ -228,8 +228,9 @@ class Claimer:
         if isinstance(route, Unroutable):
             return Pause(destination, now, now + route.wait, route.said.detail)
         state = self._bag.of(route.site)
-        if state.failures or now < state.not_before:
-            return Pause(destination, now, max(state.not_before, now + PROBE_PAUSE), state.reason)
+        cools = state.not_before - time.monotonic()
+        if state.failures or cools > 0:
+            return Pause(destination, now, now + max(cools, PROBE_PAUSE), state.reason)
         if not state.couriers and not self._bag.may_connect(priority):
             why = "all connections of this worker are in use"
             return Pause(destination, now, now + CROWDED_PAUSE, why, priority)

@@ -200,7 +200,7 @@ class Courier:
         """No connection for a reason of ours, which says nothing about host or message (I8): all go back."""
         if not self._state.reason:
             log.say(log.Level.NOTICE, f"{self._state.site.key}: its mail waits a moment: {why}")
-        self._state.step_back(time.time(), why)
+        self._state.step_back(time.monotonic(), why)
         self._state.waiting.appendleft(claim)
         self._hand_back_waiting()
 
@@ -215,7 +215,7 @@ class Courier:
             return
         words = str(attempt.said.reply) if attempt.said.reply is not None else attempt.said.detail
         first = self._tools.rules.retry.schedule[0]
-        wait = self._state.failed(time.time(), f"{attempt.host or self._route.destination}: {words}", first)
+        wait = self._state.failed(time.monotonic(), f"{attempt.host or self._route.destination}: {words}", first)
         log.say(
             log.Level.NOTICE,
             f"{self._state.site.key}: no host answers; nothing more goes there for {wait:.0f} s: {words}",

@@ -17,11 +17,12 @@ def tell(claim: Claim, line: Line, now: float) -> None:
     said, attempt = line.attempt.said, line.attempt
     words = str(said.reply) if said.reply is not None else said.detail
     tries = line.recipient.tries + 1
+    delay = f"{max(0.0, now - claim.accepted_at):.3f}"  # a clock that was set back makes none negative
     next_try = f" next try in {duration(line.due - now)}:" if line.due else ""
     log.event(
         line.kind,
         f"{words_of(line.kind)}: to=<{line.recipient.address}> from=<{claim.mailfrom}> mx={attempt.host or '-'} "
-        f"delay={now - claim.accepted_at:.3f}s try={tries} tls={attempt.tls.replace(' ', '/') or 'no'} "
+        f"delay={delay}s try={tries} tls={attempt.tls.replace(' ', '/') or 'no'} "
         f"stage={said.stage}:{next_try} {words}",
         _LEVELS.get(line.kind, log.Level.INFO),
         queue_id=claim.queue_id,
@@ -32,7 +33,7 @@ def tell(claim: Claim, line: Line, now: float) -> None:
         mx=attempt.host,
         reply=words,
         status=said.reply.status if said.reply is not None else "",
-        delay=f"{now - claim.accepted_at:.3f}",
+        delay=delay,
         attempt=tries,
         tls=attempt.tls,
     )

@@ -214,7 +214,7 @@ class _Life:
         rounds = 0
         while True:
             self._supervisor.status(self._status())
-            self._tools.bag.forget_idle(time.time())
+            self._tools.bag.forget_idle(time.monotonic())
             if rounds % DEAD_EVERY == 0:
                 await self._free_dead_owners()
                 await floods.send_digests(self._spool, self._tools.rules, self._hinter.hint)

@@ -76,13 +76,6 @@ def test_forgetting() -> None:
     assert new.taken(set(), 1.0) == 0
 
 
-def test_the_clock_was_set() -> None:
-    new = windows()
-    new.hinted(A, [1], 100)
-    new.shift(-50)
-    assert new.stale(60) == {A: [1]}
-
-
 def test_better_ones_find_room_where_worse_ones_have_filled_the_window() -> None:
     """Urgent, normal and bulk have a window each, at the most; what is better counts in the worse one's, not the other
     way round."""

@@ -69,9 +69,17 @@ def test_a_cooling_site_gets_nothing_then_one_probe_then_all() -> None:
 
 def test_cooling_doubles_up_to_its_bound() -> None:
     state = Bag().of(SITE)
-    waits = [state.failed(0.0, "down") for _ in range(8)]
+    waits = [state.failed(1000.0 * number, "down") for number in range(8)]
     assert waits[:3] == [60.0, 120.0, 240.0]
     assert waits[-1] == bags.COOLING_MOST
+
+
+def test_connections_that_fail_together_are_one_failure() -> None:
+    """Ten connections and a receiver that is gone for a moment: a minute of rest, and not fifteen."""
+    state = Bag().of(SITE)
+    waits = [state.failed(100.0 + number, "down") for number in range(10)]
+    assert waits == [60.0 - number for number in range(10)]
+    assert state.failures == 1 and state.not_before == 160.0
 
 
 def test_the_bag_is_bounded() -> None:

@@ -7,8 +7,8 @@ NOERROR, SERVFAIL, REFUSED = 0, 2, 5
 
 
 class Resolver:
-    """Listens on `address`, port 53, UDP. `fate` is an rcode for each question, None for silence, NOERROR to pass it on to
-    `real`. `asked` counts them."""
+    """Listens on `address`, port 53, UDP. `fate` is an rcode for each question, None for silence, NOERROR to pass it on
+    to `real`. `asked` counts them."""
 
     def __init__(self, address: str, real: str) -> None:
         self.fate: int | None = NOERROR
