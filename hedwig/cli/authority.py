@@ -51,11 +51,14 @@ def pair_for(name: str, directory: Path, now: datetime.datetime) -> Pair:
 
 
 def _authority(pair: Pair, now: datetime.datetime) -> _Signer:
-    if pair.certificate.exists() and pair.key.exists():
-        key = serialization.load_pem_private_key(pair.key.read_bytes(), None)
-        if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise ValueError(f"{pair.key} is no ECDSA key")
-        return _Signer(x509.load_pem_x509_certificate(pair.certificate.read_bytes()), key)
+    there = [path for path in (pair.certificate, pair.key) if path.exists()]
+    if len(there) == 1:  # a new authority would shut out every host that trusts the old one
+        raise ValueError(
+            f"of {pair.certificate} and {pair.key} only {there[0].name} is there: put the other one back, "
+            f"or remove {there[0].name} and give all hosts the new ca.pem"
+        )
+    if there:
+        return _signer(pair)
     key = ec.generate_private_key(ec.SECP256R1())
     name = f"hedwig's private authority of {now:%Y-%m-%d}"
     builder = (
@@ -66,6 +69,18 @@ def _authority(pair: Pair, now: datetime.datetime) -> _Signer:
     )
     certificate = builder.sign(key, hashes.SHA256())
     _write(pair, key, certificate)
+    return _Signer(certificate, key)
+
+
+def _signer(pair: Pair) -> _Signer:
+    try:
+        key = serialization.load_pem_private_key(pair.key.read_bytes(), None)
+        certificate = x509.load_pem_x509_certificate(pair.certificate.read_bytes())
+        certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+    except (ValueError, TypeError, x509.ExtensionNotFound) as error:
+        raise ValueError(f"{pair.certificate} and {pair.key} are no authority of ours: {error}") from None
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise ValueError(f"{pair.key} is no ECDSA key")  # noqa: TRY004 -- what a file holds, not what code passed
     return _Signer(certificate, key)
 
 
@@ -111,13 +126,20 @@ def _subject(name: str) -> x509.GeneralName:
 
 
 def _is_good(pair: Pair, name: str, signer: _Signer, now: datetime.datetime) -> bool:
-    """Whether the server's certificate is there, of this authority, for this name, and not near its end."""
+    """Whether the server's certificate is there, for this name, and not near its end. ValueError for one that is not of
+    this authority: it is somebody's own, and not ours to replace."""
     if not pair.certificate.exists() or not pair.key.exists():
         return False
-    certificate = x509.load_pem_x509_certificate(pair.certificate.read_bytes())
-    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    ours = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value == _issuer(signer)
-    return ours and _subject(name) in names and _end(certificate) - _RENEW_DAYS * _DAY > now
+    try:
+        certificate = x509.load_pem_x509_certificate(pair.certificate.read_bytes())
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        ours = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value == _issuer(signer)
+    except (ValueError, x509.ExtensionNotFound):
+        ours = False
+    if not ours:
+        given = f"--cert {pair.certificate} --key {pair.key}"
+        raise ValueError(f"{pair.certificate} is not of the authority beside it: use it by {given}, or move both away")
+    return _subject(name) in names and _end(certificate) - _RENEW_DAYS * _DAY > now
 
 
 def _end(certificate: x509.Certificate) -> datetime.datetime:

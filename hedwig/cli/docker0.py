@@ -9,7 +9,6 @@ import ipaddress
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import click
@@ -57,9 +56,19 @@ def _bip(daemon_json: Path) -> str:
     return str(interface.ip)
 
 
+class _Address(click.ParamType):
+    name = "ADDRESS"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return str(ipaddress.IPv4Address(value))
+        except ValueError:
+            self.fail(f"{clean(repr(value))} is no IPv4 address", param, ctx)
+
+
 @click.command("detect-docker0")
 @click.option("--print", "only_print", is_flag=True, help="Print the address, and change nothing.")
-@click.option("--old", metavar="ADDRESS", help="The address to replace, where it isn't clear which one.")
+@click.option("--old", type=_Address(), help="The address to replace, where it isn't clear which one.")
 @click.option("--daemon-json", type=click.Path(path_type=Path), default=DAEMON_JSON, hidden=True)
 @click.pass_obj
 def detect_docker0(config_dir: Path, only_print: bool, old: str | None, daemon_json: Path) -> None:
@@ -67,42 +76,44 @@ def detect_docker0(config_dir: Path, only_print: bool, old: str | None, daemon_j
 
     For when docker0 has moved. An address in `listen:` that this host no longer has is replaced; nothing else changes.
     """
-    interfaces = addresses()
+    try:
+        interfaces = addresses()
+    except OSError as error:
+        raise click.ClickException(f"can't look at this host's interfaces: {error.strerror}") from None
     docker0 = find(interfaces, daemon_json)
     if only_print:
         click.echo(docker0.address)
         return
-    texts = _texts(config_dir)
-    gone = {old} if old else _gone({item for one in texts.values() for item in _listed(one)}, interfaces, docker0)
     click.echo(f"docker0: {docker0.address} ({clean(docker0.source)})")
     if docker0.guessed and not old:
         click.echo("Nothing was changed.")
         return
-    if len(gone) > 1:
-        named = " or ".join(sorted(gone))
-        raise click.ClickException(f"several addresses in `listen:` are gone: which one was docker0's? --old {named}")
-    changed = [_rewrite(one, next(iter(gone)), docker0.address) for one in texts.values()] if gone else []
-    if any(changed):
-        click.echo("Then: systemctl reload " + " ".join(unit for unit in changed if unit))
+    with changing(config_dir):
+        texts = _texts(config_dir)
+        gone = _to_replace([item for one in texts for item in _listed(one)], interfaces, docker0, old)
+        changes = [change for one in texts if gone and (change := _moved(one, gone, docker0.address))]
+        for change in changes:  # all of them can be made, or none is
+            replace(change.file, change.text, kept=True)
+            click.echo(f"{clean(str(change.file))}: listen: {change.said}")
+    if changes:
+        click.echo("Then: systemctl reload " + " ".join(f"hedwig-{change.file.stem}" for change in changes))
     else:
         click.echo("The listen lines are right: nothing was changed.")
 
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """A file, and the addresses and ports its daemon listens on, as texts."""
+    """A file, and its text. `said`: what became of its list, where it was changed."""
 
     file: Path
     text: str
+    said: str = ""
 
 
-def _texts(config_dir: Path) -> dict[str, _Text]:
+def _texts(config_dir: Path) -> list[_Text]:
     try:
-        return {
-            name: _Text(config_dir / name, read_text(config_dir / name))
-            for name in _FILES
-            if (config_dir / name).exists()
-        }
+        files = [config_dir / name for name in _FILES if (config_dir / name).exists()]
+        return [_Text(file, read_text(file)) for file in files]
     except ConfigError as error:
         raise click.ClickException(str(error)) from None
 
@@ -117,12 +128,29 @@ def _listed(one: _Text) -> list[str]:
     return [str(place) for place in _FILES[one.file.name]().listen]
 
 
-def _gone(listed: set[str], interfaces: Sequence[InterfaceAddress], docker0: Docker0) -> set[str]:
+def _to_replace(listed: list[str], interfaces: Sequence[InterfaceAddress], docker0: Docker0, old: str | None) -> str:
+    """The one address that was docker0's; "" where there is nothing to replace."""
+    if old:
+        if not any(_host(item) == old for item in listed):
+            raise click.ClickException(f"{old} is in no `listen:` line; there are {', '.join(listed) or 'none'}")
+        return old
+    gone = _gone(listed, interfaces, docker0)
+    if len(gone) > 1:
+        named = " or ".join(sorted(gone))
+        raise click.ClickException(f"several addresses in `listen:` are gone: which one was docker0's? --old {named}")
+    return next(iter(gone), "")
+
+
+def _host(item: str) -> str:
+    return item.rpartition(":")[0]
+
+
+def _gone(listed: Sequence[str], interfaces: Sequence[InterfaceAddress], docker0: Docker0) -> set[str]:
     """Private IPv4 addresses of the lists that no interface has, and that docker0 will not have either."""
     here = {one.address for one in interfaces} | {docker0.address}
     found = set()
     for item in listed:
-        host = item.rpartition(":")[0]
+        host = _host(item)
         try:
             address = ipaddress.IPv4Address(host)
         except ValueError:
@@ -133,23 +161,21 @@ def _gone(listed: set[str], interfaces: Sequence[InterfaceAddress], docker0: Doc
     return found
 
 
-def _moved(old: str, new: str, item: str) -> str:
-    host, _, port = item.rpartition(":")
-    return f"{new}:{port}" if host == old else item
+def _moved(one: _Text, old: str, new: str) -> _Text | None:
+    """The file with its list changed; None where it doesn't have that address."""
 
+    def move(item: str) -> str:
+        return f"{new}:{item.rpartition(':')[2]}" if _host(item) == old else item
 
-def _rewrite(one: _Text, old: str, new: str) -> str:
-    """Replace it in one file; the unit to reload, or "" where nothing changed."""
-    move = partial(_moved, old, new)
     before = _listed(one)
     after = [move(item) for item in before]
     if after == before:
-        return ""
-    with changing(one.file.parent):
-        if yamltext.has(one.file, one.text, "listen"):
-            text = yamltext.with_items_changed(one.file, one.text, "listen", move)
-        else:
-            text = yamltext.with_value(one.file, one.text, "listen", written("listen", tuple(after)))
-        replace(one.file, text, kept=True)
-    click.echo(f"{clean(str(one.file))}: listen: {', '.join(before)} -> {', '.join(after)}")
-    return f"hedwig-{one.file.stem}"
+        return None
+    if doubled := [item for item in after if after.count(item) > 1]:
+        wrong = f"{one.file}: `listen:` has {doubled[0]} already: take {old} out of it by hand"
+        raise click.ClickException(f"{wrong}\nNothing was changed.")
+    if yamltext.has(one.file, one.text, "listen"):
+        text = yamltext.with_items_changed(one.file, one.text, "listen", move)
+    else:
+        text = yamltext.with_value(one.file, one.text, "listen", written("listen", tuple(after)))
+    return _Text(one.file, text, f"{', '.join(before)} -> {', '.join(after)}")

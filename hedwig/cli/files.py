@@ -22,7 +22,7 @@ def changing(directory: Path) -> Iterator[None]:
     """Around a change of files in `directory`, which is made if need be: one at a time; errors become sentences."""
     try:
         if not directory.is_dir():
-            directory.mkdir(mode=0o750)
+            directory.mkdir(mode=0o750, exist_ok=True)
             give(directory, 0o750)
         handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
         try:

@@ -39,11 +39,11 @@ def local_key(config_dir: Path) -> None:
         except ConfigError as error:
             raise click.ClickException(f"{error}\nMend the file, or remove it and run this again.") from None
         new = LocalKey(old.fqdn or this_host(), _url(config_dir), old.key or secrets.token_urlsafe(32))
+        if new.postoffice:  # first: mailman uses the key as soon as it is there
+            _admit(config_dir / "clients.d" / f"{new.fqdn}.yml", new)
         if new != old:
             replace(file, str(new))
             click.echo(f"{clean(str(file))}: {_said(new)}")
-    if new.postoffice:
-        _admit(config_dir / "clients.d" / f"{new.fqdn}.yml", new)
 
 
 def own_url(listen: Sequence[Listen]) -> str:

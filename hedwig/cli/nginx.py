@@ -5,6 +5,7 @@ new site is tested by `nginx -t` before anything is reloaded, and where the test
 """
 
 import ipaddress
+import os
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -95,10 +96,19 @@ class Nginx:
         self.file = conf / "sites-available" / _SITE
         self._link = conf / "sites-enabled" / _SITE
 
+    def look(self) -> None:
+        """NginxTrouble where there is no nginx, or no place for the site."""
+        for folder in (self.file.parent, self._link.parent):
+            if not folder.is_dir():
+                raise NginxTrouble(f"there is no {folder}: apt install nginx")
+        self._run("nginx", "-v")
+        if os.path.lexists(self._link) and self._link.resolve() != self.file.resolve():
+            raise NginxTrouble(f"{self._link} is not the link to {self.file}: move it away first")
+
     def use(self, about: Site) -> None:
-        """Write the site, test it, and have nginx take it. NginxTrouble: then all is as it was. OSError."""
-        if not self.file.parent.is_dir():
-            raise NginxTrouble(f"there is no {self.file.parent}: apt install nginx")
+        """Write the site, test it, and have nginx take it. OSError; NginxTrouble: where nginx doesn't take the site all
+        is as it was, where it doesn't run the site waits for it."""
+        self.look()
         before = self.file.read_text() if self.file.exists() else None
         was_linked = self._link.is_symlink()
         replace(self.file, site(about, ipv6=_IF_INET6.exists()))

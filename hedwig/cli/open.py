@@ -120,9 +120,10 @@ class _Wish:
 
 def _tls(config_dir: Path, wish: _Wish) -> None:
     name = wish.name or host_name(socket.getfqdn())
+    nginx = Nginx(wish.nginx_dir)
+    nginx.look()  # before anything is changed
     settings = _listening(config_dir, Listen(wish.path, 0))
     pair = Pair(wish.cert.resolve(), wish.key.resolve()) if wish.cert and wish.key else _private(config_dir, name)
-    nginx = Nginx(wish.nginx_dir)
     nginx.use(Site(name, wish.port, pair, wish.path, wish.networks, settings.max_size))
     click.echo(f"{clean(str(nginx.file))}: nginx takes TLS on port {wish.port} for {name}")
     host = f"[{name}]" if ":" in name else name
@@ -165,11 +166,23 @@ def _listening(config_dir: Path, place: Listen) -> Postoffice:
         new = yamltext.with_item(file, text, "listen", written("listen", place), default)
         replace(file, new, kept=True)
         click.echo(f"{clean(str(file))}: {place} is in `listen:` now")
-    if config_dir == _CONFIG and _SYSTEMD.is_dir():
-        subprocess.run(["systemctl", "try-reload-or-restart", "hedwig-postoffice"], check=False, timeout=90)
-    else:
-        click.echo("Then: systemctl reload hedwig-postoffice")
+    _reload(config_dir)
     return settings
+
+
+def _reload(config_dir: Path) -> None:
+    """Have a running postoffice take the line; where that is not for us or fails, the admin is told to."""
+    said = "Then: systemctl reload hedwig-postoffice"
+    if config_dir == _CONFIG and _SYSTEMD.is_dir():
+        command = ["systemctl", "try-reload-or-restart", "hedwig-postoffice"]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=90, check=False)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            said = f"`{' '.join(command)}` failed: {error}\n{said}"
+        else:
+            said = f"{done.stderr.strip()}\n{said}" if done.returncode else ""
+    if said:
+        click.echo(said, err=True)
 
 
 def _tell_firewall(networks: tuple[str, ...], port: int) -> None:

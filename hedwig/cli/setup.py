@@ -6,6 +6,8 @@ and sees from "already so" that nothing had to be done. At the end the postoffic
 and key. When it doesn't the lines stay all the same: mailman spools until it does.
 """
 
+import json
+import sys
 from dataclasses import replace as with_changes
 from pathlib import Path
 from typing import TextIO
@@ -63,13 +65,16 @@ def setup(config_dir: Path, check: bool, **given: str | TextIO | None) -> None:
     _look_at_ca_file(values.get("ca_file", ""))
     if check:
         _check(file)
-    click.echo("Then: systemctl reload hedwig-mailman")
+    if new != old:
+        click.echo("Then: systemctl reload hedwig-mailman")
 
 
 def _given(given: dict[str, str | TextIO | None]) -> dict[str, str]:
     """What the options say."""
     values: dict[str, str] = {}
     lines, key_file = given.pop("lines"), given.pop("key_file")
+    if lines is not None and getattr(lines, "name", "") == getattr(key_file, "name", None):
+        raise click.UsageError("--from and --key-file can't both read standard input")
     if lines is not None and not isinstance(lines, str):
         try:
             values |= pasted_lines(lines.read(), "--from")
@@ -95,7 +100,13 @@ def _asked(values: dict[str, str]) -> dict[str, str]:
     )
     for name, text, kind, default in questions:
         if name not in values:
-            values[name] = click.prompt(text, type=kind, default=default, hide_input=name == "key", err=True)
+            try:
+                values[name] = click.prompt(text, type=kind, default=default, hide_input=name == "key", err=True)
+            except click.Abort:
+                if sys.stdin.isatty():  # Ctrl-C
+                    raise
+                option = "--key-file" if name == "key" else f"--{name}"
+                raise click.UsageError(f"there is nobody to ask: give {option}, or --from") from None
     return values
 
 
@@ -105,7 +116,7 @@ def _edited(file: Path, text: str, values: dict[str, str]) -> str:
     for name in _KINDS:
         if name in values and _now(file, text, name) != values[name]:
             # A key of digits alone, or one that begins with a dash, is only a text in quotes.
-            line = f'"{values[name]}"' if name == "key" else written(_KINDS[name], values[name])
+            line = json.dumps(values[name]) if name == "key" else written(_KINDS[name], values[name])
             text = yamltext.with_value(file, text, name, line)
     return text
 
@@ -128,8 +139,11 @@ def _look_at_ca_file(ca_file: str) -> None:
 
 def _check(file: Path) -> None:
     """A batch without messages: the postoffice says no more to it than whether it knows us."""
-    from hedwig.mailman.client import NoVerdict, PostofficeClient  # python3-requests comes with hedwig-mailman alone
-
+    try:
+        from hedwig.mailman.client import NoVerdict, PostofficeClient
+    except ImportError as error:  # python3-requests comes with hedwig-mailman alone
+        click.echo(f"warning: the postoffice was not asked, as hedwig-mailman is not installed ({error})", err=True)
+        return
     settings: Mailman = load_mailman(file)
     client = PostofficeClient(with_changes(settings, missing=()))
     try:

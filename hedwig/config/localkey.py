@@ -10,6 +10,7 @@
 mailman.yml names none of them. The key's hash lies in clients.d/FQDN.yml, like any other host's.
 """
 
+import json
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +39,7 @@ class LocalKey:
         lines = [f"fqdn: {self.fqdn}"]
         if self.postoffice:
             lines.append(f"postoffice: {self.postoffice}")
-        return HEADER + "\n".join([*lines, f'key: "{self.key}"']) + "\n"
+        return HEADER + "\n".join([*lines, f"key: {json.dumps(self.key)}"]) + "\n"
 
 
 def path_beside(config_file: Path) -> Path:

@@ -1,6 +1,7 @@
 """`hedwig detect-docker0`: the listen lines follow docker0, and nothing else in the files changes."""
 
 import ipaddress
+import os
 
 import pytest
 from click.testing import CliRunner
@@ -94,3 +95,52 @@ def test_two_that_are_gone_need_a_word(detect, tmp_path):
 def test_a_broken_file_is_named(detect, tmp_path):
     (tmp_path / "mailman.yml").write_text("listen: [172.20.0.1:25\n")
     assert "mailman.yml:1" in detect(status=1).stderr
+
+
+def test_what_is_there_already_is_not_written_twice(detect, tmp_path):
+    """A list with the same place twice would be a broken file at the next reload."""
+    text = "listen: [172.20.0.1:25, 172.30.0.1:25]\n"
+    (tmp_path / "mailman.yml").write_text(text)
+    (tmp_path / "postoffice.yml").write_text("listen: [172.20.0.1:8025]\n")
+    said = detect(status=1).stderr
+    assert "`listen:` has 172.30.0.1:25 already: take 172.20.0.1 out of it by hand" in said
+    assert (tmp_path / "mailman.yml").read_text() == text
+    assert (tmp_path / "postoffice.yml").read_text() == "listen: [172.20.0.1:8025]\n", "all changes are made, or none"
+
+
+def test_both_ports_of_one_address_move(detect, tmp_path):
+    (tmp_path / "mailman.yml").write_text("listen: [172.20.0.1:25, 172.20.0.1:2525]\n")
+    detect()
+    assert (tmp_path / "mailman.yml").read_text() == "listen: [172.30.0.1:25, 172.30.0.1:2525]\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "status", "said"), [("x", 2, "no IPv4 address"), ("172.20.0.9", 1, "is in no `listen:`")]
+)
+def test_an_old_address_that_makes_no_sense(detect, tmp_path, old, status, said):
+    (tmp_path / "mailman.yml").write_text("listen: [172.20.0.1:25]\n")
+    assert said in detect("--old", old, status=status).stderr
+    assert (tmp_path / "mailman.yml").read_text() == "listen: [172.20.0.1:25]\n"
+
+
+def test_interfaces_that_cant_be_looked_at(detect, tmp_path, monkeypatch):
+    (tmp_path / "mailman.yml").write_text("listen: [172.20.0.1:25]\n")
+
+    def broken():
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(docker0, "addresses", broken)
+    result = CliRunner(mix_stderr=False).invoke(main, ["--config-dir", str(tmp_path), "detect-docker0"])
+    assert (result.exit_code, "can't look at this host's interfaces: Too many open files" in result.stderr) == (1, True)
+
+
+def test_owner_and_mode_stay_but_for_others(detect, tmp_path):
+    """It may hold a key: what everybody could read is closed with the first change."""
+    file = tmp_path / "mailman.yml"
+    file.write_text("listen: [172.20.0.1:25]\n")
+    file.chmod(0o664)
+    os.chown(file, 65534, 65534)
+    detect()
+    status = file.stat()
+    assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (65534, 65534, 0o660)
+    assert os.listdir(tmp_path) == ["mailman.yml"]

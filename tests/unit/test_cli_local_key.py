@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from hedwig import config
+from hedwig.cli import local_key as module
 from hedwig.cli.hedwig import main
 from hedwig.cli.keys import hash_of
 from hedwig.cli.local_key import own_url
@@ -123,3 +124,33 @@ def test_a_postoffice_that_cannot_be_reached_is_said(local_key, tmp_path):
     (tmp_path / "postoffice.yml").write_text('listen: ["unix:/run/hedwig/http.sock"]\n')
     assert "add 127.0.0.1:8025" in local_key().stderr
     assert config.load_local_key(tmp_path / "local.key").postoffice == ""
+
+
+def test_mailman_never_sees_a_key_that_postoffice_does_not_know_yet(local_key, tmp_path, monkeypatch):
+    """It takes local.key within seconds: the hash has to be there first, or its log would cry 401."""
+    (tmp_path / "postoffice.yml").write_text("")
+    real, seen = module.replace, []
+
+    def replace(file, text, **how):
+        seen.append(str(file.relative_to(tmp_path)))
+        real(file, text, **how)
+
+    monkeypatch.setattr(module, "replace", replace)
+    local_key()
+    assert seen == [f"clients.d/{this_host()}.yml", "local.key"]
+
+
+def test_a_client_file_that_is_broken_is_named_and_stays(local_key, tmp_path):
+    (tmp_path / "postoffice.yml").write_text("")
+    file = tmp_path / "clients.d" / f"{this_host()}.yml"
+    file.parent.mkdir()
+    file.write_text("key: [half\n")
+    assert f"{file}:1" in local_key(status=1).stderr
+    assert file.read_text() == "key: [half\n"
+
+
+def test_any_key_that_may_stand_there_survives_a_new_url(local_key, tmp_path):
+    (tmp_path / "local.key").write_text("fqdn: a.example\nkey: 'a\"b\\c:#d'\n")
+    (tmp_path / "postoffice.yml").write_text("")
+    local_key()
+    assert config.load_local_key(tmp_path / "local.key") == LocalKey("a.example", "http://127.0.0.1:8025/", 'a"b\\c:#d')

@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import socket
-import ssl
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ import requests
 from click.testing import CliRunner
 
 from hedwig import config
+from hedwig.cli import open as module
 from hedwig.cli.authority import pair_for
 from hedwig.cli.hedwig import main
 from hedwig.cli.nginx import Pair, Site, firewall, site
@@ -191,6 +191,37 @@ def test_ones_own_certificate_needs_no_ca_file(place, tmp_path):
     assert f'ssl_certificate "{pair.certificate}";' in (place.conf / "sites-available" / "hedwig").read_text()
 
 
+@pytest.mark.parametrize("lacks", ["nginx", "its folders", "a free name"])
+def test_where_nginx_cant_take_it_nothing_is_changed(place, monkeypatch, lacks):
+    """Neither postoffice's listen line nor an authority is made for a site that can't be."""
+    if lacks == "nginx":
+        monkeypatch.setenv("PATH", str(place.run))
+    elif lacks == "its folders":
+        (place.conf / "sites-enabled").rmdir()
+    else:
+        (place.conf / "sites-enabled" / "hedwig").write_text("# somebody's own\n")
+    before = (place.etc / "postoffice.yml").read_bytes()
+    said = place.open("--name", "127.0.0.1", status=1).stderr
+    assert ("move it away" if lacks == "a free name" else "apt install nginx") in said
+    assert (place.etc / "postoffice.yml").read_bytes() == before
+    assert os.listdir(place.etc) == ["postoffice.yml"]
+    assert not (place.conf / "sites-available" / "hedwig").exists()
+
+
+def test_a_reload_that_fails_is_told(place, monkeypatch):
+    """systemd is there and says no: the line stands in the file, and the admin hears what is left to do."""
+    systemctl = place.run / "systemctl"
+    systemctl.write_text("#!/bin/sh\necho 'Unit hedwig-postoffice.service not loaded.' >&2\nexit 5\n")
+    systemctl.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{place.run}:{os.environ['PATH']}")
+    monkeypatch.setattr(module, "_CONFIG", place.etc)
+    monkeypatch.setattr(module, "_SYSTEMD", place.run)
+    said = place.hedwig("open", "--plain", "10.1.2.3:8025").stderr
+    assert "not loaded" in said and "Then: systemctl reload hedwig-postoffice" in said
+    systemctl.write_text("#!/bin/sh\nexit 0\n")
+    assert "Then:" not in place.hedwig("open", "--plain", "10.1.2.4:8025").stderr
+
+
 def test_plain_is_a_listen_line_and_a_warning(place):
     """Twice is once; what else stands in the file stays."""
     before = (place.etc / "postoffice.yml").read_text()
@@ -226,22 +257,6 @@ def test_the_unix_socket_joins_the_default_list(place):
     place.open("--name", "127.0.0.1")
     listen = config.load_postoffice(place.etc / "postoffice.yml").listen
     assert listen == (Listen("127.0.0.1", 8025), Listen("172.17.0.1", 8025), Listen(str(place.socket), 0))
-
-
-def test_the_private_authority_stands_a_strict_check(tmp_path):
-    """The pair is kept, made anew near its end or for another name; keys are for root alone."""
-    now = datetime.datetime.now(datetime.UTC)
-    pair = pair_for("po.example", tmp_path, now)
-    first = pair.certificate.read_bytes()
-    assert pair_for("po.example", tmp_path, now + datetime.timedelta(days=3000)).certificate.read_bytes() == first
-    command = ["openssl", "verify", "-x509_strict", "-purpose", "sslserver", "-verify_hostname", "po.example"]
-    subprocess.run([*command, "-CAfile", tmp_path / "ca.pem", pair.certificate], check=True, capture_output=True)
-    assert [pair.key.stat().st_mode & 0o777, (tmp_path / "ca.key").stat().st_mode & 0o777] == [0o600, 0o600]
-    ssl.create_default_context(cafile=tmp_path / "ca.pem")
-    authority = (tmp_path / "ca.pem").read_bytes()
-    later = pair_for("po.example", tmp_path, now + datetime.timedelta(days=3400))
-    assert later.certificate.read_bytes() != first
-    assert (tmp_path / "ca.pem").read_bytes() == authority
 
 
 @pytest.mark.parametrize("name", ['a"b', "a;b", "a$b", "a\nb", "a{b"])

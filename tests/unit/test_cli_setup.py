@@ -1,6 +1,8 @@
 """`hedwig setup`: three lines of mailman.yml, by questions or by options; the rest of the file stays to the letter."""
 
 import stat
+import subprocess
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -80,7 +82,7 @@ def test_by_options_and_what_key_add_printed(setup, tmp_path):
     assert (loaded.fqdn, loaded.ca_file, loaded.key) == ("b.example", "/etc/hedwig/ca.pem", KEY)
 
 
-@pytest.mark.parametrize("key", ["-starts_with_a_dash", "0123456789", "1e5", "k:#x", "true"])
+@pytest.mark.parametrize("key", ["-starts_with_a_dash", "0123456789", "1e5", "k:#x", "true", 'a"b', "a\\b"])
 def test_any_key_stays_a_text(setup, tmp_path, key):
     (tmp_path / "key").write_text(key + "\n")
     setup("--postoffice", "http://a/", "--fqdn", "a", "--key-file", str(tmp_path / "key"), "--no-check")
@@ -97,6 +99,48 @@ def test_any_key_stays_a_text(setup, tmp_path, key):
 )
 def test_a_wrong_option_is_explained(setup, arguments, said):
     assert said in setup(*arguments, status=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ((), "--postoffice"),
+        (("--postoffice", "http://a/"), "--fqdn"),
+        (("--postoffice", "http://a/", "--fqdn", "a"), "--key-file"),
+    ],
+)
+def test_without_a_terminal_it_says_which_option_is_missing(tmp_path, given, missing):
+    """Ansible shall not read "Aborted!". The real command: click's runner for tests never comes to an end of input."""
+    command = [sys.executable, "-c", "from hedwig.cli.hedwig import main; main()", "--config-dir", tmp_path, "setup"]
+    done = subprocess.run(
+        [*command, *given],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        start_new_session=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert f"there is nobody to ask: give {missing}" in done.stderr
+    assert not (tmp_path / "mailman.yml").exists()
+
+
+def test_standard_input_is_read_once(setup):
+    assert "both" in setup("--from", "-", "--key-file", "-", status=2, answer=LINES).stderr
+
+
+def test_doing_it_again_asks_for_no_reload(setup):
+    assert "systemctl reload hedwig-mailman" in setup("--from", "-", "--no-check", answer=LINES).stdout
+    again = setup("--from", "-", "--no-check", answer=LINES).stdout
+    assert "already so" in again and "reload" not in again
+
+
+def test_without_mailman_installed_the_lines_are_written_all_the_same(setup, tmp_path, monkeypatch):
+    """The command is hedwig-common's; python3-requests comes with hedwig-mailman."""
+    monkeypatch.setitem(sys.modules, "hedwig.mailman.client", None)
+    assert "hedwig-mailman is not installed" in setup("--from", "-", answer=LINES).stderr
+    assert config.load_mailman(tmp_path / "mailman.yml").key == KEY
 
 
 def test_a_broken_file_is_not_touched(setup, tmp_path):
