@@ -5,6 +5,7 @@ that both have. What is only in the older one goes on.
   here, so that a backlog never replaces newer mail). Where the times are equal the greater queue ID is newer.
 - Addresses are the same when their local parts are, to the letter, and their domains but for case (address.py).
 - What waits, or is held, ends at once: done, with a line in its history that names the successor, and without a DSN.
+  So does what is in doubt (I5): once a newer one is there nobody has to decide whether it is repeated.
 - What a worker has claimed can't be taken away: the successor is noted beside the recipient (a *mark*), which ends when
   it comes back without outcome (settle.py, claim.py). Past its dot a message so has the outcome that it gets.
 - An older message that arrives after the newer one is accepted, and the recipients that both have end in that moment.
