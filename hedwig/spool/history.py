@@ -234,7 +234,7 @@ def _asked(file: Path, query: str, *values: object, table: str = "events") -> li
                 return db.execute(query, values).fetchall()
             except sqlite3.OperationalError:
                 if db.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (table,)).fetchall():
-                    return db.execute(query, values).fetchall()  # it was made in this very moment; else this raises again
+                    return db.execute(query, values).fetchall()  # it was made just now; else this raises again
     except sqlite3.OperationalError:
         if file.exists():
             raise
