@@ -25,6 +25,7 @@ TOOLS := .venv-tools/bin
 JOBS := $(shell nproc)
 REPO := dist/repo
 TESTS := tests/system
+ROUNDS := 7
 LETTERS := 100000
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 # mypy looks for stubs where the libraries are: in .venv. They are types alone, and shadow nothing.
@@ -42,7 +43,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help run test bench-priority check check-venv format deps venv tools debs repo package-test system-test clean
+.PHONY: help run test crash-test bench-priority check check-venv format deps venv tools debs repo package-test system-test clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +53,9 @@ run: venv ## one letter through all the parts, before your eyes; then they stay 
 
 test: venv ## unit, contract and journey tests
 	$(NAMESPACES) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile tests/unit tests/contract tests/journey
+
+crash-test: venv ## processes die at every named point while mail flows, for long; prints what became of the mail [ROUNDS=7]
+	$(NAMESPACES) env HEDWIG_CRASH_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest tests/journey/crash/test_crash_matrix.py
 
 bench-priority: venv ## how long a password reset takes among 100,000 newsletters to the same receiver [LETTERS=100000]
 	$(NAMESPACES) env LETTERS=$(LETTERS) $(BIN)/python tests/bench/priority.py

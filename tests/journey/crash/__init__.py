@@ -11,5 +11,5 @@
     receivers.py  far sides that delay and cut, and write down every letter that they have got
     reckoning.py  what became of each letter; the table; what must not be
 
-`make crash-test ROUNDS=10` runs it for long; docs/crash-test.md tells what it shows.
+`make crash-test ROUNDS=7` runs it for long; docs/crash-test.md tells what it shows.
 """
