@@ -97,7 +97,9 @@ def _to_stderr(level: Level, message: str, fields: dict[str, str]) -> None:
     mark = "" if level > Level.WARNING else f"{level.name.lower()}: "
     clock = time.strftime("%Y-%m-%dT%H:%M:%S")
     with contextlib.suppress(OSError):  # a full disk behind it, say: what was done must not look undone to a client
-        print(f"{clock} {_identifier} {mark}{message}", file=sys.stderr, flush=True)
+        # One write, its line end with it: print makes two, and another thread's line comes between them.
+        sys.stderr.write(f"{clock} {_identifier} {mark}{message}\n")
+        sys.stderr.flush()
 
 
 def _to_nowhere(level: Level, message: str, fields: dict[str, str]) -> None:

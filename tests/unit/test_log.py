@@ -1,6 +1,7 @@
 """The log: nothing from outside ends a line or begins a field (I11), and no trouble with it reaches a caller."""
 
 import os
+import io
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -46,6 +47,22 @@ def test_a_hundred_thousand_recipients_are_no_hundred_thousand_fields(monkeypatc
     monkeypatch.setattr(log, "_sink", log._to_journal)
     log.event("accepted", "accepted", rcpt=tuple(f"r{number}@x.example" for number in range(100_000)))
     assert len(sent[0]) < log.MOST_VALUES + 20
+
+
+def test_a_line_on_stderr_is_one_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the lines of two threads would stand in one."""
+    written: list[str] = []
+
+    class Stderr(io.StringIO):
+        def write(self, text: str) -> int:
+            written.append(text)
+            return len(text)
+
+    monkeypatch.setattr(sys, "stderr", Stderr())
+    monkeypatch.setattr(log, "_sink", log._to_stderr)
+    log.say(log.Level.NOTICE, "first")
+    log.say(log.Level.NOTICE, "second")
+    assert [text.endswith(end) for text, end in zip(written, (" first\n", " second\n"), strict=True)] == [True, True]
 
 
 def test_a_full_disk_behind_stderr_does_not_reach_the_caller() -> None:
