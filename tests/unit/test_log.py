@@ -1,7 +1,7 @@
 """The log: nothing from outside ends a line or begins a field (I11), and no trouble with it reaches a caller."""
 
-import os
 import io
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
