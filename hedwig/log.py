@@ -18,6 +18,7 @@ HEDWIG_FILE (of its configuration), HEDWIG_PEER.
 
 import contextlib
 import enum
+import functools
 import os
 import sys
 import time
@@ -74,6 +75,7 @@ class Matter(enum.StrEnum):
     DNS_BACK = "dns_back"
 
 
+@functools.cache
 def message_id(kind: str) -> str:
     """The journal catalog's ID for a kind of event: the same on every host and in every release."""
     return uuid.uuid5(_NAMESPACE, kind).hex
