@@ -39,6 +39,7 @@ from hedwig.reply import Reply
 
 MAX_RECEIVED = 50
 MAX_HEADER = 512 * 1024  # octets; bounds the work that one letter can cause (I9)
+MAX_ENCODED = 4096  # characters of encoded words that are decoded; no wish is so long
 MAX_MESSAGE_ID = 500  # characters of it that are kept, to find the message by
 
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:[^\n]*\n(?:[ \t][^\n]*\n)*")
@@ -172,8 +173,10 @@ def _words(text: bytes) -> str:
     """The value of a field; words that a mail library has encoded (RFC 2047), as it does with a long line or
     one that is not ASCII, are decoded."""
     value = text.partition(b":")[2].decode("utf-8", "backslashreplace").strip()
+    if "=?" not in value or len(value) > MAX_ENCODED:
+        return value
     try:
-        return str(make_header(decode_header(value))) if "=?" in value else value
+        return str(make_header(decode_header(value)))
     except (HeaderParseError, LookupError, ValueError):
         return value
 

@@ -10,7 +10,7 @@ A value that makes no sense is a BadOption with a sentence; it never becomes som
 
 import enum
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -20,6 +20,7 @@ MAX_KEY = 200  # characters of a supersede key
 MAX_ENVID = 100  # characters, RFC 3461 §4.4
 MAX_ORCPT = 500  # characters, RFC 3461 §4.2
 MAX_MOMENT = 1e11  # Unix seconds of a deadline: the year 5138
+MAX_NOTIFY = 5000  # recipients of a message with wishes for reports: each claim reads all of them
 MAX_NAME = 255  # characters of each field of a Submitter
 WHEN = ("NEVER", "SUCCESS", "FAILURE", "DELAY")
 _ENCODE = json.JSONEncoder(separators=(",", ":")).encode  # made once: json.dumps makes one at each call
@@ -68,6 +69,11 @@ class Options:
     ret: str = ""
     envid: str = ""
     notify: tuple[Notify, ...] = ()
+    _by_rcptto: dict[str, Notify] = field(init=False, repr=False, compare=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for each in self.notify:
+            self._by_rcptto.setdefault(each.rcptto, each)
 
     def packed(self) -> str:
         """As JSON for the wire and the spool; "" for the default."""
@@ -108,7 +114,7 @@ class Options:
 
     def of(self, rcptto: str) -> Notify:
         """One recipient's wishes."""
-        return next((each for each in self.notify if each.rcptto == rcptto), Notify(rcptto))
+        return self._by_rcptto.get(rcptto) or Notify(rcptto)
 
 
 PLAIN = Options()
@@ -131,7 +137,7 @@ def read(fields: Any) -> Options:
         on_doubt=_on_doubt(fields.get("on_doubt", "retry")),
         ret=_ret(_text(fields, "ret", 4)),
         envid=_text(fields, "envid", MAX_ENVID),
-        notify=tuple(_notify(each) for each in _list(fields.get("notify", []), "notify")),
+        notify=_notices(fields.get("notify", [])),
     )
 
 
@@ -168,10 +174,10 @@ def _ret(value: str) -> str:
     raise BadOption("ret must be FULL or HDRS")
 
 
-def _list(value: Any, name: str) -> list[Any]:
-    if isinstance(value, list):
-        return value
-    raise BadOption(f"{name} must be a list")
+def _notices(value: Any) -> tuple[Notify, ...]:
+    if isinstance(value, list) and len(value) <= MAX_NOTIFY:
+        return tuple(_notify(each) for each in value)
+    raise BadOption(f"notify must be a list of at most {MAX_NOTIFY} recipients")
 
 
 def _notify(value: Any) -> Notify:

@@ -147,9 +147,10 @@ class Session(Conversation):
             # One typing error must not cost the other thousand recipients their letter.
             self._patience.refused_recipients += 1
             self._patience.mistakes += self._patience.refused_recipients > most
-        elif len(self.envelope.rcpt_tos) >= most:
+        elif len(self.envelope.rcpt_tos) >= most or not self.envelope.has_room(recipient):
             # RFC 5321 §4.5.3.1.10: the client sends the rest in another transaction.
-            self.say(Reply(452, "4.5.3", f"too many recipients: {most} are taken; send the rest separately"))
+            taken = len(self.envelope.rcpt_tos)
+            self.say(Reply(452, "4.5.3", f"too many recipients: {taken} are taken; send the rest separately"))
             self._fruitless()
         else:
             self.envelope.add(recipient)

@@ -11,7 +11,7 @@ from hedwig.envelope import Envelope
 from hedwig.mailman import Submission
 from hedwig.mailman.commands import Mail
 from hedwig.message import MessageRefused, Trace, complete
-from hedwig.options import Notify, Submitter
+from hedwig.options import MAX_NOTIFY, Notify, Submitter
 from hedwig.reply import Reply
 
 
@@ -42,6 +42,10 @@ class Transaction:
         self.mail_from = mail.address
         self.smtp_utf8 = mail.smtputf8
         self.ret, self.envid = mail.ret, mail.envid
+
+    def has_room(self, recipient: Notify) -> bool:
+        """Whether its wishes for reports can be taken too."""
+        return len(self.notify) < MAX_NOTIFY or not (recipient.when or recipient.orcpt)
 
     def add(self, recipient: Notify) -> None:
         """RCPT was accepted."""

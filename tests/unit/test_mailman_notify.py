@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mailman_fixtures import event_loop, mailman  # noqa: F401
 
-from hedwig.mailman import commands, notify
+from hedwig.mailman import commands, notify, transaction
 from hedwig.mailman.commands import Mail
 from hedwig.options import Notify, Options
 from hedwig.reply import Reply
@@ -118,6 +118,25 @@ def test_what_goes_on_is_what_came(text: str) -> None:
 @given(st.text(st.characters(blacklist_categories=("C", "Z")), min_size=1, max_size=20))
 def test_addresses_in_any_script_go_on_as_they_came(text: str) -> None:
     assert notify.orcpt(onward.original(f"utf-8;{text}")) == f"utf-8;{text}"
+
+
+async def test_wishes_for_reports_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has more recipients with wishes sends the rest separately, as with too many recipients; nobody is refused for
+    good, and recipients without wishes are no matter."""
+    monkeypatch.setattr(transaction, "MAX_NOTIFY", 2)
+    async with mailman() as host, host.client() as client:
+        await client.greet()
+        await client.ask(b"MAIL FROM:<a@b.example>\r\n")
+        codes = []
+        for number in range(4):
+            codes.append((await client.ask(b"RCPT TO:<%d@d.example> NOTIFY=NEVER\r\n" % number))[0])
+        assert codes == [250, 250, 452, 452]
+        assert (await client.ask(b"RCPT TO:<4@d.example>\r\n"))[0] == 250
+        await client.ask(b"DATA\r\n")
+        assert (await client.ask(b"Subject: x\r\n\r\nhi\r\n.\r\n"))[0] == 250
+    (taken,) = host.forwarder.taken
+    assert taken.envelope.rcpttos == ("0@d.example", "1@d.example", "4@d.example")
+    assert [each.rcptto for each in taken.options.notify] == ["0@d.example", "1@d.example"]
 
 
 async def test_what_was_asked_for_goes_with_the_message_and_ends_with_it() -> None:

@@ -1,6 +1,7 @@
 """What travels with a message: packed and read back, and refused with a sentence where it makes no sense."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -73,6 +74,7 @@ def test_what_a_newer_release_adds_is_ignored() -> None:
         ({"ret": "ALL"}, "ret must be FULL or HDRS"),
         ({"envid": 5}, "envid must be printable text"),
         ({"notify": {}}, "notify must be a list"),
+        ({"notify": [["a@b", ["NEVER"], ""]] * 5001}, "notify must be a list of at most 5000 recipients"),
         ({"notify": [["a@b", ["NEVER", "DELAY"], ""]]}, "each of notify must be"),
         ({"notify": [["a@b", ["OFTEN"], ""]]}, "each of notify must be"),
         ({"notify": [["a@b", [], "x\r\n"]]}, "each of notify must be"),
@@ -95,6 +97,8 @@ def test_wishes_by_recipient() -> None:
     asked = Notify("b@example.net", ("NEVER",))
     assert Options(notify=(asked,)).of("b@example.net") is asked
     assert Options(notify=(asked,)).of("c@example.net") == Notify("c@example.net")
+    assert Options(notify=(asked, Notify("b@example.net", ("DELAY",)))).of("b@example.net") is asked
+    assert replace(Options(ret="HDRS"), notify=(asked,)).of("b@example.net") is asked
 
 
 def test_priorities_by_word() -> None:
