@@ -9,6 +9,7 @@ QUICK, SLOW, RUDE, DEAD = "quick.example", "slow.example", "rude.example", "dead
 _LINE = b"The quick brown owl jumps over the lazy dog, carrying number %d, line %d.\r\n"
 _NUMBER = re.compile(r"n(\d+)-\d+@")
 _LARGE = 16_500  # lines: over 1 MiB, so it goes to postoffice alone, and its body by steps into the spool
+_MANY = 70  # recipients: more than a worker names in one transaction
 _EVERY = 150  # letters, of which one is large
 
 
@@ -39,10 +40,21 @@ class Numbered:
 
 
 def numbered(number: int) -> Numbered:
-    """Letter `number`: most to one recipient; some to two or three at several sites; some to who is not there."""
+    """Letter `number`: most to one recipient; some to several, at one site or more; some to who is not there. A
+    greylisted recipient has a neighbour that is not, and who has many needs several transactions (I4)."""
     chance = random.Random(number)
     domains = chance.choices(
-        [(QUICK,), (SLOW,), (RUDE,), (DEAD,), (QUICK, SLOW), (QUICK, QUICK, DEAD)], [60, 15, 12, 5, 6, 2]
+        [
+            (QUICK,),
+            (SLOW,),
+            (RUDE,),
+            (DEAD,),
+            (QUICK, SLOW),
+            (QUICK, QUICK, DEAD),
+            (RUDE, RUDE, RUDE),
+            (QUICK,) * _MANY,
+        ],
+        [600, 150, 100, 50, 60, 17, 20, 3],
     )[0]
     rcpttos = tuple(f"n{number}-{position}@{domain}" for position, domain in enumerate(domains, 1))
     return Numbered(number, rcpttos, _LARGE if number % _EVERY == _EVERY // 2 else chance.randint(1, 40))
