@@ -150,7 +150,8 @@ def _accepted(message: NewMessage) -> str:
     count = sum(len(part) for part in message.parts.values())
     recipients = "1 recipient" if count == 1 else f"{count} recipients"
     by = f", by {submitter_of(message.submitter)}" if message.submitter else ""
-    return f"from <{message.envelope.mailfrom}>, {recipients}, {message.body.size} octets{by}"
+    asked = f", {words}" if (words := str(message.options)) else ""
+    return f"from <{message.envelope.mailfrom}>, {recipients}, {message.body.size} octets{by}{asked}"
 
 
 def _known(db: sqlite3.Connection, numbered: Sequence[tuple[int, NewMessage]], now: float) -> dict[int, Registered]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from spool_parts import DAY, NOW, Clock, claim, deferred, done, event, held, letter, put, settle
 
+from hedwig.options import Options, Priority, Submitter
 from hedwig.reply import Reply, Stage
 from hedwig.spool import Event, Kind, State
 
@@ -144,6 +145,16 @@ def test_a_history_reads_like_a_story(spool: Any) -> None:
     assert [line.at for line in lines] == [NOW, NOW + 1, NOW + 3, NOW + 4]
     assert {line.client for line in lines} == {"host.example"} and {line.queue_id for line in lines} == {one.queue_id}
     assert [line.rcptto for line in lines] == ["", *["b@dest.example"] * 3]
+
+
+def test_the_history_begins_with_who_handed_it_in_and_what_it_asks_for(spool: Any) -> None:
+    options = Options(deadline=1_000_000_000.0, supersede="otp-42", priority=Priority.URGENT, ret="HDRS")
+    one = letter(options=options, submitter=Submitter("172.17.0.4", "web").packed())
+    put(spool, one)
+    assert [line.text for line in spool.history(one.queue_id)] == [
+        "accepted: from <a@host.example>, 1 recipient, 22 octets, by web 172.17.0.4, "
+        "until 2001-09-09 01:46:40 UTC, urgent, key otp-42"
+    ]
 
 
 def moved(folder: Path, days: int) -> None:
