@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from hedwig.mailman import Submission
 from hedwig.mailman.client import Parcel
 from hedwig.mailman.forwarder import as_message
 from hedwig.mailman.journal import tell, tell_waited
-from hedwig.options import Submitter
+from hedwig.options import Options, Priority, Submitter
 from hedwig.reply import Reply
 from hedwig.settings import Mailman
 from hedwig.spool.sqlite import open_spool
@@ -46,6 +47,21 @@ def test_forwarded_at_once(entries: list[tuple[log.Level, str, dict[str, str]]])
     assert f" delay={fields['HEDWIG_DELAY']}s: 250 2.0.0 queued" in message
     assert fields["HEDWIG_RCPT"] == "b@example.com\nc@example.net"
     assert (fields["HEDWIG_PEER"], fields["HEDWIG_REPLY"]) == ("172.17.0.2", "250 2.0.0 queued")
+
+
+def test_who_handed_it_in_and_what_it_asks_for(entries: list[tuple[log.Level, str, dict[str, str]]]) -> None:
+    """A field for each that is known, so that `journalctl HEDWIG_CONTAINER=web` answers too."""
+    submission, parcel = parts()
+    asked = Options(deadline=1_000_000_000.0, supersede="otp-42", priority=Priority.BULK, envid="e")
+    tell("spooled", replace(submission, options=asked, submitter=Submitter("172.17.0.2", "web")), parcel, "no verdict")
+    tell("spooled", submission, parcel, "no verdict")
+    (_, message, fields), (_, other, plain) = entries
+    assert " peer=web 172.17.0.2 " in message
+    assert " asked=(until 2001-09-09 01:46:40 UTC, bulk, key otp-42): no verdict" in message
+    told = {name: fields.get(f"HEDWIG_{name}") for name in ("DEADLINE", "PRIORITY", "SUPERSEDE", "PEER", "CONTAINER")}
+    assert list(told.values()) == ["2001-09-09 01:46:40 UTC", "bulk", "otp-42", "172.17.0.2", "web"]
+    assert "asked" not in other
+    assert fields.keys() - plain.keys() == {f"HEDWIG_{name}" for name in told} - {"HEDWIG_PEER"}
 
 
 def test_kept_for_want_of_an_answer(entries: list[tuple[log.Level, str, dict[str, str]]]) -> None:
