@@ -8,7 +8,8 @@ window only, up to LANE_MOST a lane, which bounds memory.
 
 In the windows of a stream count its own hints and those of better priorities, which are taken before; not those of
 worse ones. So an urgent letter finds room where bulk has filled the window, and goes out on top of it; and while better
-ones fill a window, no worse ones are added. With three priorities in use three windows may be out at the most.
+ones fill a destination's window, no worse ones are added. Of a lane better ones have SHARE at the most: what is urgent
+to broken receivers must not keep the hints of others away (I9). With three priorities three windows may be out.
 
 Rates rise at once and fall slowly, so that a window doubles from one look to the next.
 """
@@ -24,6 +25,7 @@ SECONDS = 2.0
 LEAST = 100
 LANE_LEAST = 1000
 LANE_MOST = 20_000
+SHARE = 9 / 10  # of a lane that is taken by better priorities, for those that come after them
 _FALL = 2.0  # seconds in which a rate that has become smaller falls to 1/e of the difference
 _NEGLIGIBLE = 0.5  # a second; a destination with no hints out and a smaller rate is forgotten
 _NONE: Mapping[int, float] = {}
@@ -95,20 +97,24 @@ class Windows:
     def lane_room(self, stream: Stream) -> int:
         """How many more hints the stream's lane may have of it, when windows are topped up."""
         lane = self._lane_of(stream.destination)
-        return max(0, self.lane_size(lane) - self._lane_before(lane, stream.priority))
+        size = self.lane_size(lane)
+        better = self._lane_before(lane, stream.priority)
+        own = self._lane_out.get(lane, {}).get(stream.priority, 0)
+        return max(0, size - own - min(better, int(size * SHARE)))
 
     def _lane_before(self, lane: str, priority: int) -> int:
-        before = 0
+        """How many hints of the lane are of better priorities."""
+        better = 0
         if out := self._lane_out.get(lane):
             for other, count in out.items():
-                if other <= priority:
-                    before += count
-        return before
+                if other < priority:
+                    better += count
+        return better
 
     def fresh_room(self, stream: Stream) -> int:
         """How many hints it may have at once for deliveries that were just registered."""
         lane = self._lane_of(stream.destination)
-        return self.room(stream) if self._lane_before(lane, stream.priority) < LANE_MOST else 0
+        return self.room(stream) if self._lane_before(lane, stream.priority + 1) < LANE_MOST else 0
 
     def full_lanes(self) -> list[str]:
         """Lanes without room for just anything."""

@@ -6,18 +6,20 @@ quick receiver thousands. The bag as a whole is bounded in messages, and a claim
 most: what is larger is read when its turn has come, so that a slow receiver of large letters holds back no other.
 
 Better priorities pass: what waits here for a site leaves as much room for what is better as if it were not there (so a
-site may hold three times its share), KEPT_MESSAGES of the bag and KEPT_CONNECTIONS of the connections are for urgent
-mail alone, and waitlist.py says who is next.
+site may hold three times its share), and waitlist.py says who is next. Between sites it is shared: KEPT_MESSAGES are
+for urgent mail alone, and no priority has more than SHARE of the bag (connections.py has the same for connections).
 
 A site whose hosts all failed to answer is *cooling*: nothing is claimed for it until `not_before`, then one connection
 tries alone; a success opens it again.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from hedwig.options import Priority
 from hedwig.routing import Site
 from hedwig.spool import NORMAL, Claim
+from hedwig.worker.connections import SHARE, Connections
 from hedwig.worker.waitlist import Waitlist
 
 CONNECTIONS = 10  # at a time, per site and process
@@ -28,7 +30,6 @@ AHEAD_TIME = 1.0  # seconds of a site's pace
 SMOOTHING = 0.2  # share of the last message in the pace
 MOST_MESSAGES = 5000
 KEPT_MESSAGES = 500  # more than that, for urgent ones
-KEPT_CONNECTIONS = 1 / 20  # of all that a worker may have
 LOADED = 16 << 10  # octets
 BUSY_LEAST = 0.05  # seconds
 BUSY_MOST = 1.0
@@ -100,15 +101,15 @@ class Bag:
 
     def __init__(self) -> None:
         self._sites: dict[Site, SiteState] = {}
-        self.connections_left = 1 << 30  # that may still be opened
-        self.connections_kept = 0  # of these, for urgent mail
+        self._waiting: Counter[int] = Counter()  # by priority
+        self.connections = Connections(1 << 20)
         self.messages = 0
 
     def of(self, site: Site, now: float = 0.0) -> SiteState:
         """The state of a site; a new one for a site not met before."""
         state = self._sites.get(site)
         if state is None:
-            state = self._sites[site] = SiteState(site, now)
+            state = self._sites[site] = SiteState(site, now, Waitlist(self._waiting))
         return state
 
     def sites(self) -> list[SiteState]:
@@ -117,17 +118,13 @@ class Bag:
 
     def room(self, priority: int = NORMAL) -> int:
         """How many messages more of this priority the bag may hold."""
-        kept = KEPT_MESSAGES if priority <= Priority.URGENT else 0
-        return max(0, MOST_MESSAGES + kept - self.messages)
-
-    def may_connect(self, priority: int = NORMAL) -> bool:
-        """Whether a site without a connection may have one for a message of this priority."""
-        return self.connections_left > (0 if priority <= Priority.URGENT else self.connections_kept)
+        most = MOST_MESSAGES + (KEPT_MESSAGES if priority <= Priority.URGENT else 0)
+        return max(0, min(most - self.messages, int(most * SHARE) - self._waiting[priority]))
 
     def capacity(self, site: Site, now: float, priority: int = NORMAL) -> int:
         """How many messages more of this priority may be claimed for this site; of worse ones it is no more."""
         state = self.of(site, now)
-        if not state.couriers and not self.may_connect(priority):
+        if not state.couriers and not self.connections.may_open(priority):
             return 0
         if now < state.not_before:
             return 0

@@ -231,7 +231,7 @@ class Claimer:
         cools = state.not_before - time.monotonic()
         if state.failures or cools > 0:
             return Pause(destination, now, now + max(cools, PROBE_PAUSE), state.reason)
-        if not state.couriers and not self._bag.may_connect(priority):
+        if not state.couriers and not self._bag.connections.may_open(priority):
             why = "all connections of this worker are in use"
             return Pause(destination, now, now + CROWDED_PAUSE, why, priority)
         if not self._bag.room(priority):

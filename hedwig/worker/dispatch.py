@@ -7,7 +7,8 @@ from hedwig import log
 from hedwig.routing import Site
 from hedwig.spool import Claim
 from hedwig.worker.attempt import Attempt
-from hedwig.worker.bag import KEPT_CONNECTIONS, SiteState
+from hedwig.worker.bag import SiteState
+from hedwig.worker.connections import Connections
 from hedwig.worker.courier import Courier
 from hedwig.worker.delivery import Conclusion, conclude, given_up, put_off
 from hedwig.worker.route import Route, Unroutable
@@ -15,7 +16,6 @@ from hedwig.worker.settle import Ending, handed_back
 from hedwig.worker.tools import Tools
 
 MOST_CONNECTIONS = 1000  # of one worker, to all sites
-PRESSED = 0.75  # share of them in use from which on hosts that have never answered get less patience
 
 
 class Dispatch:
@@ -23,11 +23,10 @@ class Dispatch:
 
     def __init__(self, tools: Tools, most_connections: int = MOST_CONNECTIONS) -> None:
         self._tools = tools
-        self._most = most_connections
+        self._tools.bag.connections = Connections(most_connections)
         self._winding_down = False
         self._couriers: dict[Courier, asyncio.Task[None]] = {}
         self._of_site: dict[Site, set[Courier]] = {}
-        self._count()
 
     @property
     def connections(self) -> int:
@@ -37,7 +36,7 @@ class Dispatch:
     def carry(self, claim: Claim, route: Route) -> None:
         """Put it into the bag, and see to it that somebody takes it."""
         crew = self._of_site.get(route.site, set())
-        free = self._tools.bag.may_connect(claim.priority)
+        free = self._tools.bag.connections.may_open(claim.priority)
         if self._winding_down or not (crew or free):
             self._tools.bag.hold()
             self._hand_back(claim)
@@ -49,7 +48,7 @@ class Dispatch:
                 courier.idle = False
                 return
         if free and len(crew) < state.connections_allowed():
-            self._start(state, route)
+            self._start(state, route, claim.priority)
 
     def conclude(self, claim: Claim, unroutable: Unroutable) -> None:
         """No host to ask: the verdict comes from DNS."""
@@ -71,24 +70,26 @@ class Dispatch:
     def _hand_back(self, claim: Claim) -> None:
         self._tools.settler.add(handed_back(claim, self._tools.bag.settled))
 
-    def _count(self) -> None:
-        self._tools.bag.connections_left = self._most - len(self._couriers)
-        self._tools.bag.connections_kept = int(self._most * KEPT_CONNECTIONS)
-        self._tools.pressed = len(self._couriers) > self._most * PRESSED
-
-    def _start(self, state: SiteState, route: Route) -> None:
+    def _start(self, state: SiteState, route: Route, priority: int) -> None:
         courier = Courier(self._tools, state, route)
+        connections = self._tools.bag.connections
         state.couriers += 1
+        connections.opened(priority)
+        self._tools.pressed = connections.scarce
         task = asyncio.create_task(courier.run())
         self._couriers[courier] = task
         self._of_site.setdefault(route.site, set()).add(courier)
-        self._count()
-        task.add_done_callback(lambda ended: self._ended(courier, state, route, ended))
+
+        def end(ended: "asyncio.Task[None]") -> None:
+            connections.closed(priority)
+            self._tools.pressed = connections.scarce
+            self._ended(courier, state, route, ended)
+
+        task.add_done_callback(end)
 
     def _ended(self, courier: Courier, state: SiteState, route: Route, task: "asyncio.Task[None]") -> None:
         state.couriers -= 1
         del self._couriers[courier]
-        self._count()
         crew = self._of_site[route.site]
         crew.discard(courier)
         if not crew:
@@ -97,7 +98,7 @@ class Dispatch:
             text = f"{route.site.key}: a delivery broke off: {error!r}"
             log.event(log.Matter.FAULT, text, log.Level.ERROR, reason=repr(error))
         if state.waiting and not crew and not self._winding_down:
-            self._start(state, route)  # something came while the last courier was on its way out
+            self._start(state, route, state.waiting.best())  # it came while the last courier was on its way out
 
     def wind_down(self) -> None:
         """Every courier ends with the message at hand; what is claimed from now on is handed back."""

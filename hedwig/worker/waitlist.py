@@ -12,11 +12,12 @@ from hedwig.spool import Claim
 
 
 class Waitlist:
-    """Of one site."""
+    """Of one site. `everywhere`: counts by priority, of all sites together."""
 
-    def __init__(self) -> None:
+    def __init__(self, everywhere: Counter[int] | None = None) -> None:
         self._heap: list[tuple[int, bool, int, Claim]] = []
         self._counts: Counter[int] = Counter()  # by priority
+        self._everywhere = Counter() if everywhere is None else everywhere
         self._number = 0
 
     def __len__(self) -> int:
@@ -40,9 +41,15 @@ class Waitlist:
     def _push(self, priority: int, tried: bool, number: int, claim: Claim) -> None:
         heapq.heappush(self._heap, (priority, tried, number, claim))
         self._counts[claim.priority] += 1
+        self._everywhere[claim.priority] += 1
 
     def popleft(self) -> Claim:
         """The one that goes first; IndexError where there is none."""
         claim = heapq.heappop(self._heap)[3]
         self._counts[claim.priority] -= 1
+        self._everywhere[claim.priority] -= 1
         return claim
+
+    def best(self) -> int:
+        """The priority of the one that goes first; IndexError where there is none."""
+        return self._heap[0][3].priority

@@ -104,3 +104,14 @@ def test_a_lane_that_bulk_has_filled_takes_what_is_better() -> None:
     assert [new.fresh_room(one) for one in (urgent, normal, bulk)] == [LEAST, 0, 0]
     new.forget(Stream("a0", 2))
     assert new.lanes() == {"a": 900 + LANE_MOST}
+
+
+def test_a_lane_that_urgent_mail_has_filled_has_a_tenth_for_the_others() -> None:
+    """Bounces to a thousand broken receivers, whose hints come back again and again, starve no others (I9)."""
+    new = windows()
+    for number in range(40):
+        new.hinted(Stream(f"a-dead{number}", 0), range(number * 100, number * 100 + 100), 1)
+    urgent, normal, bulk = (Stream("a-new", priority) for priority in range(3))
+    assert [new.lane_room(one) for one in (urgent, normal, bulk)] == [0, 100, 100]
+    new.hinted(Stream("a-other", 1), range(10_000, 10_100), 1)
+    assert [new.lane_room(one) for one in (urgent, normal, bulk)] == [0, 0, 100]

@@ -1,9 +1,12 @@
 """The bag: how much may be claimed for a site (I9)."""
 
+import pytest
+
 from hedwig.routing import Site
 from hedwig.spool import NORMAL, Claim, Recipient
 from hedwig.worker import bag as bags
 from hedwig.worker.bag import Bag
+from hedwig.worker.connections import Connections
 from hedwig.worker.waitlist import Waitlist
 
 SITE = Site("mx.example.com")
@@ -96,7 +99,7 @@ def test_the_bag_is_bounded() -> None:
 def test_a_site_without_a_connection_gets_nothing_while_there_are_none_left() -> None:
     bag = Bag()
     bag.of(SITE).couriers = 1
-    bag.connections_left = 0
+    bag.connections = Connections(0)
     assert bag.capacity(SITE, 0.0) > 0
     assert bag.capacity(Site("other"), 0.0) == 0
 
@@ -146,15 +149,49 @@ def test_a_site_that_is_full_of_bulk_has_room_for_better_mail() -> None:
     assert room == [bags.AHEAD_LEAST - 4, bags.AHEAD_LEAST - 4, 0]
 
 
-def test_a_full_bag_and_the_last_connections_are_for_urgent_mail() -> None:
+def test_a_full_bag_has_room_for_urgent_mail() -> None:
     bag = Bag()
-    bag.connections_left, bag.connections_kept = 3, 3
-    assert bag.may_connect(URGENT) and not bag.may_connect(NORMAL)
-    assert bag.capacity(SITE, 0.0, URGENT) > 0 and bag.capacity(SITE, 0.0, BULK) == 0
-    bag.connections_left = 0
-    assert bag.capacity(SITE, 0.0, URGENT) == 0
-    bag.connections_left = 100
     for number in range(bags.MOST_MESSAGES):
-        bag.put(Site(f"s{number % 100}"), claim(number, priority=BULK))
+        bag.put(Site(f"s{number % 100}"), claim(number, priority=NORMAL + number % 2))
     assert (bag.room(URGENT), bag.room(NORMAL), bag.room(BULK)) == (bags.KEPT_MESSAGES, 0, 0)
     assert bag.capacity(SITE, 0.0, URGENT) > 0 and bag.capacity(SITE, 0.0, NORMAL) == 0
+
+
+@pytest.mark.parametrize("flood", [URGENT, NORMAL, BULK])
+def test_no_priority_fills_the_bag(flood: int) -> None:
+    """What waits for broken receivers leaves a tenth to the others, also where it is urgent (I9)."""
+    bag = Bag()
+    number = 0
+    while bag.room(flood):
+        number += 1
+        bag.put(Site(f"dead{number % 1000}"), claim(number, priority=flood))
+    assert number >= 0.9 * bags.MOST_MESSAGES
+    for other in {URGENT, NORMAL, BULK} - {flood}:
+        assert bag.room(other) >= 50 and bag.capacity(SITE, 0.0, other) >= 50
+    bag.of(Site("dead1")).waiting.popleft()
+    assert bag.room(flood) == 1
+
+
+def test_the_last_connections_are_for_urgent_mail() -> None:
+    connections = Connections(100)
+    opened = []
+    for priority in (BULK, NORMAL, URGENT):
+        while connections.may_open(priority):
+            connections.opened(priority)
+            opened.append(priority)
+    assert [opened.count(priority) for priority in (BULK, NORMAL, URGENT)] == [90, 5, 5]
+    connections.closed(URGENT)
+    assert connections.may_open(URGENT) and not connections.may_open(NORMAL)
+
+
+def test_no_priority_has_all_connections() -> None:
+    """A flood of bounces to receivers that are dead leaves a twentieth to others' mail, and more (I9)."""
+    connections = Connections(100)
+    while connections.may_open(URGENT):
+        connections.opened(URGENT)
+    assert len(connections) == 90 and connections.scarce
+    assert connections.may_open(NORMAL) and connections.may_open(BULK)
+    single = Connections(1)
+    assert [single.may_open(priority) for priority in (URGENT, NORMAL, BULK)] == [True] * 3
+    single.opened(BULK)
+    assert not single.may_open(URGENT)
