@@ -8,6 +8,8 @@ from .hosts import DAEMONS, WORKERS, Hosts
 from .machine import Machine
 from .outside import Outside, bridge
 
+_FILES = ("/etc/hedwig/mailman.yml", "/etc/hedwig/postoffice.yml")
+_LISTENING = ("hedwig-mailman", "hedwig-postoffice")
 _OTHER_MTA = """
 import socket
 listener = socket.create_server(("172.17.0.1", 25))
@@ -52,40 +54,48 @@ def test_docker0_comes_late(hosts: Hosts, robot: Machine, outside: Outside) -> N
 
 def test_docker0_moves(hosts: Hosts, robot: Machine, outside: Outside) -> None:
     """The literal address stays; within 30 s status and log name the mend, which rewrites the listen lines alone."""
-    text = robot.read("/etc/hedwig/mailman.yml")
-    robot.write("/etc/hedwig/mailman.yml", f"{text}\n# the admin was here\nidle_timeout: 4m\n")
-    robot.run("systemctl", "reload", "hedwig-mailman")
+    for file in _FILES:
+        robot.write(file, f"{robot.read(file)}\n# the admin was here\nidle_timeout: 4m\n")
+    before = {file: robot.read(file) for file in _FILES}
+    robot.run("systemctl", "reload", *_LISTENING)
     robot.ip("address delete 172.17.0.1/16 dev docker0", "address add 172.31.0.1/16 dev docker0")
-    for unit in ("hedwig-mailman", "hedwig-postoffice"):
-        until(f"{unit}'s status", lambda unit=unit: "hedwig detect-docker0" in robot.status(unit), 30)
-        assert any("hedwig detect-docker0" in line for line in robot.words("-u", unit))
+    until("all of them to name the mend", lambda: _all_name_the_mend(robot), 30)
+    assert {file: robot.read(file) for file in _FILES} == before
     robot.run("hedwig", "detect-docker0")
-    after = robot.read("/etc/hedwig/mailman.yml")
-    assert after.replace("172.31.0.1", "172.17.0.1") == f"{text}\n# the admin was here\nidle_timeout: 4m\n"
-    robot.run("systemctl", "reload", "hedwig-mailman", "hedwig-postoffice")
-    container = outside.container(robot, "172.31.0.2")
-    until("mailman to listen there", lambda: "172.31.0.1:25" in robot.run("ss", "-ltn"))
-    hosts.deliver(container, "moved@163.com", "172.31.0.1")
-    until("the trouble to leave the status", lambda: "detect-docker0" not in robot.status("hedwig-mailman"))
+    after = {file: robot.read(file) for file in _FILES}
+    assert after == {file: text.replace("172.17.0.1", "172.31.0.1") for file, text in before.items()}
+    robot.run("systemctl", "reload", *_LISTENING)
+    for place in ("172.31.0.1:25", "172.31.0.1:8025"):
+        until(f"{place} to be served", lambda place=place: place in robot.run("ss", "-ltn"))
+    hosts.deliver(outside.container(robot, "172.31.0.2"), "moved@163.com", "172.31.0.1")
+    for unit in _LISTENING:
+        until("the trouble to leave the status", lambda unit=unit: "detect-docker0" not in robot.status(unit))
+
+
+def _all_name_the_mend(robot: Machine) -> bool:
+    statuses = [robot.status(unit) for unit in _LISTENING]
+    logs = ["\n".join(robot.words("-u", unit)) for unit in _LISTENING]
+    return all("hedwig detect-docker0" in text for text in statuses + logs)
 
 
 def test_docker0_by_name_is_followed(hosts: Hosts, robot: Machine, outside: Outside) -> None:
-    """`listen: [docker0:25]` needs no mend: it goes where the bridge goes."""
-    text = robot.read("/etc/hedwig/mailman.yml")
-    robot.write("/etc/hedwig/mailman.yml", text.replace("172.31.0.1:25", "docker0:25"))
-    robot.run("systemctl", "reload", "hedwig-mailman")
+    """`listen: [docker0:25]` needs no mend: it goes where the bridge goes; so does `docker0:8025`."""
+    for file in _FILES:
+        robot.write(file, robot.read(file).replace("172.31.0.1:", "docker0:"))
+    robot.run("systemctl", "reload", *_LISTENING)
     robot.ip("address delete 172.31.0.1/16 dev docker0", "address add 172.17.0.1/16 dev docker0")
-    until("mailman to follow", lambda: "172.17.0.1:25" in robot.run("ss", "-ltn"), 30)
-    assert "172.31.0.1:25" not in robot.run("ss", "-ltn")
+    for place in ("172.17.0.1:25", "172.17.0.1:8025"):
+        until(f"{place} to be served", lambda place=place: place in robot.run("ss", "-ltn"), 30)
+    until("the old address to be left", lambda: "172.31.0.1:" not in robot.run("ss", "-ltn"))
     hosts.deliver(outside.container(robot, "172.17.0.9"), "followed@163.com")
 
 
 def test_an_upgrade_asks_nothing_after_a_move(hosts: Hosts, robot: Machine) -> None:
     """The listen line of a file that was followed is no edit that ucf would ask about; the admin's edit stays."""
-    before = robot.read("/etc/hedwig/mailman.yml")
+    before = {file: robot.read(file) for file in _FILES}
     hosts.add_archive(robot, "second")
     robot.apt("upgrade")
-    assert robot.read("/etc/hedwig/mailman.yml") == before
+    assert {file: robot.read(file) for file in _FILES} == before
     leftovers = robot.run("find", "/etc/hedwig", "-name", "*.ucf-*")
     assert leftovers == ""
 

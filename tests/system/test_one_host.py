@@ -8,6 +8,8 @@ from .hosts import DAEMONS, DELIVERS, WORKERS, Hosts
 from .machine import Machine
 from .outside import Outside, bridge
 
+FOUR = tuple(f"hedwig-worker@{number}" for number in range(1, 5))
+
 
 @pytest.fixture(scope="module")
 def robot(hosts: Hosts) -> Machine:
@@ -76,27 +78,35 @@ def test_exposure(robot: Machine, unit: str, most: float) -> None:
     assert float(overall.rpartition(": ")[2].split()[0]) <= most, said
 
 
+def test_two_workers_are_there_at_first(robot: Machine) -> None:
+    """1 and 2 run and come back at the next boot, and no others."""
+    listed = robot.run("systemctl", "list-units", "--plain", "--no-legend", "hedwig-worker@*")
+    assert [line.split()[0] for line in listed.splitlines()] == [f"{unit}.service" for unit in WORKERS]
+    assert robot.run("systemctl", "is-enabled", *WORKERS, "hedwig-worker.target").split() == ["enabled"] * 3
+
+
 def test_workers_by_name_and_by_target(hosts: Hosts, robot: Machine, outside: Outside) -> None:
-    """A third worker starts by its name, is kept by enable, and all three go and come with the target."""
+    """`start hedwig-worker@2` adds one, `enable hedwig-worker@{1..4}` keeps four; all come and go with the target."""
+    robot.run("systemctl", "stop", "hedwig-worker@2")
+    assert [robot.state(unit) for unit in WORKERS] == ["active", "inactive"]
+    robot.run("systemctl", "start", "hedwig-worker@2")
     robot.run("systemctl", "start", "hedwig-worker@3")
-    three = (*WORKERS, "hedwig-worker@3")
-    robot.wait_for(*three)
-    robot.run("systemctl", "enable", "hedwig-worker@3")
+    robot.wait_for(*WORKERS, "hedwig-worker@3")
+    robot.shell("systemctl enable hedwig-worker@{1..4}")
+    assert robot.state("hedwig-worker@4") == "inactive"
     robot.run("systemctl", "stop", "hedwig-worker.target")
-    robot.wait_for(*three, state="inactive")
+    robot.wait_for(*FOUR, state="inactive")
     queue_id = hosts.msmtp(outside.container(robot, "172.17.0.5")).send(SAMPLE, "waits@163.com")
     assert queue_id in robot.run("hedwig", "queue")
     robot.run("systemctl", "start", "hedwig-worker.target")
-    robot.wait_for(*three)
+    robot.wait_for(*FOUR)
     hosts.arrives("waits@163.com")
-    robot.run("systemctl", "stop", "hedwig-worker@2")
-    assert [robot.state(unit) for unit in three] == ["active", "inactive", "active"]
 
 
 def test_after_a_reboot_all_is_there(hosts: Hosts, robot: Machine, outside: Outside) -> None:
     """The units come up before docker0 does; as soon as the bridge is there, containers are served."""
     robot.reboot()
-    robot.wait_for(*DAEMONS, *WORKERS, "hedwig-worker@3")
+    robot.wait_for(*DAEMONS, *FOUR)
     outside.connect(robot)
     bridge(robot)
     hosts.deliver(outside.container(robot, "172.17.0.6"), "rebooted@163.com")

@@ -5,7 +5,7 @@ from journey.submit import SAMPLE
 
 from .hosts import DAEMONS, WORKERS, Hosts
 from .machine import Machine
-from .outside import Outside
+from .outside import Outside, bridge
 
 _ALL = ("hedwig", "hedwig-common", "hedwig-mailman", "hedwig-postoffice", "hedwig-worker", "python3-greenstalk")
 _EDITS = {
@@ -20,16 +20,19 @@ _BY_HAND = {"/etc/apt/keyrings/hedwig.asc", "/etc/apt/sources.list.d/hedwig.list
 
 @pytest.fixture(scope="module")
 def robot(hosts: Hosts) -> Machine:
-    """A host with our archive, and nothing from it yet."""
-    machine = hosts.boot()
+    """A host with our archive, and nothing from it yet; Docker has not made its bridge."""
+    machine = hosts.boot(docker=False)
     hosts.add_archive(machine)
     return machine
 
 
 def test_mailman_first(hosts: Hosts, robot: Machine, outside: Outside) -> None:
-    """mailman alone takes mail and keeps it; once postoffice and worker are installed, it goes: no file edited."""
+    """mailman alone takes mail and keeps it; once postoffice and worker are installed, it goes: no file edited. It was
+    installed without docker0, on Docker's usual address, and serves as soon as that is there."""
     robot.apt("install", "hedwig-mailman")
     robot.wait_for("hedwig-mailman")
+    assert "listen: [172.17.0.1:25]" in robot.read("/etc/hedwig/mailman.yml").splitlines()
+    bridge(robot)
     hosts.msmtp(outside.container(robot)).send(SAMPLE, "first@163.com")
     robot.apt("install", "hedwig-postoffice", "hedwig-worker")
     robot.wait_for(*DAEMONS, *WORKERS)
@@ -101,8 +104,11 @@ def test_a_purge_leaves_nothing(robot: Machine) -> None:
 
 
 def test_after_a_purge_it_installs_as_new(hosts: Hosts, robot: Machine, outside: Outside) -> None:
-    """A purged host is a new one."""
+    """A purged host is a new one: the listen lines are made for docker0 as it is now."""
+    robot.ip("address delete 172.17.0.1/16 dev docker0", "address add 172.29.0.1/16 dev docker0")
     robot.apt("install", "hedwig")
     robot.wait_for(*DAEMONS, *WORKERS)
-    hosts.deliver(outside.container(robot, "172.17.0.6"), "anew@163.com")
+    assert "listen: [172.29.0.1:25]" in robot.read("/etc/hedwig/mailman.yml").splitlines()
+    assert "listen: [127.0.0.1:8025, 172.29.0.1:8025]" in robot.read("/etc/hedwig/postoffice.yml").splitlines()
+    hosts.deliver(outside.container(robot, "172.29.0.6"), "anew@163.com", "172.29.0.1")
     assert set(outside.far.copies().values()) == {1}

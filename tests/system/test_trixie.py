@@ -7,6 +7,8 @@ from .machine import Machine
 from .outside import Outside
 from .stream import Stream
 
+_ALL = ("hedwig", "hedwig-common", "hedwig-mailman", "hedwig-postoffice", "hedwig-worker")
+
 
 @pytest.fixture(scope="module")
 def robot(hosts: Hosts) -> Machine:
@@ -43,6 +45,8 @@ def test_restart_and_upgrade_under_a_stream(hosts: Hosts, robot: Machine, outsid
 
 
 def test_a_purge_leaves_no_file(robot: Machine) -> None:
-    """Nothing of /etc/hedwig, /var/lib/hedwig and /run/hedwig."""
-    robot.apt("purge", "hedwig*", "python3-greenstalk")
+    """Nothing of /etc/hedwig, /var/lib/hedwig and /run/hedwig; nor where what the packages needed has gone before."""
+    robot.apt("remove", *_ALL)
+    robot.run("dpkg", "--force-depends", "--purge", "ucf", "python3-click", "procps")
+    robot.run("dpkg", "--purge", *_ALL[1:])
     assert not any(robot.exists(path) for path in ("/etc/hedwig", "/var/lib/hedwig", "/run/hedwig"))
