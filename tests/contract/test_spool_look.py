@@ -51,6 +51,25 @@ def test_newly_due(spool: Any) -> None:
     assert destinations(spool, NOW + 100, NOW + 50) == set()
 
 
+def test_streams_are_destinations_and_priorities(spool: Any) -> None:
+    """Of each only what is due counts; `due` can be asked for one priority; a preview says which it is."""
+    numbers = put(spool, *[letter("a@x.example", priority=priority) for priority in (2, 0, 2, 1)])
+    [urgent] = claim(spool, [numbers[1]])
+    settle(spool, urgent, deferred(due=NOW + 60))
+    assert spool.streams(NOW, None) == {("x.example", 1), ("x.example", 2)}
+    assert spool.streams(NOW + 60, NOW + 30) == {("x.example", 0)}
+    assert [one.delivery for one in spool.due("x.example", NOW, 9, 2)] == [numbers[0], numbers[2]]
+    assert [one.delivery for one in spool.due("x.example", NOW, 1, 2)] == [numbers[0]]
+    assert spool.due("x.example", NOW, 9, 0) == []
+    assert [one.delivery for one in spool.due("x.example", NOW + 60, 9)] == [
+        numbers[1],
+        numbers[3],
+        numbers[0],
+        numbers[2],
+    ]
+    assert [one.priority for one in spool.preview(numbers, NOW)] == [2, 2, 1]
+
+
 def test_due_by_priority_then_acceptance(spool: Any) -> None:
     """The feeder's order: urgent first, then who came first; to the limit."""
     numbers = put(

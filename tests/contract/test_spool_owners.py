@@ -69,6 +69,9 @@ def test_pauses_are_published_with_a_claim(spool: Any) -> None:
     longer = Pause("x.example", NOW, NOW + 600, "still")
     claim(spool, [], "host/1", pauses=[longer])
     assert spool.pauses(NOW + 60) == [Pause("x.example", NOW, NOW + 90, "full"), longer]
+    bulk = Pause("z.example", NOW, NOW + 60, "busy", priority=2)
+    claim(spool, [], "host/3", pauses=[bulk])
+    assert spool.pauses(NOW)[-1] == bulk
     claim(spool, [], "host/1", pauses=[Pause("x.example", NOW, NOW - 1, "")])
     assert spool.pauses(NOW + 60) == [Pause("x.example", NOW, NOW + 90, "full")]
     assert spool.pauses(NOW + 90) == []
