@@ -17,7 +17,8 @@ PACKAGING := \
 	git python3 python3-pip python3-wheel util-linux
 
 # What boots them in a Debian of their own.
-SYSTEM_TEST := debian-archive-keyring iproute2 mmdebstrap msmtp nsd piuparts sqlite3 systemd-container unbound util-linux
+SYSTEM_TEST := \
+	autopkgtest debian-archive-keyring iproute2 mmdebstrap msmtp nsd piuparts sqlite3 systemd-container unbound util-linux
 
 PYTHON := /usr/bin/python3
 BIN := .venv/bin
