@@ -1,7 +1,7 @@
 """For autopkgtest: a booted machine as its testbed. `autopkgtest ... -- /usr/bin/python3 testbed.py COMMAND...`
 
-COMMAND is what a command within the machine is to be preceded by. The rest of the conversation with autopkgtest is in its
-own library, which calls these hooks of the main module by their names (/usr/share/autopkgtest/lib/VirtSubproc.py).
+COMMAND is what a command within the machine is to be preceded by. The rest of the conversation with autopkgtest is in
+its own library, which calls these hooks of the main module by their names (/usr/share/autopkgtest/lib/VirtSubproc.py).
 """
 
 import importlib
