@@ -89,7 +89,7 @@ class Machine:
             until("the machine to be up", self._is_up, 90, 0.1)
         except AssertionError as error:
             text = f"{_NEEDS}{self._nspawn.words()[-3000:]}\n({error})"
-            self._nspawn.kill()
+            self.close()
             raise AssertionError(text) from error
 
     def _find_leader(self) -> bool:
@@ -253,7 +253,10 @@ def _new_cgroup(name: str) -> Path:
     assert top is not None, f"{_NEEDS}(no cgroup2 is mounted)"
     own = next(line[3:] for line in Path("/proc/self/cgroup").read_text().splitlines() if line.startswith("0::"))
     made = top / own.lstrip("/") / f"hedwig-{name}-{os.getpid()}"
-    made.mkdir()
+    try:
+        made.mkdir()
+    except OSError as error:
+        raise AssertionError(f"{_NEEDS}({error})") from error
     return made
 
 
