@@ -34,14 +34,21 @@ class Storm:
         self._postoffice = threading.Lock()  # held by the course that may strike or need it just now
 
     def rage(self, plan: Plan) -> None:
-        """All of the plan."""
-        _play([self._course(self.victims[name], strokes) for name, strokes in plan.items()])
+        """All of the plan, by turns; or as far as it goes as planned."""
+        courses = [self._course(self.victims[name], strokes) for name, strokes in plan.items()]
+        while courses and not self.faults:
+            for course in list(courses):
+                try:
+                    next(course)
+                except StopIteration:
+                    courses.remove(course)
+            time.sleep(_BREATH)
 
     def pass_over(self) -> None:
         """Everything runs again."""
         for victim in self.victims.values():
             victim.resume()
-            if not victim.runs:
+            if victim.condition is Condition.ENDED:
                 victim.start()
 
     @property
@@ -54,14 +61,19 @@ class Storm:
     def _course(self, victim: Victim, planned: Iterable[Stroke]) -> Course:
         for stroke in planned:
             if victim.name == "mailman" and stroke.keeps_a_letter:
-                yield from self._without_postoffice(victim, stroke)
+                yield from self._held(self._without_postoffice(victim, stroke))
             elif victim.name == "postoffice":
                 yield from self._held(self._stroke(victim, stroke))
             else:
                 yield from self._stroke(victim, stroke)
             yield from _pause(self._chance.uniform(0.0, 0.3))
+        yield from self._held(self._revived(victim))
+
+    def _revived(self, victim: Victim) -> Course:
+        """It runs again, at once."""
         if victim.condition is Condition.ENDED:
             victim.start()
+        yield
 
     def _stroke(self, victim: Victim, stroke: Stroke, meanwhile: Callable[[], Course] | None = None) -> Course:
         if stroke.point == SOMETIME:
@@ -70,7 +82,7 @@ class Storm:
         for _ in range(_TRIES):
             if stroke.point.startswith("free."):  # there must be a dead one's claims
                 yield from self._stroke(victim, Stroke("data.before", 3, Act.KILL, 0.0))
-            if victim.runs:
+            if victim.condition is not Condition.ENDED:
                 victim.terminate()
                 yield from _until(lambda: victim.condition is Condition.ENDED, PATIENCE)
             victim.start(stroke.fate)
@@ -84,7 +96,6 @@ class Storm:
                 return
             victim.kill()
         self.missed.append(f"{victim.name} never came to {stroke.point} ({stroke.passing})")
-        victim.start()
 
     def _sometime(self, victim: Victim, stroke: Stroke) -> Course:
         if not victim.runs:
@@ -123,11 +134,10 @@ class Storm:
                 postoffice.kill()
             yield from _until(lambda: not victim.runs, _WORTH_KEEPING)
             if not stroke.point.startswith("register."):
-                postoffice.start()
+                yield from self._revived(postoffice)
 
-        yield from self._held(self._stroke(victim, stroke, meanwhile))
-        if not postoffice.runs:
-            postoffice.start()
+        yield from self._stroke(victim, stroke, meanwhile)
+        yield from self._revived(postoffice)
 
     def _held(self, course: Course) -> Course:
         """`course`, while no other has the postoffice."""
@@ -142,17 +152,6 @@ class Storm:
 def _patience(stroke: Stroke) -> float:
     """What a dead worker held is freed at the start, if another has not done it before."""
     return _SHORT if stroke.point == SOMETIME or stroke.point.startswith("free.") else PATIENCE
-
-
-def _play(courses: list[Course]) -> None:
-    """All courses to their ends, by turns."""
-    while courses:
-        for course in list(courses):
-            try:
-                next(course)
-            except StopIteration:
-                courses.remove(course)
-        time.sleep(_BREATH)
 
 
 def _pause(seconds: float) -> Course:

@@ -59,7 +59,8 @@ class Victim:
         return self.condition is Condition.RUNNING
 
     def start(self, fate: Fate | None = None) -> None:
-        """A new life; comes back at once."""
+        """A new life, where the old one is over; comes back at once."""
+        assert self.name not in self._host.processes or not self._host[self.name].alive, f"{self.name} has not ended"
         command = self._host.command(self.name)
         self._expected = set()
         if fate is not None:
