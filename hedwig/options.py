@@ -17,6 +17,7 @@ from typing import Any
 from hedwig.moments import utc
 
 MAX_KEY = 200  # characters of a supersede key
+MAX_KEYED = 1000  # recipients of a message with a key: each one is a row more of its transaction
 MAX_ENVID = 100  # characters, RFC 3461 §4.4
 MAX_ORCPT = 500  # characters, RFC 3461 §4.2
 MAX_MOMENT = 1e11  # Unix seconds of a deadline: the year 5138
@@ -111,6 +112,12 @@ class Options:
         priority = "" if self.priority is None else self.priority.name.lower()
         deadline = utc(self.deadline) if self.deadline else ""
         return {"deadline": deadline, "priority": priority, "supersede": self.supersede}
+
+    def bounded(self, recipients: int) -> "Options":
+        """Itself, for a message to so many; or BadOption."""
+        if self.supersede and recipients > MAX_KEYED:
+            raise BadOption(f"a letter with a supersede key has up to {MAX_KEYED} recipients, not {recipients}")
+        return self
 
     def of(self, rcptto: str) -> Notify:
         """One recipient's wishes."""

@@ -11,7 +11,7 @@ from hedwig.envelope import Envelope
 from hedwig.mailman import Submission
 from hedwig.mailman.commands import Mail
 from hedwig.message import MessageRefused, Trace, complete
-from hedwig.options import MAX_NOTIFY, Notify, Submitter
+from hedwig.options import MAX_NOTIFY, BadOption, Notify, Submitter
 from hedwig.reply import Reply
 
 
@@ -64,7 +64,10 @@ class Transaction:
             whole = complete(content, Trace(queue_id, origin.fqdn, origin.helo, peer, protocol, envelope, now))
         except MessageRefused as refused:
             return refused.reply
-        options = whole.options
+        try:
+            options = whole.options.bounded(len(envelope.rcpttos))
+        except BadOption as refused:
+            return Reply(554, "5.5.4", str(refused))
         if self.ret or self.envid or self.notify:
             options = replace(options, ret=self.ret, envid=self.envid, notify=tuple(self.notify))
         return Submission(

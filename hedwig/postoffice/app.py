@@ -169,7 +169,7 @@ class _Interface:
             body,
             submitted,
             needs_smtputf8(envelope),
-            options=of_form(form.short, Reading(now, again), whole.options),
+            options=of_form(form.short, Reading(now, again), whole.options).bounded(len(envelope.rcpttos)),
             message_id=whole.message_id,
             submitter=Submitter(peer).packed(),
         )

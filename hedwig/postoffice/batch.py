@@ -161,7 +161,7 @@ def _submission(head: _Head, body: Body, settings: Postoffice) -> Submission:
         more.get("smtputf8") is True or needs_smtputf8(envelope),
         _moment(more, "accepted_at"),
         _moment(more, "sent_at"),
-        _options(more),
+        _options(more, len(envelope.rcpttos)),
         _message_id(more, body),
         _submitter(more),
     )
@@ -173,12 +173,12 @@ def _moment(more: Mapping[str, Any], name: str) -> float | None:
     return float(value) if _is_number(value) and abs(value) < MAX_MOMENT else None
 
 
-def _options(more: Mapping[str, Any]) -> Options:
+def _options(more: Mapping[str, Any], recipients: int) -> Options:
     asked = more.get("options")
     if asked is None:
         return PLAIN
     try:
-        return read(asked)
+        return read(asked).bounded(recipients)
     except BadOption as error:
         raise Unacceptable(554, "5.5.4", str(error)) from error
 

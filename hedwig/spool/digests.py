@@ -22,8 +22,9 @@ from hedwig.spool.history import Line, plain, record
 from hedwig.spool.intake import register
 from hedwig.spool.writer import Job
 
-MOST = 50  # digests of one transaction
-_FORGET = 500  # senders without one
+ROWS = 1000  # of one transaction, or so: 9 digests of LISTED recipients, 100 of few
+_REGISTERED = 6  # rows that a digest becomes
+_FORGET = 500  # senders that are looked at
 
 _ALONE = "SELECT alone FROM reports WHERE hour = ? AND client = ? AND sender = ? AND action = ?"
 _SENT = """
@@ -157,8 +158,8 @@ def _put_off(report: NewMessage, now: float) -> str:
 
 
 def send_digests(spool: Putting, compose: Compose, now: float) -> "Future[Sent]":
-    """Send some digests whose hour is over at `now` (Unix seconds): those of at most MOST senders."""
-    return spool.put(Job(_send_all, [SendRequest(compose, now)], rows=MOST, finish=lambda _, results: results[0]))
+    """Send some digests whose hour is over at `now` (Unix seconds): as many as ROWS allow."""
+    return spool.put(Job(_send_all, [SendRequest(compose, now)], rows=ROWS, finish=lambda _, results: results[0]))
 
 
 def _send_all(db: sqlite3.Connection, requests: Sequence[SendRequest]) -> list[Sent]:
@@ -170,9 +171,9 @@ def _send(db: sqlite3.Connection, request: SendRequest) -> Sent:
     rows = db.execute(_EARLIER, over).fetchall() or db.execute(_LATER, over).fetchall()
     lines: list[Line] = []
     messages: list[NewMessage] = []
-    done = 0
+    done, before = 0, db.total_changes
     for hour, client, sender, letters in rows:
-        if letters and len(messages) == MOST:
+        if db.total_changes - before + _REGISTERED * len(messages) > ROWS - LISTED:
             break
         if letters:
             flood = _flood(db, (hour, client, sender))

@@ -8,11 +8,12 @@ import sqlite3
 from collections.abc import Sequence
 
 from hedwig import dsn
-from hedwig.options import Options, unpacked
+from hedwig.options import Options
 from hedwig.reply import Stage
 from hedwig.spool import Claim, NewMessage, Recipient
 from hedwig.spool.bodies import chunk_number
 from hedwig.spool.bounces import About, bounce, is_wanted
+from hedwig.spool.claim import options_of
 from hedwig.spool.listing import Row
 from hedwig.spool.operate import Telling
 
@@ -38,7 +39,7 @@ def _report(db: sqlite3.Connection, message: int, rows: list[Row], telling: Tell
     if found is None or not rows[0].shown.mailfrom:
         return None
     smtputf8, origin, packed, submitter = found
-    options = unpacked(packed)
+    options = options_of(packed)
     told = [row for row in rows if is_wanted(options.of(row.shown.rcptto), dsn.Action.FAILED)]
     head = db.execute(_HEAD, (MAX_ORIGINAL, chunk_number(message, 0))).fetchone()
     shown = rows[0].shown
@@ -73,4 +74,5 @@ def _undelivered(db: sqlite3.Connection, row: Row, options: Options) -> dsn.Unde
     """What is said of a recipient. One that was in doubt may have got the letter: its sender must not think it did not
     (I5)."""
     orcpt, doubtful = options.of(row.shown.rcptto).orcpt, bool(db.execute(_DOUBTED, row.place[1:]).fetchall())
-    return dsn.Undelivered(row.shown.rcptto, Stage.LOCAL, None, WORDS, doubtful=doubtful, orcpt=orcpt)
+    words = f"{WORDS}; it may have been delivered" if doubtful else WORDS
+    return dsn.Undelivered(row.shown.rcptto, Stage.LOCAL, None, words, doubtful=doubtful, orcpt=orcpt)

@@ -32,6 +32,7 @@ MEMORY = 3600.0  # seconds
 
 Parts = list[tuple[str, tuple[str, ...]]]  # a message's deliveries: destination and recipients of each
 Wanted = Mapping[int, Mapping[int, str]]  # delivery: {recipient: the queue ID of its successor}
+Gone = tuple[str, Superseded]  # client, and what ended
 _Name = tuple[str, str, str]  # client, key, and the address as it is compared
 
 _NEWEST = "SELECT accepted_at, queue_id, delivery, number FROM keyed WHERE client = ? AND key = ? AND address = ?"
@@ -155,10 +156,10 @@ class Arrivals:
         for newest in ours.values():
             if newest.over is not None:
                 wanted.setdefault(newest.over[0], {})[newest.over[1]] = newest.age[1]
-        numbers = {newest.age[1]: newest.message for newest in ours.values() if newest.message is not None}
+        numbers = {(message.client, message.queue_id): number for number, message in self._arriving.items()}
         gone, more = end(self._db, wanted, self._now)
-        for each in gone:
-            told[numbers[each.by]].append(each)
+        for client, each in gone:
+            told[numbers[client, each.by]].append(each)
         forget_at = self._now + MEMORY
         rows = [(*name, *new.age, new.delivery, new.number, forget_at) for name, new in ours.items()]
         self._db.executemany(_KEEP, rows)
@@ -170,7 +171,7 @@ def _name(message: NewMessage, rcptto: str) -> _Name:
     return message.client, message.options.supersede, f"{address.local}@{address.destination}"
 
 
-def end(db: sqlite3.Connection, wanted: Wanted, now: float) -> tuple[list[Superseded], list[Line]]:
+def end(db: sqlite3.Connection, wanted: Wanted, now: float) -> tuple[list[Gone], list[Line]]:
     """End these recipients, as far as they are open, or mark them where their delivery is claimed; what ended."""
     if not wanted:
         return [], []
@@ -180,7 +181,7 @@ def end(db: sqlite3.Connection, wanted: Wanted, now: float) -> tuple[list[Supers
     for delivery, number, address, state, due in db.execute(_OPEN, (deliveries,)):
         recipients[delivery][number] = (address, state, due)
     ends = Ends(db)
-    gone: list[Superseded] = []
+    gone: list[Gone] = []
     lines: list[Line] = []
     for delivery, token, state, due, message, queue_id, client, size, left in rows:
         if token is not None:
@@ -200,13 +201,13 @@ def end(db: sqlite3.Connection, wanted: Wanted, now: float) -> tuple[list[Supers
             ends.goes_on(delivery, *((state, due) if held else derive(left_over)))
         elif here:
             ends.ends(delivery, message, left, size)
-        gone += here.values()
+        gone += [(client, each) for each in here.values()]
         lines += [line_of(each, client, now) for each in here.values()]
     ends.write()
     return gone, lines
 
 
-def end_marked(db: sqlite3.Connection, deliveries: Sequence[int], now: float) -> tuple[list[Superseded], list[Line]]:
+def end_marked(db: sqlite3.Connection, deliveries: Sequence[int], now: float) -> tuple[list[Gone], list[Line]]:
     """End what was superseded while these deliveries were claimed; they are nobody's now."""
     wanted: dict[int, dict[int, str]] = {}
     for delivery, number, successor in db.execute(_MARKED, (json.dumps(list(deliveries)),)):

@@ -1,7 +1,9 @@
 """The spool's contract: reports are limited by sender and hour, and the others become one digest; none is lost (I7)."""
 
+import sqlite3
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -222,7 +224,7 @@ def test_many_senders_are_told_in_lots(spool: Any, clock: Clock) -> None:
     """No transaction grows with their number; `more` says when to ask again; who has no digest is forgotten on the
     way."""
     clock.now = START
-    for number in range(120):
+    for number in range(240):
         fail(spool, many=2 if number % 2 else 1, most=1, to=f"s{number}@host.example")
     post = Post()
     rounds = []
@@ -231,9 +233,29 @@ def test_many_senders_are_told_in_lots(spool: Any, clock: Clock) -> None:
         rounds.append(len(sent.digests))
         if not sent.more:
             break
-    assert sum(rounds) == 60
-    assert max(rounds) <= 50
+    assert sum(rounds) == 120
+    assert len(rounds) > 1 and max(rounds) <= 110
     assert send(spool, START + HOUR, post).digests == ()
+
+
+def test_long_digests_are_made_few_at_a_time(spool: Any, clock: Clock, tmp_path: Path) -> None:
+    """A transaction holds about a thousand rows, whatever the senders were to be told of."""
+    clock.now = START
+    rcpttos = tuple(f"r{number}@dest.example" for number in range(LISTED))
+    for number in range(25):
+        fail(spool, many=2, most=1, to=f"s{number}@host.example", rcpttos=rcpttos)
+    post, rounds, more = Post(), [], True
+    db = sqlite3.connect(tmp_path / "spool.db")
+    left = db.execute("SELECT count(*) FROM digested").fetchone()[0]
+    assert left == 25 * LISTED
+    while more:
+        sent = send(spool, START + HOUR, post)
+        rounds.append(len(sent.digests))
+        more, before, left = sent.more, left, db.execute("SELECT count(*) FROM digested").fetchone()[0]
+        assert 0 < before - left <= 1000
+    db.close()
+    assert sum(rounds) == 25 and left == 0
+    assert {len(flood.listed) for flood in post.floods} == {LISTED}
 
 
 def test_who_cannot_be_told_holds_up_nobody(spool: Any, clock: Clock) -> None:

@@ -2,6 +2,7 @@
 
 import email
 import email.policy
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,17 @@ def test_what_was_in_doubt_may_have_arrived(spool: Any, operator: Any) -> None:
     whole, told, _ = status.get_payload()
     assert whole["Original-Envelope-Id"] == "order 17"
     assert told["Original-Recipient"] == "rfc822; list@x.example"
+
+
+def test_options_of_a_newer_release_stop_no_drop(spool: Any, operator: Any, tmp_path: Path) -> None:
+    """What isn't known here is left out, as where it is claimed."""
+    put(spool, letter("b@x.example"))
+    db = sqlite3.connect(tmp_path / "spool.db")
+    db.execute("""UPDATE messages SET options = '{"ret":"HALF"}'""")
+    db.commit()
+    db.close()
+    assert len(drop(operator).reports) == 1
+    assert len(bounces(spool)) == 1
 
 
 def test_dropping_many_is_a_flood_too(spool: Any, operator: Any, clock: Clock) -> None:

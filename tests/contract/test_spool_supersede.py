@@ -23,6 +23,7 @@ from spool_parts import (
     waiting_ids,
 )
 
+from hedwig import queueid
 from hedwig.options import Options
 from hedwig.spool import POSTOFFICE, Kind, NewMessage, Outcome, Registered, State, Superseded
 
@@ -55,6 +56,16 @@ def test_a_newer_one_takes_the_place_of_an_older_one(spool: Any) -> None:
     [got] = claim(spool, numbers([answer]))
     assert got.queue_id == new.queue_id and settle(spool, got, done()).held_token
     assert waiting_ids(spool) == [] and spool.used() == 0
+
+
+def test_clients_with_the_same_queue_id(spool: Any) -> None:
+    """Queue IDs are each client's own: what ended is told to whom it belongs, also where both come in one call."""
+    ones = [keyed(client=name) for name in ("one.example", "two.example")]
+    put(spool, *ones)
+    same = queueid.new(NOW)
+    twins = [keyed(at=NOW + 1, client=name, queue_id=same) for name in ("one.example", "two.example")]
+    answers = register(spool, *twins)
+    assert [[gone.queue_id for gone in answer.superseded] for answer in answers] == [[one.queue_id] for one in ones]
 
 
 def test_only_recipients_that_both_have(spool: Any) -> None:

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mailman_fixtures import event_loop, mailman  # noqa: F401
 
+from hedwig import options
 from hedwig.mailman import commands, notify, transaction
 from hedwig.mailman.commands import Mail
 from hedwig.options import Notify, Options
@@ -137,6 +138,20 @@ async def test_wishes_for_reports_are_bounded(monkeypatch: pytest.MonkeyPatch) -
     (taken,) = host.forwarder.taken
     assert taken.envelope.rcpttos == ("0@d.example", "1@d.example", "4@d.example")
     assert [each.rcptto for each in taken.options.notify] == ["0@d.example", "1@d.example"]
+
+
+async def test_a_key_is_for_few_recipients(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refused here and at once, with the words that the postoffice has for it."""
+    monkeypatch.setattr(options, "MAX_KEYED", 1)
+    async with mailman() as host, host.client() as client:
+        await client.greet()
+        await client.ask(b"MAIL FROM:<a@b.example>\r\n")
+        for number in range(2):
+            await client.ask(b"RCPT TO:<%d@d.example>\r\n" % number)
+        await client.ask(b"DATA\r\n")
+        code, said = await client.ask(b"Hedwig-Supersede-Key: otp\r\n\r\nhi\r\n.\r\n")
+        assert (code, "up to 1 recipients, not 2" in str(said)) == (554, True)
+    assert host.forwarder.taken == []
 
 
 async def test_what_was_asked_for_goes_with_the_message_and_ends_with_it() -> None:

@@ -87,6 +87,14 @@ def test_nonsense_is_named(fields: Any, words: str) -> None:
     assert words in str(caught.value)
 
 
+def test_a_key_is_for_few() -> None:
+    """Each recipient is a row more of the transaction that takes the letter."""
+    for options, recipients in ((Options(supersede="otp"), 1000), (PLAIN, 1001)):
+        assert options.bounded(recipients) is options
+    with pytest.raises(BadOption, match="up to 1000 recipients, not 1001"):
+        Options(supersede="otp").bounded(1001)
+
+
 def test_a_submitter_that_makes_no_sense() -> None:
     for fields in ([], {"peer": 1}, {"container": "a\nb"}, {"image": "x" * 256}):
         with pytest.raises(BadOption):

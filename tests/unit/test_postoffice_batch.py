@@ -97,6 +97,14 @@ def test_a_bad_option_is_that_messages_own_refusal(options: object, words: str) 
     assert isinstance(good.content, Submission)
 
 
+def test_a_key_with_too_many_recipients_is_that_messages_own_refusal() -> None:
+    many = [f"r{number}@x.example" for number in range(1001)]
+    bad, good = parse(frame(rcpttos=many, options={"supersede": "otp"}) + frame(rcpttos=many))
+    assert isinstance(bad.content, Reply)
+    assert str(bad.content) == "554 5.5.4 a letter with a supersede key has up to 1000 recipients, not 1001"
+    assert isinstance(good.content, Submission)
+
+
 @pytest.mark.parametrize(
     "told",
     [
