@@ -3,7 +3,11 @@
 Each request says when it was made, by its host's clock. What has passed since is the time that it took and the clocks'
 difference, and one can't be told from the other: a request may have waited for long, in a frozen postoffice say, and
 what is stale must not look fresh for that. So the least of what was seen lately counts, of small messages: a clock that
-was right before looks slow when it has done so for PERIOD.
+was right before looks slow when it has done so for PERIOD. But a request waits only so long: where the differences of
+two requests in a row are JUMP apart, the clock was set, and all that was seen before is forgotten.
+
+What is said stays the same to the bit while the difference moves by less than STEADY: accepted_at is corrected by it
+(registration.py), and messages of one host must keep their order.
 """
 
 import threading
@@ -14,16 +18,20 @@ from hedwig.settings import MIB
 
 PERIOD = 60.0  # seconds
 USUAL = (-2.0, 10.0)  # seconds of difference that are taken for none: a request's way, and clocks that are nearly right
+JUMP = 600.0  # seconds of difference between two requests that are no waiting any more
+STEADY = 1.0  # seconds that the difference may move before another one is said
 SMALL = 1 * MIB  # octets; what is larger takes its time
 
 
 @dataclass(slots=True)
 class _Seen:
-    """The least difference seen in this period, and in the one before it."""
+    """The least difference seen in this period, and in the one before it; the last one; and what was said."""
 
     since: float
     least: float
     before: float
+    last: float
+    said: float
 
 
 class Clocks:
@@ -40,16 +48,16 @@ class Clocks:
             seen = self._seen.get(client)
             if submission.sent_at is not None and submission.body.size <= SMALL:
                 seen = self._seen[client] = _noted(seen, now - submission.sent_at, now)
-        if seen is None:
-            return 0.0
+                if abs(min(seen.least, seen.before) - seen.said) > STEADY:
+                    seen.said = min(seen.least, seen.before)
+            difference = 0.0 if seen is None else seen.said
         least, most = USUAL
-        difference = min(seen.least, seen.before)
         return 0.0 if least <= difference <= most else difference
 
 
 def _noted(seen: _Seen | None, difference: float, now: float) -> _Seen:
-    if seen is None:
-        return _Seen(now, difference, difference)
+    if seen is None or abs(difference - seen.last) > JUMP:
+        return _Seen(now, difference, difference, difference, difference)
     if abs(now - seen.since) > PERIOD:
-        return _Seen(now, difference, seen.least)
-    return _Seen(seen.since, min(seen.least, difference), seen.before)
+        return _Seen(now, difference, seen.least, difference, seen.said)
+    return _Seen(seen.since, min(seen.least, difference), seen.before, difference, seen.said)

@@ -1,12 +1,12 @@
 """From a submission to the spool's message: whose clock counts, and what the client's policy adds. Pure.
 
-Order among a host's messages is that of its own clock (accepted_at), which is believed unless it is absurd. A deadline
-is compared with the clock of this host: where the other's is wrong (clocks.py) it is moved by the difference, or each
-message of a host that is minutes slow would be stale on arrival. One that has passed already is registered all the
+Order among a host's messages is that of its own clock (accepted_at), moved by what that is wrong (clocks.py), and never
+ahead of now: a clock that went an hour ahead and back would else let an older message supersede all that come for an
+hour. A deadline is compared with the clock of this host, so it is moved too, or each message of a host that is minutes
+slow would be stale on arrival. One that has passed already is registered all the
 same: it may be a repeat of what was accepted in time (I3), and who claims it sends nothing stale.
 """
 
-import math
 from dataclasses import dataclass, replace
 
 from hedwig.options import Options
@@ -14,8 +14,7 @@ from hedwig.postoffice.submission import Submission
 from hedwig.settings import DAY, Client
 from hedwig.spool import NewMessage
 
-AHEAD = 1 * DAY  # how far ahead the other host's clock may be before it is absurd
-BEHIND = 30 * DAY  # and how long a message may have waited there
+WAITED = 30 * DAY  # how long a message may have waited over there; beyond it the time that was told is absurd
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ def new_message(client: Client, submission: Submission, time: Time) -> NewMessag
     accepted_at = _accepted_at(submission, time)
     if accepted_at <= now - expire and not options.supersede:
         accepted_at = now  # its host was away for long: it has the whole time again. With a key its place counts more.
-    expires_at = (accepted_at if now - expire < accepted_at <= now else now) + expire
+    expires_at = (accepted_at if accepted_at > now - expire else now) + expire
     return NewMessage(
         queue_id=submission.queue_id,
         client=client.fqdn,
@@ -64,13 +63,8 @@ def _options(client: Client, submission: Submission, behind: float) -> Options:
 
 
 def _accepted_at(submission: Submission, time: Time) -> float:
-    told = submission.accepted_at
-    if told is None:
+    """When it was accepted over there, by this host's clock; never after now."""
+    if submission.accepted_at is None:
         return time.now
-    if not _is_sane(told, time.now):
-        told += time.behind  # how long ago it was may be known all the same
-    return told if _is_sane(told, time.now) else time.now
-
-
-def _is_sane(when: float, now: float) -> bool:
-    return math.isfinite(when) and now - BEHIND <= when <= now + AHEAD
+    when = submission.accepted_at + time.behind
+    return when if time.now - WAITED <= when <= time.now else time.now

@@ -6,7 +6,7 @@ import pytest
 
 from hedwig import queueid
 from hedwig.envelope import Envelope, digest
-from hedwig.postoffice.clocks import PERIOD, Clocks
+from hedwig.postoffice.clocks import JUMP, PERIOD, Clocks
 from hedwig.postoffice.submission import Submission
 from hedwig.settings import MIB
 from hedwig.spool import Bytes
@@ -52,18 +52,46 @@ def test_a_request_that_waited_for_long_is_no_slow_clock(host: Host) -> None:
 
 
 def test_a_clock_that_was_set_back_is_known_after_a_while(host: Host) -> None:
+    """By minutes: a request may have waited for as long."""
     host.send(0)
-    host.behind = 3600.0
+    host.behind = 540.0
     assert host.send(1) == 0.0
     assert host.send(1 + PERIOD) == 0.0
-    assert host.send(2 + 2 * PERIOD) == pytest.approx(3600, abs=0.02)
+    assert host.send(2 + 2 * PERIOD) == pytest.approx(540, abs=0.02)
 
 
 def test_a_clock_that_was_set_right_is_known_at_once(host: Host) -> None:
-    host.behind = 3600.0
+    host.behind = 540.0
     host.send(0)
     host.behind = 0.0
     assert host.send(1) == 0.0
+
+
+@pytest.mark.parametrize("behind", [-3600.0, 3600.0, -JUMP - 1, JUMP + 1, -1e9, 1e9])
+@pytest.mark.parametrize("pause", [1.0, PERIOD, 10 * PERIOD])
+def test_a_clock_that_jumps_is_known_at_once_and_so_is_its_way_back(host: Host, behind: float, pause: float) -> None:
+    """Mail that is to be sent within seconds is sent, whichever way the clock went; nothing is remembered wrongly."""
+    assert host.send(0) == 0.0
+    host.behind = behind
+    assert host.send(pause) == pytest.approx(behind, abs=0.02)
+    host.behind = 0.0
+    assert [host.send(2 * pause), host.send(2 * pause + 1), host.send(3 * pause)] == [0.0, 0.0, 0.0]
+
+
+def test_a_request_that_waited_after_a_jump_is_stale_all_the_same(host: Host) -> None:
+    host.behind = 3600.0
+    host.send(0)
+    assert host.send(500, took=499) == pytest.approx(3600, abs=0.02)
+
+
+def test_what_is_said_does_not_tremble(host: Host) -> None:
+    """accepted_at is moved by it: two letters of a host a few milliseconds apart keep their order."""
+    host.behind = 3600.0
+    said = {host.send(number, took=0.01 + number % 7 / 10) for number in range(300)}
+    assert len(said) == 1
+    host.behind = 10.0  # where a difference begins to count
+    host.send(1000)
+    assert {host.send(1001 + number, took=number % 7 / 100) for number in range(300)} == {host.send(1400)}
 
 
 def test_a_large_letter_takes_long_and_tells_nothing(host: Host) -> None:

@@ -29,15 +29,17 @@ def registered(client: Client = HOST, behind: float = 0.0, **fields: object) -> 
         (None, 0),
         (0, 0),
         (-4 * DAY, -4 * DAY),
-        (0.5, 0.5),  # a clock that is a little ahead: as it is, or what comes later would look older
-        (HOUR, HOUR),
+        (0.5, 0),  # nothing was accepted after now, or what comes later would look older
+        (HOUR, 0),
         (2 * DAY, 0),
         (-6 * DAY, 0),  # its host was away for long: it has the whole time again
         (-40 * DAY, 0),
         (-NOW, 0),
+        (float("inf"), 0),
+        (float("nan"), 0),
     ],
 )
-def test_the_other_hosts_clock_is_believed_unless_it_is_absurd(told: float | None, kept: float) -> None:
+def test_the_other_hosts_clock_is_believed_unless_it_is_ahead_or_absurd(told: float | None, kept: float) -> None:
     message = registered(accepted_at=None if told is None else NOW + told)
     assert message.accepted_at == NOW + kept
     assert message.expires_at == min(NOW + kept, NOW) + EXPIRE
@@ -51,6 +53,22 @@ def test_a_hosts_messages_keep_their_order_whatever_its_clock(ahead: float) -> N
     first = new_message(HOST, replace(SENT, accepted_at=newer), Time(NOW - 9.9, -ahead, EXPIRE))
     second = new_message(HOST, replace(SENT, accepted_at=older), Time(NOW + 0.5, 0.6 - ahead, EXPIRE))
     assert second.accepted_at < first.accepted_at
+
+
+@pytest.mark.parametrize("wrong", [HOUR, -HOUR, 20 * DAY, 60.0, -60.0])
+@pytest.mark.parametrize("known", [True, False])
+def test_a_clock_that_was_wrong_for_a_while_makes_nothing_newer(wrong: float, known: bool) -> None:
+    """What comes a second later with the right clock is newer than what came with the wrong one, and not superseded."""
+    behind = -wrong if known else 0.0
+    first = new_message(HOST, replace(SENT, accepted_at=NOW + wrong - 0.1), Time(NOW, behind, EXPIRE))
+    second = new_message(HOST, replace(SENT, accepted_at=NOW + 0.9), Time(NOW + 1, 0.0, EXPIRE))
+    assert first.accepted_at <= NOW < second.accepted_at
+
+
+@pytest.mark.parametrize("wrong", [HOUR, -HOUR])
+def test_a_clock_that_became_wrong_makes_nothing_older(wrong: float) -> None:
+    first = registered(accepted_at=NOW - 1)
+    assert registered(behind=-wrong, accepted_at=NOW + wrong).accepted_at == NOW > first.accepted_at
 
 
 def test_with_a_key_age_counts_more_than_time_in_the_queue() -> None:
