@@ -18,6 +18,7 @@ from hedwig.cli import desks
 from hedwig.cli.filtering import QueueId
 from hedwig.cli.queue_acts import Wish, carry_out
 from hedwig.cli.queue_view import Page, page_lines
+from hedwig.cli.salvage import salvage
 from hedwig.cli.terminal import clean, counted, due, echo_json, indented, octets, span
 from hedwig.config import ConfigError, load_mailman
 from hedwig.spool.operate import Act, Filter, Telling
@@ -167,3 +168,6 @@ def tidy(config_dir: Path, as_json: bool) -> None:
             click.echo(f"{result.unmoved} rows of history still wait to be moved: see the journal", err=True)
             failed = True
     raise SystemExit(1 if failed else 0)
+
+
+spool.add_command(salvage)

@@ -14,8 +14,8 @@ import time
 from collections.abc import Callable
 
 from hedwig.spool import SpoolTrouble
+from hedwig.spool.examine import examined
 from hedwig.spool.owner import Lock
-from hedwig.spool.schema import prepare
 from hedwig.spool.sqlite import SqliteSpool
 from hedwig.spool.trouble import may_pass, trouble
 
@@ -59,7 +59,7 @@ class _Own:
             raise trouble(error, self._path) from error
         if not self._has_lock:
             raise InUse(f"another {self._daemon} uses {self._path}: it holds {self._lock.path}")
-        prepare(self._path, create=True)
+        examined(self._path, create=True)
 
 
 class Opening:

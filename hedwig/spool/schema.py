@@ -26,11 +26,11 @@ their way to the day's file like `happened`. `keyed`: the newest message of each
 import errno
 import os
 import sqlite3
-import time
 from pathlib import Path
 from urllib.parse import quote
 
 from hedwig.spool import SpoolTrouble
+from hedwig.spool.numbers import unused_number
 from hedwig.spool.trouble import SPOOL_ERRORS, Damaged, Newer, damaged, trouble
 from hedwig.spool.turn import Turn
 
@@ -210,7 +210,7 @@ def _create(path: str) -> None:
         if schema == 0:
             _run(db, _TABLES)
             if Path(f"{path}.history").is_dir():  # of a spool that was here before: its events' numbers are taken
-                db.execute("UPDATE numbers SET happened = ?", (time.time_ns() // 1_000_000,))
+                db.execute("UPDATE numbers SET happened = ?", (unused_number(),))
             db.execute(f"PRAGMA application_id={APPLICATION}")
         for step in range(max(schema, 1) + 1, SCHEMA + 1):
             _run(db, _STEPS[step])
@@ -219,7 +219,7 @@ def _create(path: str) -> None:
         db.execute("COMMIT")
     finally:
         db.close()
-    _sync_folder(path)
+    sync_folder(path)
 
 
 def _run(db: sqlite3.Connection, statements: str) -> None:
@@ -228,7 +228,7 @@ def _run(db: sqlite3.Connection, statements: str) -> None:
         db.execute(statement)
 
 
-def _sync_folder(path: str) -> None:
+def sync_folder(path: str) -> None:
     """The file's own name must survive a power cut too."""
     folder = os.open(Path(path).absolute().parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

@@ -39,6 +39,7 @@ from hedwig.spool import (
     free,
     look,
 )
+from hedwig.spool.health import Health
 from hedwig.spool.historian import Historian
 from hedwig.spool.history import DAY, DAYS, DayFiles, lines_of
 from hedwig.spool.intake import LongIntake, check, register, rows_of
@@ -85,6 +86,7 @@ class SqliteSpool:
         self._clock = clock
         self._closed = False
         self._reserve = Reserve(path)
+        self._health = Health(path)
         self._set_back = SetBack(clock, keeper)
         self._starting = threading.Lock()
         self._writer: Writer | None = None
@@ -118,6 +120,7 @@ class SqliteSpool:
         """See Intake. ValueError, through the Future, for a message to nobody or a body that lies about its size."""
         try:
             check(messages)
+            self._health.check()
             octets = sum(message.body.size for message in messages)
             self._reserve.room(octets)
             if octets > MAX_OCTETS:
@@ -143,6 +146,10 @@ class SqliteSpool:
     ) -> "Future[list[Claim]]":
         """See Work."""
         request = claim.ClaimRequest(deliveries, owner, now, pauses, load_up_to)
+        try:
+            self._health.check()
+        except SpoolTrouble as error:
+            return _failed(error)
 
         def finish(db: sqlite3.Connection | None, results: list[Any]) -> list[Claim]:
             return claim.load_claims(db, results[0], load_up_to)
@@ -158,6 +165,7 @@ class SqliteSpool:
             except StopIteration:
                 return
             except SPOOL_ERRORS as error:
+                self._health.suspect(error)
                 raise trouble(error, self._path) from error
 
     def settle(self, settlements: Sequence[Settlement]) -> "Future[list[Settled]]":
@@ -249,7 +257,7 @@ class SqliteSpool:
                 self._opening.check()
             if self._writer is None:
                 try:
-                    self._writer = Writer(self._path, self._chores, self._reserve)
+                    self._writer = Writer(self._path, self._chores, self._reserve, self._health)
                 except OSError as error:
                     raise trouble(error, self._path) from error
                 self._historian = Historian(self._path, self._writer, self._lend, self._clock)
@@ -293,6 +301,7 @@ class SqliteSpool:
             with self._lend() as db:
                 return query(db, *asked, **named)
         except SPOOL_ERRORS as error:
+            self._health.suspect(error)
             raise trouble(error, self._path) from error
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hedwig.log import Matter
+from hedwig.reply import one_line
 from hedwig.spool import SpoolFull, SpoolTrouble
 
 SPOOL_ERRORS = (sqlite3.Error, OSError)
@@ -110,11 +111,11 @@ def is_full(error: BaseException) -> bool:
     return getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL
 
 
-def damaged(path: str) -> Damaged:
-    """For a file that is no database, or a broken one."""
+def damaged(path: str, how: str = "") -> Damaged:
+    """For a file that is no database, or a broken one; `how` says what was found."""
     return Damaged(
-        f"{path} is damaged, or no spool at all: move it away with its -wal and -shm files and start again; "
-        "`sqlite3 FILE .recover` may save what it holds"
+        f"{path} is damaged, or no spool at all{f' ({one_line(how)})' if how else ''}: stop hedwig's daemons and run "
+        "`hedwig spool salvage`, which saves what it holds; nothing is written to it meanwhile"
     )
 
 

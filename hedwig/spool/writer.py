@@ -23,6 +23,7 @@ from typing import Any
 from hedwig.pulse import Pulse
 from hedwig.spool import SpoolTrouble
 from hedwig.spool.checkpoint import Checkpointer
+from hedwig.spool.health import Health
 from hedwig.spool.reserve import Reserve
 from hedwig.spool.schema import connect_writer
 from hedwig.spool.trouble import fail, is_full
@@ -59,9 +60,10 @@ class Job:
 class Writer:
     """Owns the writing connection of this process. `chores` is a write that is called every CHORES_EVERY seconds."""
 
-    def __init__(self, path: str, chores: Write, reserve: Reserve) -> None:
+    def __init__(self, path: str, chores: Write, reserve: Reserve, health: Health) -> None:
         self._path = path
         self._reserve = reserve
+        self._health = health
         self._chores = chores
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._carried: Job | None = None
@@ -180,6 +182,7 @@ class Writer:
                     return [job]
         if not job.vital:
             self._bury(error)
+        self._health.suspect(error)
         fail(job.future, error, self._path)
         return []
 

@@ -24,8 +24,9 @@ from hedwig.pulse import STUCK
 from hedwig.queue.beanstalk import open_queue
 from hedwig.settings import Worker
 from hedwig.spool import Kind, SpoolTrouble, owner
+from hedwig.spool.examine import examined
 from hedwig.spool.sqlite import SqliteSpool, open_spool
-from hedwig.spool.trouble import matter_of
+from hedwig.spool.trouble import Damaged, matter_of
 from hedwig.supervisor import Supervisor
 from hedwig.worker import floods, myself
 from hedwig.worker.bag import Bag
@@ -44,6 +45,7 @@ OTHER_FILES = 100  # that a worker has open besides its connections, at the most
 ROUND = 5.0  # seconds between the rounds of upkeep
 DEAD_EVERY = 3  # rounds between looks for dead workers
 SPOOL_WAIT = 1.0
+DAMAGED_WAIT = 10.0  # to look through a damaged spool takes a while
 SETTLE_TIME = 30.0  # seconds for the outcomes, once the replies are here
 
 
@@ -109,16 +111,19 @@ async def _spool(settings: Worker, stopping: asyncio.Event, supervisor: Supervis
     """
     said = ""
     while not stopping.is_set():
+        wait = SPOOL_WAIT
         try:
+            await asyncio.to_thread(examined, settings.spool, create=False)
             return open_spool(settings.spool, create=False)
         except SpoolTrouble as trouble:
+            wait = DAMAGED_WAIT if isinstance(trouble, Damaged) else SPOOL_WAIT
             if str(trouble) != said:
                 said = str(trouble)
                 log.event(matter_of(trouble), f"waiting for the spool: {said}", log.Level.WARNING, reason=said)
                 supervisor.ready(f"waiting for the spool: {said}")
         supervisor.pet()
         try:
-            await asyncio.wait_for(stopping.wait(), SPOOL_WAIT)
+            await asyncio.wait_for(stopping.wait(), wait)
         except TimeoutError:
             continue
     return None

@@ -127,6 +127,14 @@ def full_disk(folder: str) -> None:
     say(json.dumps(result))
 
 
+def hold(path: str) -> None:
+    """Have it open, with something in its log, until killed."""
+    spool = open_spool(path)
+    spool.register([letter()]).result(30)
+    say("ready")
+    sys.stdin.readline()
+
+
 def create(path: str) -> None:
     """Race to create the spool."""
     say("ready")
@@ -139,7 +147,16 @@ def create(path: str) -> None:
 assert NOW
 PROGRAMS = {
     program.__name__: program
-    for program in (register_for_ever, register_some, settle_for_ever, claim_all, large_half_way, full_disk, create)
+    for program in (
+        register_for_ever,
+        register_some,
+        settle_for_ever,
+        claim_all,
+        large_half_way,
+        full_disk,
+        hold,
+        create,
+    )
 }
 
 if __name__ == "__main__":

@@ -38,7 +38,9 @@ def test_a_missing_spool_is_not_made_by_who_only_looks(path: str) -> None:
 def test_a_damaged_file(path: str, content: bytes) -> None:
     """Refused, with what to do; and not a byte of it changed."""
     Path(path).write_bytes(content)
-    with pytest.raises(SpoolTrouble, match="is damaged, or no spool at all: move it away"):
+    with pytest.raises(
+        SpoolTrouble, match="is damaged, or no spool at all: stop hedwig's daemons and run `hedwig spool salvage`"
+    ):
         open_spool(path)
     assert Path(path).read_bytes() == content
 

@@ -169,7 +169,7 @@ def _newer(at: Site) -> None:
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (_rubbish, "is damaged, or no spool at all: move it away"),
+        (_rubbish, "is damaged, or no spool at all"),
         (_another, "is an SQLite database, but not a spool"),
         (_newer, "was written by a newer hedwig"),
     ],
