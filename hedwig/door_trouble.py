@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from hedwig.bind import Address, shown
+from hedwig.holder import OURSELVES
 from hedwig.interfaces import InterfaceAddress
 from hedwig.log import Level, Matter
 from hedwig.settings import Listen
@@ -70,8 +71,11 @@ def _why(error: OSError, address: Address, holder: Callable[[str, int], str]) ->
     if not port:
         return f"{reason}; remove what is there, or choose another path in `listen`"
     if error.errno == errno.EADDRINUSE:
+        who = holder(host, port)
+        if who == OURSELVES:
+            return f"{who} has this port, by another line of `listen`; take one of the two away"
         return (
-            f"{holder(host, port)} has this port (`ss -ltnp 'sport = :{port}'` shows it); "
+            f"{who} has this port (`ss -ltnp 'sport = :{port}'` shows it); "
             "stop it, have it listen elsewhere, or choose another address or port in `listen`"
         )
     if error.errno in (errno.EACCES, errno.EPERM):

@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 from hedwig.reply import one_line
 
+UNKNOWN = "another program"
+OURSELVES = "hedwig itself"
 _LISTEN = "0A"
 _PATIENCE = 1.0  # seconds for a greeting
 _OVERFLOW = 65534  # who owns it has no number in our user namespace (PrivateUsers=)
@@ -22,13 +24,14 @@ _ANY = {"0" * 8, "0" * 32}
 def holder(address: str, port: int, *, greets: bool = False, proc: Path = Path("/proc")) -> str:
     """A few words: "exim4 (pid 812)", or 'a program of root ("220 a.example ESMTP Exim 4.96")'.
 
-    `greets`: its protocol is one in which the server speaks first. "another program" where nothing is known.
+    `greets`: its protocol is one in which the server speaks first. UNKNOWN where nothing is known, OURSELVES where this
+    process has it.
     """
     found = _socket(address, port, proc)
     program = _program(found.inode, proc) if found else ""
     if program:
         return program
-    words = _owner(found.uid) if found else "another program"
+    words = _owner(found.uid) if found else UNKNOWN
     # Asked at home where it can be: an address that is not this host's (any more) leads to somebody else.
     greeting = _greeting("127.0.0.1" if found and found.everywhere else address, port) if greets else ""
     return f'{words} ("{greeting}")' if greeting else words
@@ -63,6 +66,8 @@ def _hexadecimal(address: str) -> str:
 
 
 def _program(inode: int, proc: Path) -> str:
+    if _has(proc / "self", inode):  # systemd, which keeps our sockets too, would be met first
+        return OURSELVES
     for process in proc.iterdir():
         if process.name.isdigit() and _has(process, inode):
             try:

@@ -1,9 +1,11 @@
 """The nginx site in front of postoffice's unix socket: its text, and how it comes into force.
 
 `site` is pure. `Nginx` works on a configuration directory laid out as Debian's (sites-available, sites-enabled): the
-new site is tested by `nginx -t` before anything is reloaded, and where the test fails the old state comes back.
+new site is tested by `nginx -t` before anything is reloaded, and looked at from outside afterwards (site_check.py);
+where either fails the old state comes back.
 """
 
+import contextlib
 import ipaddress
 import os
 import subprocess
@@ -11,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hedwig.cli import site_check
 from hedwig.cli.files import replace
 from hedwig.settings import MIB
 
@@ -105,9 +108,9 @@ class Nginx:
         if os.path.lexists(self._link) and self._link.resolve() != self.file.resolve():
             raise NginxTrouble(f"{self._link} is not the link to {self.file}: move it away first")
 
-    def use(self, about: Site) -> None:
-        """Write the site, test it, and have nginx take it. OSError; NginxTrouble: where nginx doesn't take the site all
-        is as it was, where it doesn't run the site waits for it."""
+    def use(self, about: Site) -> str:
+        """Write the site, test it, have nginx take it, and see whether it serves: a remark, or "". OSError;
+        NginxTrouble: nginx doesn't take or serve the site, and all its files are as they were."""
         self.look()
         before = self.file.read_text() if self.file.exists() else None
         was_linked = self._link.is_symlink()
@@ -117,13 +120,30 @@ class Nginx:
         try:
             self._run("nginx", "-t", "-q", "-c", str(self._conf / "nginx.conf"))
         except NginxTrouble:
-            if not was_linked:
-                self._link.unlink()
-            if before is None:
-                self.file.unlink()
-            else:
-                replace(self.file, before)
+            self._back(before, was_linked)
             raise
+        try:
+            self._reload()
+            return site_check.check(about.name, about.port, about.pair.certificate, about.networks)
+        except (NginxTrouble, site_check.NotServed) as trouble:
+            self._back(before, was_linked)
+            if isinstance(trouble, site_check.NotServed):
+                with contextlib.suppress(NginxTrouble):  # the trouble that is told is the first one
+                    self._reload()
+                told = f"nginx does not serve the site: {trouble}"
+            else:
+                told = f"{trouble}\n{site_check.who_has(about.port)}"
+            raise NginxTrouble(f"{told}\nThe site was taken back.") from None
+
+    def _back(self, before: str | None, was_linked: bool) -> None:
+        if not was_linked:
+            self._link.unlink()
+        if before is None:
+            self.file.unlink()
+        else:
+            replace(self.file, before)
+
+    def _reload(self) -> None:
         if self._conf == CONF and _SYSTEMD.is_dir():
             self._run("systemctl", "reload-or-restart", "nginx")
         else:

@@ -124,8 +124,10 @@ def _tls(config_dir: Path, wish: _Wish) -> None:
     nginx.look()  # before anything is changed
     settings = _listening(config_dir, Listen(wish.path, 0))
     pair = Pair(wish.cert.resolve(), wish.key.resolve()) if wish.cert and wish.key else _private(config_dir, name)
-    nginx.use(Site(name, wish.port, pair, wish.path, wish.networks, settings.max_size))
+    remark = nginx.use(Site(name, wish.port, pair, wish.path, wish.networks, settings.max_size))
     click.echo(f"{clean(str(nginx.file))}: nginx takes TLS on port {wish.port} for {name}")
+    if remark:
+        click.echo(f"warning: {remark}", err=True)
     host = f"[{name}]" if ":" in name else name
     url = f"https://{host}/" if wish.port == 443 else f"https://{host}:{wish.port}/"
     _tell_firewall(wish.networks, wish.port)

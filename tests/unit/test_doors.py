@@ -15,7 +15,7 @@ import pytest
 from hedwig import log
 from hedwig.bind import bound
 from hedwig.doors import Doors, Kind
-from hedwig.holder import holder
+from hedwig.holder import OURSELVES, holder
 from hedwig.interfaces import InterfaceAddress
 from hedwig.settings import Listen
 from hedwig.supervisor import HandedOn, Supervisor
@@ -177,8 +177,25 @@ def test_a_kept_unix_socket_whose_path_is_gone_is_made_anew(tmp_path: Path) -> N
 def test_the_holder_is_found_by_its_open_files(address: str) -> None:
     with bound((address, 0)) as listening:
         asked = "127.0.0.1" if address == "0.0.0.0" else address
-        assert holder(asked, listening.getsockname()[1]).endswith(f"(pid {os.getpid()})")
+        port = listening.getsockname()[1]
+        assert holder(asked, port) == OURSELVES
+        with subprocess.Popen(["sleep", "60"], pass_fds=[listening.fileno()]) as other:
+            listening.close()
+            assert holder(asked, port) == f"sleep (pid {other.pid})"
+            other.kill()
     assert holder("127.0.0.1", free_port()) == "another program"
+
+
+def test_a_line_that_holds_another_ones_port_is_ours_to_mend() -> None:
+    """127.0.0.1 and 0.0.0.0 with one port: nobody is told to stop postoffice."""
+    doors = Doors(KIND, Supervisor(), tuple)
+    port = free_port()
+    assert len(tend(doors, Listen("127.0.0.1", port), Listen("0.0.0.0", port))) == 1
+    assert doors.trouble == (
+        f"can't listen on 0.0.0.0:{port}: hedwig itself has this port, by another line of `listen`; "
+        "take one of the two away"
+    )
+    end(doors)
 
 
 def test_a_holder_that_hides_is_known_by_its_user_and_its_greeting(tmp_path: Path) -> None:

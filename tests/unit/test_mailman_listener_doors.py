@@ -3,7 +3,6 @@
 import asyncio
 import dataclasses
 import ipaddress
-import os
 import shutil
 import socket
 import time
@@ -68,18 +67,20 @@ async def test_connections_are_bounded_in_all_and_per_peer():
 
 async def test_a_port_that_is_taken_stops_nothing_else_and_is_taken_over_when_free(journal):  # noqa: F811
     """The other address serves; the journal says once who is in the way and what to do, and that it is mended."""
-    taken = bound(("127.0.0.1", 0))
-    port = taken.getsockname()[1]
+    with bound(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        holding = await asyncio.create_subprocess_exec("sleep", "60", pass_fds=[taken.fileno()])
     other = free_port()
     async with mailman(listen=(Listen("127.0.0.1", port), Listen("127.0.0.2", other))) as host:
         assert [one.getsockname() for one in host.listener.sockets] == [("127.0.0.2", other)]
         await host.listener.look_around()
         (trouble,) = [message for level, message, _ in journal if level == 3]
         assert f"can't listen on 127.0.0.1:{port}: " in trouble
-        assert f"(pid {os.getpid()}) has this port" in trouble
+        assert f"sleep (pid {holding.pid}) has this port" in trouble
         assert host.listener.trouble in trouble
         assert f"ss -ltnp 'sport = :{port}'" in trouble
-        taken.close()
+        holding.kill()
+        await holding.wait()
         await host.listener.look_around()
         assert len(host.listener.sockets) == 2
     assert any(message == f"listening on 127.0.0.1:{port}" for _, message, _ in journal)
