@@ -140,7 +140,7 @@ def read(fields: Any) -> Options:
     return Options(
         deadline=_deadline(fields.get("deadline", 0.0)),
         supersede=_text(fields, "supersede", MAX_KEY),
-        priority=None if priority is None else priority_of(priority),
+        priority=None if priority is None else _priority(priority),
         on_doubt=_on_doubt(fields.get("on_doubt", "retry")),
         ret=_ret(_text(fields, "ret", 4)),
         envid=_text(fields, "envid", MAX_ENVID),
@@ -149,10 +149,17 @@ def read(fields: Any) -> Options:
 
 
 def priority_of(word: Any) -> Priority:
-    """From "urgent", "normal" or "bulk", in any case; or BadOption."""
+    """From "urgent", "normal" or "bulk", in any case; or BadOption, to which the caller adds the name."""
     if isinstance(word, str) and word.upper() in Priority.__members__:
         return Priority[word.upper()]
-    raise BadOption(f"priority must be urgent, normal or bulk, not {ascii(word)[:50]}")
+    raise BadOption(f"must be urgent, normal or bulk, not {ascii(word)[:50]}")
+
+
+def _priority(word: Any) -> Priority:
+    try:
+        return priority_of(word)
+    except BadOption as error:
+        raise BadOption(f"priority {error}") from None
 
 
 def _deadline(value: Any) -> float:

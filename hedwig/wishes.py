@@ -63,7 +63,7 @@ def _read(words: Mapping[str, str], reading: Reading, others: Options, called: M
             else:
                 options = replace(options, priority=priority_of(value))
         except BadOption as error:
-            raise type(error)(f"{called[name]}: {error}") from None
+            raise type(error)(f"{called[name]}{' ' if name == 'priority' else ': '}{error}") from None
     return options
 
 
@@ -77,7 +77,7 @@ def _deadline(text: str, reading: Reading) -> float:
     if at is None or at >= MAX_MOMENT:
         raise BadOption(f"{ascii(text)[:50]} is no time: {_FORMS}")
     if at <= reading.when and not reading.again:
-        raise TooLate(f"the message was to be sent until {ascii(text)[1:50]} only, and that has passed")
+        raise TooLate(f"the message was to be sent until {ascii(text)[1:-1][:50]} only, and that has passed")
     return max(at, 1.0)  # 0 would be none
 
 

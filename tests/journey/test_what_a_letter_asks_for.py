@@ -37,7 +37,7 @@ def test_a_value_that_makes_no_sense_is_refused_at_once(world: World) -> None:
     for line, words in (
         (b"Hedwig-Expires: whenever\n", "554 5.6.0 Hedwig-Expires: 'whenever' is no time: write a duration like 10m"),
         (b"Hedwig-Expires: Mon, 23 Nov 2020 12:00:00 +0800\n", "554 5.4.7 Hedwig-Expires: the message was to be sent"),
-        (b"Hedwig-Priority: 1\n", "554 5.6.0 Hedwig-Priority: priority must be urgent, normal or bulk"),
+        (b"Hedwig-Priority: 1\n", "554 5.6.0 Hedwig-Priority must be urgent, normal or bulk"),
     ):
         status, said = world.msmtp.begin(line + SAMPLE, "stenote@163.com").end()
         assert status != 0

@@ -64,7 +64,7 @@ def test_only_the_header_counts_and_only_what_is_ours_goes() -> None:
         (b"Hedwig-Expires: \xff\r\n", "5.6.0", "is no time"),
         (b"Hedwig-Expires: Mon, 23 Nov 2026 12:00:00 +0000\r\n", "5.4.7", "and that has passed"),
         (b"Hedwig-Priority: bulk\r\nHEDWIG-PRIORITY: bulk\r\n", "5.6.0", "Hedwig-Priority is in the header twice"),
-        (b"Hedwig-Priority: 1\r\n", "5.6.0", "priority must be urgent, normal or bulk, not '1'"),
+        (b"Hedwig-Priority: 1\r\n", "5.6.0", "Hedwig-Priority must be urgent, normal or bulk, not '1'"),
         (b"Hedwig-Supersede-Key:\r\n", "5.6.0", "a key is printable text"),
         (b"Hedwig-Supersede-Key:\r\n" + b" =?a?q?x" * 10_000 + b"\r\n", "5.6.0", "a key is printable text"),
     ],

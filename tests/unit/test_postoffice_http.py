@@ -122,7 +122,7 @@ def test_a_letter_says_what_it_asks_for(own: Host) -> None:
         ({"expires": "soon"}, "5.5.4", "expires: 'soon' is no time: write a duration like 10m"),
         ({"expires": ""}, "5.5.4", "expires: '' is no time"),
         ({"expires": "2000-01-01T00:00:00Z"}, "5.4.7", "expires: the message was to be sent until 2000-01-01"),
-        ({"priority": "1"}, "5.5.4", "priority: priority must be urgent, normal or bulk"),
+        ({"priority": "1"}, "5.5.4", "priority must be urgent, normal or bulk"),
         ({"supersede_key": "x" * 201}, "5.5.4", "supersede_key: a key is printable text of 1 to 200"),
         ({"email": email(data="Hedwig-Expires: x\n\n")}, "5.6.0", "Hedwig-Expires: 'x' is no time"),
         ({"email": email(data="Hedwig-Expires: 2000-01-01T00:00Z\n\n")}, "5.4.7", "and that has passed"),

@@ -105,7 +105,7 @@ def test_header_lines(lines: list[tuple[str, str]], options: Options) -> None:
         ([("supersede_key", " ")], "Hedwig-Supersede-Key: a key is printable text of 1 to 200 characters"),
         ([("supersede_key", "x" * 201)], "Hedwig-Supersede-Key: a key is"),
         ([("supersede_key", "a\x00b")], "Hedwig-Supersede-Key: a key is"),
-        ([("priority", "high")], "Hedwig-Priority: priority must be urgent, normal or bulk, not 'high'"),
+        ([("priority", "high")], "Hedwig-Priority must be urgent, normal or bulk, not 'high'"),
     ],
 )
 def test_nonsense_in_the_header_is_named(lines: list[tuple[str, str]], words: str) -> None:
@@ -117,8 +117,9 @@ def test_nonsense_in_the_header_is_named(lines: list[tuple[str, str]], words: st
 
 @pytest.mark.parametrize("text", ["Tue, 24 Nov 2026 04:00:00 +0000", "1969-12-31T00:00Z", "0001-01-01T00:00+23:59"])
 def test_what_is_over_is_told_apart(text: str) -> None:
-    with pytest.raises(TooLate, match="only, and that has passed"):
+    with pytest.raises(TooLate) as caught:
         of_header([("expires", text)], Reading(NOW))
+    assert str(caught.value) == f"Hedwig-Expires: the message was to be sent until {text} only, and that has passed"
 
 
 def test_what_may_be_a_repeat_is_not_too_late() -> None:
@@ -137,6 +138,8 @@ def test_form_fields_come_before_header_lines() -> None:
 def test_a_form_field_is_called_by_its_own_name() -> None:
     with pytest.raises(BadOption, match=r"\Asupersede_key: a key is"):
         of_form({"supersede_key": ""}, Reading(NOW))
+    with pytest.raises(BadOption, match=r"\Apriority must be urgent, normal or bulk, not 'high'\Z"):
+        of_form({"priority": "high"}, Reading(NOW))
     with pytest.raises(TooLate, match=r"\Aexpires: "):
         of_form({"expires": "2000-01-01T00:00Z"}, Reading(NOW))
 
