@@ -9,7 +9,7 @@ PACKAGES := \
 	python3-systemd python3-uvloop python3-waitress python3-yaml \
 	python3-cryptography python3-hypothesis python3-pytest python3-pytest-asyncio python3-pytest-xdist \
 	beanstalkd msmtp nginx nsd unbound \
-	ca-certificates curl git groff-base iproute2 libfaketime mandoc mount openssl procps sqlite3 strace systemd
+	ca-certificates curl git groff-base iproute2 libfaketime mandoc mount openssl procps strace systemd
 
 # What builds and signs packages.
 PACKAGING := \

@@ -133,7 +133,7 @@ class Acceptance:
     def trouble(self) -> str:
         """What the spool said when it last failed, if that was within a minute and nothing has worked since."""
         text, when = self._trouble
-        return text if self._clock() - when < 60 else ""
+        return text if 0 <= self._clock() - when < 60 else ""
 
     def _verdict(self, message: NewMessage, answer: Registered) -> Verdict:
         queue_id = message.queue_id

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from hedwig import log
 from hedwig.reply import one_line
 from hedwig.spool import Event, HistoryLine, Kind
 from hedwig.spool.numbers import next_happened
@@ -143,7 +144,15 @@ class DayFiles:
             self._folder.mkdir(mode=0o750, exist_ok=True)
             share(str(self._folder), self._spool)
         for name, rows in days.items():
-            self._add_day(self._folder / f"{name}.db", rows)
+            file = self._folder / f"{name}.db"
+            try:
+                self._add_day(file, rows)
+            except sqlite3.DatabaseError as error:
+                if not _is_damage(error):
+                    raise
+                file.rename(file.with_suffix(".damaged"))  # or all of history would wait for ever, for one day's sake
+                log.say(log.Level.ERROR, f"the history in {file} is damaged: it was renamed to {file.stem}.damaged")
+                self._add_day(file, rows)
 
     def _add_day(self, file: Path, rows: "_Day") -> None:
         os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640))  # who wrote to whom is not for all
@@ -227,7 +236,7 @@ def _in_order(found: dict[int, tuple[Any, ...]]) -> list[tuple[Any, ...]]:
 
 def _asked(file: Path, query: str, *values: object, table: str = "events") -> list[Any]:
     """Rows of one day; none where the file was dropped meanwhile, or has no such table: it was only just made, or by a
-    release that had none."""
+    release that had none. A damaged day is left out, and that is said."""
     try:
         with closing(_open(file, "rw")) as db:
             try:
@@ -235,10 +244,16 @@ def _asked(file: Path, query: str, *values: object, table: str = "events") -> li
             except sqlite3.OperationalError:
                 if db.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (table,)).fetchall():
                     return db.execute(query, values).fetchall()  # it was made just now; else this raises again
-    except sqlite3.OperationalError:
-        if file.exists():
+    except sqlite3.DatabaseError as error:
+        if _is_damage(error):
+            log.say(log.Level.WARNING, f"the history in {file} is damaged: what happened that day is not shown")
+        elif file.exists():
             raise
     return []
+
+
+def _is_damage(error: sqlite3.DatabaseError) -> bool:
+    return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def day_of(at: float) -> str:

@@ -81,3 +81,17 @@ def test_short_runs_drop_too(files: DayFiles, tmp_path: Path) -> None:
     for _ in range(10):
         files.drop_old(NOW)
     assert len(names(tmp_path)) == MOST_FILES
+
+
+def test_a_damaged_day(files: DayFiles, tmp_path: Path) -> None:
+    """The other days are read; what comes next for that day is kept, beside what is left of it."""
+    folder = tmp_path / "spool.db.history"
+    today, before = folder / f"{day_of(NOW)}.db", folder / f"{day_of(NOW - DAY)}.db"
+    for file in (today, before):
+        octets = file.read_bytes()
+        file.write_bytes(octets[:100] + b"noise" * 4000 + octets[20_100:])
+    assert len(files.find(["ID"])) == DAYS - 1
+    row = [NOW, "NEW", "host.example", "accepted", "", "", 0, "", "", "", ""]
+    files.add([(10_000, json.dumps([row]))], [], NOW)
+    assert len(files.find(["NEW"])) == 1
+    assert today.with_suffix(".damaged").exists() and len(names(tmp_path)) == DAYS + 2
