@@ -98,6 +98,16 @@ def test_the_file_is_closed_to_others(story: Callable[..., str]) -> None:
     assert told.split() in (["640,root,root", "600"], ["640,root,hedwig", "600"])
 
 
+def test_after_a_disk_was_full(story: Callable[..., str]) -> None:
+    """What an installation left that found no room, empty and closed even to its daemon, is made anew by the next."""
+    told = story("""
+        docker0 172.18.0.1; (umask 077; : >"$file")
+        install; asked; stat -c %a "$file"; show
+    """)
+    assert told.startswith("not asked\n640\n# mailman.yml")
+    assert listen(told) == ["listen: [172.18.0.1:25]"]
+
+
 def test_a_bridge_that_moved_changes_nothing_and_asks_nothing(story: Callable[..., str]) -> None:
     """The literal address stays, over a reinstall and over an upgrade to a newer text."""
     told = story("docker0 172.18.0.1; install; docker0 172.19.0.1; install; asked; newer; install; asked; show")

@@ -261,10 +261,14 @@ def _new_cgroup(name: str) -> Path:
 
 
 def _remove_cgroup(top: Path) -> bool:
-    """Remove a cgroup with all below it; False while something still lives there."""
+    """Remove a cgroup with all below it; False while something still lives there. Where systemd has a hierarchy of the
+    old kind beside it, nspawn has made one of that name there."""
+    mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
+    others = [Path(fields[1]) / top.name for fields in mounts if fields[2] == "cgroup" and "name=systemd" in fields[3]]
     try:
-        for path, _, _ in os.walk(top, topdown=False):
-            os.rmdir(path)
+        for tree in (top, *others):
+            for path, _, _ in os.walk(tree, topdown=False):
+                os.rmdir(path)
     except OSError:
         return False
     return True

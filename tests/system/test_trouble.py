@@ -81,6 +81,28 @@ def test_a_newer_spool_is_claimed_from_no_more(hosts: Hosts, robot: Machine, out
     hosts.arrives("schema@163.com", 120)
 
 
+def test_an_upgrade_with_broken_files(hosts: Hosts, robot: Machine, outside: Outside) -> None:
+    """The daemons run on in the old version, apt succeeds and says what is wrong; mended and restarted they are new."""
+    files = {name: robot.read(f"/etc/hedwig/{name}.yml") for name in _WATCHED.values()}
+    for name, text in files.items():
+        robot.write(f"/etc/hedwig/{name}.yml", f"{text}\nspol: /nowhere\n")
+    key = robot.read("/etc/hedwig/local.key")
+    robot.write("/etc/hedwig/local.key", "foo: [x\n")
+    before = {unit: robot.pid(unit) for unit in _WATCHED}
+    said = robot.apt("install", "--reinstall", "hedwig-mailman", "hedwig-postoffice", "hedwig-worker")
+    assert {unit: robot.pid(unit) for unit in _WATCHED} == before
+    for name in files:
+        assert f"/etc/hedwig/{name}.yml:" in said
+    hosts.deliver(outside.container(robot, "172.17.0.7"), "broken@163.com")
+    assert "then run: hedwig local-key" in said
+    robot.write("/etc/hedwig/local.key", key)
+    for name, text in files.items():
+        robot.write(f"/etc/hedwig/{name}.yml", text)
+    robot.apt("install", "--reinstall", "hedwig-mailman", "hedwig-postoffice", "hedwig-worker")
+    robot.wait_for(*_WATCHED)
+    assert [unit for unit in before if robot.pid(unit) == before[unit]] == []
+
+
 def test_old_workers_beside_a_new_postoffice(hosts: Hosts, robot: Machine, outside: Outside) -> None:
     """An upgrade that has not restarted the workers: the old processes deliver what the new postoffice takes."""
     policy = "/usr/sbin/policy-rc.d"
