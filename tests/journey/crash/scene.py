@@ -90,10 +90,10 @@ class Scene:
         by_name = ", ".join(f"{name} {counts['kill']}" for name, counts in deaths.items())
         points = len({(daemon, point) for daemon, point, _ in self.storm.reached})
         return (
-            f"{what}: {self.stream.sent:,} messages; {sums['kill']} kills ({by_name}), {sums['freeze']} freezes, "
-            f"{sums['restart']} restarts within {self._raged:.0f} s;\n{points} named points met in "
-            f"{len(self.storm.reached)} ways; the queue was empty {self._calmed:.1f} s after it. By recipient:\n\n"
-            f"{self.reckoning.table()}"
+            f"{what}: {self.stream.sent:,} messages, by recipient below; the storm took {self._raged:.0f} s, and "
+            f"{self._calmed:.1f} s later the queue was empty\n"
+            f"{sums['kill']} kills ({by_name}),\n{sums['freeze']} freezes, {sums['restart']} restarts; "
+            f"{points} named points met in {len(self.storm.reached)} ways\n\n{self.reckoning.table()}"
         )
 
     def _is_drained(self) -> bool:
