@@ -8,6 +8,7 @@ from typing import Any
 from hedwig.cli.terminal import clean, counted, due, indented, moment, octets, padded, span, wide
 from hedwig.options import OnDoubt, Options, Priority, submitter_of
 from hedwig.spool.operate import Letter, Stop, StopKind
+from hedwig.spool.reasons import IN_DOUBT
 from hedwig.spool.records import POSTOFFICE, HistoryLine, Pause, QueuedRecipient, State
 from hedwig.spool.stops import FOREVER
 
@@ -179,7 +180,12 @@ def _recipients(rows: Sequence[QueuedRecipient], now: float) -> list[str]:
 
 
 def _state(row: QueuedRecipient, now: float) -> str:
-    parts = [_WORDS[row.state]]
+    at_mailman = row.destination == POSTOFFICE
+    # What was offered before it came to mailman's own spool has an answer, or why there is none, and no try.
+    offered = at_mailman and row.state is State.READY and row.last_reply
+    parts = ["waiting" if offered else _WORDS[row.state]]
+    if at_mailman and row.doubts:
+        parts.append(IN_DOUBT)
     if row.tries:
         parts.append(counted(row.tries, "try", "tries"))
     if row.state in (State.READY, State.DEFERRED):

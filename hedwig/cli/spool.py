@@ -22,7 +22,7 @@ from hedwig.cli.salvage import salvage
 from hedwig.cli.terminal import clean, counted, due, echo_json, indented, octets, span
 from hedwig.config import ConfigError, load_mailman
 from hedwig.spool.operate import Act, Filter, Telling
-from hedwig.spool.reasons import Reason
+from hedwig.spool.reasons import IN_DOUBT, Reason
 from hedwig.spool.records import POSTOFFICE, SpoolTrouble, State
 
 _REASONS = 20
@@ -75,10 +75,12 @@ def postoffice_by(why: list[Reason], url: str) -> tuple[bool | None, str]:
 def _reason_lines(why: list[Reason], now: float) -> list[str]:
     lines = []
     for one in why:
-        state = {State.READY: "not offered yet", State.DEFERRED: "waiting", State.ACTIVE: "on the way"}
+        ready = "waiting" if one.words else "not offered yet"
+        state = {State.READY: ready, State.DEFERRED: "waiting", State.ACTIVE: "on the way"}
+        doubt = f", {IN_DOUBT}" if one.in_doubt else ""
         next_ = f", next offer {due(one.due, now)}" if one.state is State.DEFERRED else ""
         lines.append(
-            f"    {counted(one.deliveries, 'message', 'messages')} {state.get(one.state, one.state.value)}, "
+            f"    {counted(one.deliveries, 'message', 'messages')} {state.get(one.state, one.state.value)}{doubt}, "
             f"{octets(one.octets)}, the oldest {span(now - one.oldest)} old{next_}"
         )
         lines += indented(clean(one.words), 8)
@@ -119,7 +121,10 @@ def release(config_dir: Path, **given: Any) -> None:
 @click.option("--dsn/--no-dsn", "dsn", default=False, help="Send a bounce to each sender, or tell nobody (default).")
 @click.pass_obj
 def drop(config_dir: Path, dsn: bool, **given: Any) -> None:
-    """End messages that wait here: the postoffice never gets them. It can't be undone."""
+    """End messages that wait here: they are not offered any more. It can't be undone.
+
+    Those in doubt the postoffice may have, and deliver, all the same: an answer of it was lost.
+    """
     _run(config_dir, Act.DROP, given, dsn)
 
 

@@ -29,13 +29,14 @@ from hedwig.mailman.client import (
     patience,
 )
 from hedwig.mailman.current import CurrentClient
+from hedwig.mailman.forwarder import is_postoffices_fault
 from hedwig.mailman.journal import tell_waited
 from hedwig.mailman.link import Link
 from hedwig.mailman.outcome import LATER, Obstacle, Passenger, by_verdict, is_stale, stale, too_late, waits
 from hedwig.message import message_id_of
 from hedwig.pulse import Pulse
 from hedwig.settings import Mailman
-from hedwig.spool import POSTOFFICE, Claim, Intake, Look, Settlement, SpoolTrouble, State, Work
+from hedwig.spool import POSTOFFICE, Claim, Intake, Kind, Look, Settlement, SpoolTrouble, State, Work
 from hedwig.spool.trouble import matter_of
 
 POLL = 1.0  # seconds between looks into the spool
@@ -208,7 +209,8 @@ class Backlog:
     def _heard(self, passenger: Passenger, verdict: Verdict, now: float) -> Settlement:
         for_now = verdict.reply.code // 100 == 4 and not verdict.conflict
         if for_now and self._is_last(passenger.claim, now):
-            return too_late(passenger, str(verdict.reply), now, self.settings)
+            in_doubt = is_postoffices_fault(verdict.reply)
+            return too_late(passenger, Obstacle(str(verdict.reply), verdict.reply, in_doubt), now, self.settings)
         return by_verdict(passenger, verdict, now, self.settings)
 
     def _unheard(self, batch: Sequence[Passenger], trouble: NoVerdict, took: float) -> bool:
@@ -216,15 +218,15 @@ class Backlog:
         the operator's to mend. A message that can't get through by itself is put off, so that it holds up no other."""
         now, why = time.time(), str(trouble)
         reached = trouble.reached and not trouble.operators_turn
+        obstacle = Obstacle(why, in_doubt=trouble.reached and not trouble.refused)
         alone = trouble.whole_batch or (reached and is_large(batch[0].parcel))
         settlements = []
         for passenger in batch:
             claim = passenger.claim
             if not trouble.operators_turn and self._is_last(claim, now):
-                settlements.append(too_late(passenger, why, now, self.settings))
+                settlements.append(too_late(passenger, obstacle, now, self.settings))
             else:
                 due = now + self._put_off(claim, trouble, took) if alone else min(claim.accepted_at, now)
-                obstacle = Obstacle(why, in_doubt=reached and not trouble.whole_batch)
                 settlements.append(waits(claim, obstacle, due, now))
         self._settle(settlements)
         self._failures += not self._link.is_up
@@ -248,8 +250,8 @@ class Backlog:
         for settlement in settlements:
             claim = self._open.pop(settlement.delivery)
             for event in settlement.events:
-                if event.reply:
-                    tell_waited(claim, event.reply, event.at)
+                if event.reply or event.kind is not Kind.DEFERRED:
+                    tell_waited(claim, event.reply or event.detail, event.at)
             if settlement.results and settlement.results[0].state is not State.DEFERRED:
                 self._in_vain.pop(settlement.delivery, None)
 

@@ -50,6 +50,11 @@ class NoVerdict(Exception):
         return Matter.KEY_REFUSED if self.status == UNAUTHORISED else Matter.POSTOFFICE_DOWN
 
     @property
+    def refused(self) -> bool:
+        """The request was turned away before anything in it was looked at: none of its messages is over there."""
+        return self.operators_turn or self.whole_batch
+
+    @property
     def whole_batch(self) -> bool:
         """The request itself was refused (400, 413): its messages may fare better one by one."""
         return self.status in (400, 413)

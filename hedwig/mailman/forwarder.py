@@ -10,7 +10,7 @@ While the postoffice is down new messages go straight to the spool: the backlog 
 
 import asyncio
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from hedwig import log, queueid
 from hedwig.envelope import digest
@@ -26,6 +26,18 @@ from hedwig.spool import NORMAL, POSTOFFICE, Bytes, Intake, NewMessage, SpoolFul
 
 VERDICT_TIME = 10.0  # seconds that a container waits before its message is spooled
 RECENT = 60.0  # seconds for which the status tells of a message that could not be kept
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What came of offering a message before it went to mailman's own spool: `why` there is no verdict, or the one that
+    was of no use; `in_doubt`: the postoffice may have it all the same."""
+
+    why: str = ""
+    in_doubt: bool = False
+
+
+UNTRIED = Tried()
 
 
 class Forwarder:
@@ -60,12 +72,13 @@ class Forwarder:
     async def submit(self, submission: Submission) -> Reply:
         """The verdict of the postoffice, or 250 once the message is in mailman's own spool; 452 where that is full."""
         parcel = _parcel(submission)
-        verdict, left = await self._ask(parcel) if self._link.is_up else (None, False)
+        tried = Tried(self._link.why)
+        verdict, tried = await self._ask(parcel) if self._link.is_up else (None, tried)
         if verdict is not None and verdict.conflict:
             parcel = renamed(parcel)
-            verdict, left = await self._ask(parcel)
+            verdict, tried = await self._ask(parcel)
         if verdict is None or verdict.conflict or is_postoffices_fault(verdict.reply):
-            return await self._keep(submission, parcel, left)
+            return await self._keep(submission, parcel, tried)
         if verdict.reply.code // 100 == 2:
             self.forwarded += 1
             journal.tell("forwarded", submission, parcel, verdict.reply)
@@ -74,8 +87,8 @@ class Forwarder:
         journal.tell("refused", submission, parcel, verdict.reply, log.Level.NOTICE)
         return verdict.reply
 
-    async def _ask(self, parcel: Parcel) -> tuple[Verdict | None, bool]:
-        """The verdict, and whether the parcel may be over there without one."""
+    async def _ask(self, parcel: Parcel) -> tuple[Verdict | None, Tried]:
+        """The verdict, or None; and what to say of the parcel where it is not a clear one."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Verdict | None] = loop.create_future()
 
@@ -88,19 +101,22 @@ class Forwarder:
             verdict = await asyncio.wait_for(answer, VERDICT_TIME)
         except TimeoutError:
             # It may still be accepted over there: the same ID makes that harmless (I3).
+            why = f"the postoffice gave no answer within {VERDICT_TIME:.0f} s"
             if lane.give_up(ride) and lane is self._small:  # where it is large the way may only be slow
-                self._link.no_verdict(NoVerdict(f"the postoffice gave no answer within {VERDICT_TIME:.0f} s"))
-            verdict = None
-        return verdict, ride.left
+                self._link.no_verdict(NoVerdict(why))
+            return None, Tried(why, ride.left)
+        # A fault over there may be that nobody waited for a commit any more: it may come yet.
+        words = str(verdict.reply) if verdict is not None else ride.why or self._link.why
+        return verdict, Tried(words, ride.left and not (verdict is not None and verdict.conflict))
 
-    async def _keep(self, submission: Submission, parcel: Parcel, in_doubt: bool) -> Reply:
+    async def _keep(self, submission: Submission, parcel: Parcel, tried: Tried) -> Reply:
         try:
             if not await self._room.take(len(parcel.body), self.settings.spool_limit):
                 journal.tell("refused", submission, parcel, "the spool of this host is full", log.Level.WARNING)
                 self.refused += 1
                 self._unkept = ("mail can't be kept here: the spool has reached spool_limit", time.monotonic())
                 return Reply(452, "4.3.1", "this host's mail spool is full (spool_limit): try again later")
-            message = as_message(parcel, self.settings, in_doubt=in_doubt)
+            message = as_message(parcel, self.settings, tried)
             await asyncio.wrap_future(self._spool.register([message]))
         except SpoolTrouble as trouble:
             journal.tell("refused", submission, parcel, f"the spool can't take it: {trouble}", log.Level.ERROR)
@@ -111,7 +127,7 @@ class Forwarder:
             return Reply(451, "4.3.0", "this host can't store mail now: try again later")
         self.spooled += 1
         self._unkept = ("", 0.0)
-        journal.tell("spooled", submission, parcel, self._link.why or "no verdict yet")
+        journal.tell("spooled", submission, parcel, tried.why or "no verdict yet")
         return Reply(250, "2.0.0", f"queued as {parcel.queue_id}")
 
     def stop(self) -> None:
@@ -149,15 +165,15 @@ def _parcel(submission: Submission) -> Parcel:
     )
 
 
-def as_message(parcel: Parcel, settings: Mailman, *, in_doubt: bool = False) -> NewMessage:
+def as_message(parcel: Parcel, settings: Mailman, tried: Tried = UNTRIED) -> NewMessage:
     """What mailman's own spool keeps: the whole message as one delivery to the postoffice.
 
-    It expires by its own deadline. `in_doubt`: the postoffice may have it already, so its deadline ends nothing here:
-    the postoffice is asked (outcome.is_stale).
+    It expires by its own deadline. Where it is in doubt, that ends nothing here: the postoffice is asked
+    (outcome.is_stale).
     """
     expires_at, deadline = parcel.accepted_at + settings.expire, parcel.options.deadline
     if deadline:
-        expires_at = max(expires_at, deadline + 1) if in_doubt else min(expires_at, deadline)
+        expires_at = max(expires_at, deadline + 1) if tried.in_doubt else min(expires_at, deadline)
     return NewMessage(
         queue_id=parcel.queue_id,
         client=settings.fqdn,
@@ -172,4 +188,6 @@ def as_message(parcel: Parcel, settings: Mailman, *, in_doubt: bool = False) -> 
         options=parcel.options,
         message_id=parcel.message_id,
         submitter=parcel.submitter,
+        tried=tried.why,
+        in_doubt=tried.in_doubt,
     )

@@ -34,19 +34,19 @@ def tell(
     )
 
 
-def tell_waited(claim: Claim, reply: Reply, now: float) -> None:
-    """The postoffice has said what becomes of a message that waited here."""
-    forwarded = reply.code // 100 == 2
+def tell_waited(claim: Claim, said: Reply | str, now: float) -> None:
+    """What becomes of a message that waited here is clear: by the postoffice's reply, or why it is given up here."""
+    forwarded = isinstance(said, Reply) and said.code // 100 == 2
     delay = f"{max(0.0, now - claim.accepted_at):.3f}"  # a clock that was set back makes none negative
     log.event(
         "forwarded" if forwarded else "refused",
         f"{'forwarded' if forwarded else 'not taken by the postoffice'}: from=<{claim.mailfrom}> "
-        f"size={claim.size} waited={delay}s: {reply}",
+        f"size={claim.size} waited={delay}s: {said}",
         log.Level.INFO if forwarded else log.Level.NOTICE,
         queue_id=claim.queue_id,
         sender=claim.mailfrom,
         rcpt=tuple(recipient.address for recipient in claim.recipients),
-        reply=str(reply),
-        status=reply.status,
+        reply=str(said),
+        status=said.status if isinstance(said, Reply) else "",
         delay=delay,
     )

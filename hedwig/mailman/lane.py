@@ -23,13 +23,14 @@ Settle = Callable[["Verdict | None"], None]
 
 @dataclass(slots=True, eq=False)
 class Ride:
-    """A parcel and whom to tell of its verdict; None tells that there is none. `left`: it may have reached the
-    postoffice."""
+    """A parcel and whom to tell of its verdict; None tells that there is none, and `why` then, where that is known.
+    `left`: it may have reached the postoffice."""
 
     parcel: Parcel
     settle: Settle
     given_up: bool = False
     left: bool = False
+    why: str = ""
 
 
 class Lane:
@@ -113,7 +114,7 @@ class Lane:
             if not self._stopping:
                 self._link.no_verdict(trouble)
             for ride in batch:
-                ride.left = trouble.reached
+                ride.left, ride.why = trouble.reached and not trouble.refused, str(trouble)
         except Exception as error:  # noqa: BLE001  a fault of ours must not end the thread: the messages are spooled
             log.event(log.Matter.FAULT, f"a batch could not be sent: {error!r}", log.Level.ERROR, reason=repr(error))
         with self._wake:
@@ -128,7 +129,8 @@ class Lane:
         for ride in batch:
             with self._wake:
                 self._in_flight = (ride,)
-            if self._link.is_up and not ride.given_up:
+                ride.left = self._link.is_up and not ride.given_up
+            if ride.left:
                 self._send([ride])
             else:
                 ride.settle(None)

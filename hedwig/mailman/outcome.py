@@ -17,8 +17,9 @@ from hedwig.mailman.forwarder import as_message, is_postoffices_fault, renamed
 from hedwig.moments import utc
 from hedwig.reply import Reply, Stage
 from hedwig.settings import Mailman
-from hedwig.spool import POSTOFFICE, Claim, Event, Kind, NewMessage, RecipientResult, Settlement, State
+from hedwig.spool import POSTOFFICE, Claim, Event, Kind, NewMessage, Recipient, RecipientResult, Settlement, State
 from hedwig.spool.bounces import About, bounce, is_wanted
+from hedwig.spool.reasons import IN_DOUBT
 
 SOON = (2.0, 30.0)  # seconds, least and most, until a message is offered again that the postoffice could not take for a
 # fault of its own: as long again as it has waited, so that a short fault costs little time and a long one little else
@@ -63,10 +64,10 @@ def _pause(claim: Claim, reply: Reply, now: float) -> float:
     return min(max(now - claim.accepted_at, least), most) if is_postoffices_fault(reply) else LATER
 
 
-def too_late(passenger: Passenger, why: str, now: float, settings: Mailman) -> Settlement:
-    """It was not taken until it expired."""
-    reply = Reply(554, "5.4.7", f"the postoffice did not take it in time: {why}")
-    return _returned(passenger, reply, now, settings, expired=True)
+def too_late(passenger: Passenger, obstacle: Obstacle, now: float, settings: Mailman) -> Settlement:
+    """It was not taken until it expired: `obstacle` is the last of many."""
+    ended = _Ended(f"the postoffice did not take it in time: {obstacle.why}", obstacle.in_doubt)
+    return _returned(passenger, ended, now, settings)
 
 
 def is_stale(claim: Claim, now: float) -> bool:
@@ -78,52 +79,76 @@ def is_stale(claim: Claim, now: float) -> bool:
 def stale(passenger: Passenger, now: float, settings: Mailman) -> Settlement:
     """It is not offered any more. A bounce just ends: it has no sender who could be told (I7)."""
     until = utc(passenger.claim.options.deadline)
-    reply = Reply(554, "5.4.7", f"not sent: it waited for the postoffice, and was to be sent until {until} only")
+    ended = _Ended(f"not sent: it waited for the postoffice, and was to be sent until {until} only")
     if not passenger.claim.mailfrom:
-        return _end(passenger.claim, _event(Kind.EXPIRED, reply, now))
-    return _returned(passenger, reply, now, settings, expired=True)
+        return _end(passenger.claim, _event(Kind.EXPIRED, ended, now))
+    return _returned(passenger, ended, now, settings)
 
 
 def waits(claim: Claim, obstacle: Obstacle, due: float, now: float) -> Settlement:
     """It stays here, for the reason given. Said once in its history, however often it is offered."""
-    why, reply, deadline = obstacle.why, obstacle.reply, claim.options.deadline
-    if deadline > now:
-        due = min(due, deadline)
-    in_doubt = obstacle.in_doubt and deadline > 0  # for the others nothing depends on it
+    why, reply, in_doubt = obstacle.why, obstacle.reply, obstacle.in_doubt
+    if claim.options.deadline > now:
+        due = min(due, claim.options.deadline)
     results = tuple(
         RecipientResult(each.number, State.DEFERRED, why, due, counted=False, in_doubt=in_doubt)
         for each in claim.recipients
     )
-    known = all(each.last_reply == why for each in claim.recipients)
-    event = Event(now, Kind.DEFERRED, stage=Stage.DOT, reply=reply, host=POSTOFFICE, detail="" if reply else why)
+    known = all(each.last_reply == why and (each.doubts or not in_doubt) for each in claim.recipients)
+    words = "" if reply else why
+    detail = "; ".join(filter(None, (IN_DOUBT, words))) if in_doubt else words
+    event = Event(now, Kind.DEFERRED, stage=Stage.DOT, reply=reply, host=POSTOFFICE, detail=detail)
     return Settlement(claim.delivery, claim.token, results, () if known else (event,))
 
 
-def _returned(
-    passenger: Passenger, reply: Reply, now: float, settings: Mailman, *, expired: bool = False
-) -> Settlement:
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """Why mailman itself gave a message up. These are our words: neither history nor report gives them to the
+    postoffice. `in_doubt`: the last offer may have been accepted."""
+
+    why: str
+    in_doubt: bool = False
+
+
+def _returned(passenger: Passenger, said: Reply | _Ended, now: float, settings: Mailman) -> Settlement:
     """Back to the sender, as NOTIFY wants it (RFC 3461 §5.2.6); what has none is held."""
     claim = passenger.claim
     if not claim.mailfrom:
-        return _end(claim, _event(Kind.HELD, reply, now, "a bounce that was refused: kept for you to see"))
-    late = expired and 0 < claim.options.deadline <= now
+        why = "was refused" if isinstance(said, Reply) else "was not taken"
+        return _end(claim, _event(Kind.HELD, said, now, f"a bounce that {why}: kept for you to see"))
     undelivered = tuple(
-        dsn.Undelivered(asked.rcptto, Stage.DOT, reply, host=POSTOFFICE, expired=expired, late=late, orcpt=asked.orcpt)
-        for asked in (claim.options.of(recipient.address) for recipient in claim.recipients)
-        if is_wanted(asked, dsn.Action.FAILED)
+        _undelivered(claim, recipient, said, now)
+        for recipient in claim.recipients
+        if is_wanted(claim.options.of(recipient.address), dsn.Action.FAILED)
     )
     about = About(claim, passenger.parcel.body, settings.fqdn, settings.expire)
     made = bounce(about, dsn.Action.FAILED, undelivered, now, POSTOFFICE)
-    kind = Kind.EXPIRED if expired else Kind.FAILED
-    return _end(claim, _event(kind, reply, now), (made,) if made else ())
+    kind = Kind.FAILED if isinstance(said, Reply) else Kind.EXPIRED
+    return _end(claim, _event(kind, said, now), (made,) if made else ())
 
 
-def _event(kind: Kind, reply: Reply, now: float, detail: str = "") -> Event:
-    return Event(now, kind, stage=Stage.DOT, reply=reply, host=POSTOFFICE, detail=detail)
+def _undelivered(claim: Claim, recipient: Recipient, said: Reply | _Ended, now: float) -> dsn.Undelivered:
+    """What is said of a recipient. The postoffice may have had the message when an answer was lost, and delivered it:
+    its sender must not think that it did not (I5)."""
+    asked, doubtful = claim.options.of(recipient.address), recipient.doubts > 0
+    if isinstance(said, Reply):
+        return dsn.Undelivered(asked.rcptto, Stage.DOT, said, host=POSTOFFICE, doubtful=doubtful, orcpt=asked.orcpt)
+    late, doubtful = 0 < claim.options.deadline <= now, doubtful or said.in_doubt
+    why = f"{said.why}; it may have been delivered" if doubtful else said.why
+    return dsn.Undelivered(
+        asked.rcptto, Stage.LOCAL, None, why, expired=True, late=late, doubtful=doubtful, orcpt=asked.orcpt
+    )
+
+
+def _event(kind: Kind, said: Reply | _Ended, now: float, detail: str = "") -> Event:
+    if isinstance(said, Reply):
+        return Event(now, kind, stage=Stage.DOT, reply=said, host=POSTOFFICE, detail=detail)
+    return Event(now, kind, stage=Stage.LOCAL, detail="; ".join(filter(None, (said.why, detail))))
 
 
 def _end(claim: Claim, event: Event, successors: tuple[NewMessage, ...] = ()) -> Settlement:
     """All recipients have the same end here: in mailman's spool a message goes on, or not, as a whole."""
     state = State.HELD if event.kind is Kind.HELD else State.DONE
-    results = tuple(RecipientResult(recipient.number, state, str(event.reply)) for recipient in claim.recipients)
+    said = str(event.reply) if event.reply else event.detail
+    results = tuple(RecipientResult(recipient.number, state, said) for recipient in claim.recipients)
     return Settlement(claim.delivery, claim.token, results, (event,), successors)

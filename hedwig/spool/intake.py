@@ -20,6 +20,7 @@ from hedwig.options import submitter_of
 from hedwig.spool import POSTOFFICE, Kind, NewMessage, Outcome, Registered, SpoolTrouble, Waiting, bodies, stops
 from hedwig.spool.history import Line, Named, plain, record
 from hedwig.spool.numbers import take
+from hedwig.spool.reasons import IN_DOUBT
 from hedwig.spool.supersede import Arrivals, has_key
 from hedwig.spool.trouble import fail
 from hedwig.spool.writer import MAX_OCTETS, Job, Writer
@@ -38,6 +39,7 @@ _DELIVERY = (
     " VALUES (?, ?, ?, 'ready', ?, ?, ?)"
 )
 _RECIPIENT = "INSERT INTO recipients (delivery, number, address, due) VALUES (?, ?, ?, ?)"
+_TRIED = "UPDATE recipients SET last_reply = ?, doubts = ? WHERE delivery = ?"
 
 
 def check(messages: Sequence[NewMessage]) -> None:
@@ -86,6 +88,7 @@ def _register(
     rows: list[tuple[Any, ...]] = []
     deliveries: list[tuple[Any, ...]] = []
     recipients: list[tuple[Any, ...]] = []
+    tried: list[tuple[Any, ...]] = []
     lines: list[Line] = []
     named: list[Named] = []
     answers = []
@@ -99,11 +102,13 @@ def _register(
                 arrivals.place(number, delivery, part)
             deliveries.append((delivery, number, destination, message.priority, FRESH, message.expires_at))
             recipients.extend([(delivery, index, address, FRESH) for index, address in enumerate(part)])
+            if message.tried:
+                tried.append((message.tried, int(message.in_doubt), delivery))
             waiting.append(Waiting(delivery, destination, message.priority))
             delivery += 1
         if waiting:
             rows.append(_row(number, message, waiting))
-        lines.append(plain(now, Kind.ACCEPTED, message.queue_id, message.client, _accepted(message)))
+        lines += _lines(message, now)
         named.append(
             (now, message.queue_id, [message.message_id, message.envelope.mailfrom, *message.envelope.rcpttos])
         )
@@ -111,6 +116,8 @@ def _register(
     db.executemany(_MESSAGE, rows)
     db.executemany(_DELIVERY, deliveries)
     db.executemany(_RECIPIENT, recipients)
+    if tried:
+        db.executemany(_TRIED, tried)
     stops.hold_back(db, (row[0] for row in deliveries), now)
     if arrivals is not None:
         answers = _superseding(arrivals, numbered, answers, lines)
@@ -144,6 +151,14 @@ def _row(number: int, message: NewMessage, waiting: Sequence[Waiting]) -> tuple[
         message.options.packed(),
         message.submitter,
     )
+
+
+def _lines(message: NewMessage, now: float) -> list[Line]:
+    lines = [plain(now, Kind.ACCEPTED, message.queue_id, message.client, _accepted(message))]
+    if message.tried:
+        words = f"{IN_DOUBT}; {message.tried}" if message.in_doubt else message.tried
+        lines.append(plain(now, Kind.DEFERRED, message.queue_id, message.client, words))
+    return lines
 
 
 def _accepted(message: NewMessage) -> str:

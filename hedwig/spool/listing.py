@@ -27,7 +27,7 @@ _COLUMNS = f"""
 SELECT m.queue_id, m.client, m.mailfrom, r.address, d.destination,
     CASE WHEN {_ACTIVE} THEN 'active' WHEN {_PAUSED} THEN 'paused' ELSE r.state END,
     r.tries, m.accepted_at, CASE r.state WHEN 'ready' THEN m.accepted_at ELSE r.due END, r.last_reply, m.size,
-    m.message, d.delivery, r.number, r.state"""
+    r.doubts, m.message, d.delivery, r.number, r.state"""
 _SHOWN = {
     State.ACTIVE: _ACTIVE,
     State.PAUSED: _PAUSED,
@@ -125,11 +125,11 @@ def _count(db: sqlite3.Connection, wanted: Filter, condition: str) -> tuple[int,
 
 
 def _row(row: tuple[Any, ...]) -> Row:
-    queue_id, client, mailfrom, rcptto, destination, state, tries, accepted_at, due, reply, size = row[:11]
+    queue_id, client, mailfrom, rcptto, destination, state, tries, accepted_at, due, reply, size, doubts = row[:12]
     shown = QueuedRecipient(
-        queue_id, client, mailfrom, rcptto, destination, State(state), tries, accepted_at, due, reply, size
+        queue_id, client, mailfrom, rcptto, destination, State(state), tries, accepted_at, due, reply, size, doubts
     )
-    return Row(shown, (row[11], row[12], row[13]), row[14])
+    return Row(shown, (row[12], row[13], row[14]), row[15])
 
 
 def _walk(wanted: Filter, busy: bool) -> tuple[str, tuple[str, str]]:

@@ -48,7 +48,7 @@ SELECT m.queue_id, m.client, m.mailfrom, r.address, d.destination,
     CASE WHEN d.token IS NOT NULL AND r.state <> 'held' AND (r.due <= d.claimed_at OR d.expires <= d.claimed_at)
         THEN 'active' ELSE r.state END,
     r.tries, m.accepted_at, CASE r.state WHEN 'ready' THEN m.accepted_at ELSE r.due END,
-    r.last_reply, m.size, r.delivery, r.number"""
+    r.last_reply, m.size, r.doubts, r.delivery, r.number"""
 _AFTER = "(r.delivery, r.number) > (?, ?) AND r.state <> 'done' ORDER BY r.delivery, r.number LIMIT ?"
 _QUEUED = f"""
 {_COLUMNS} FROM recipients r CROSS JOIN deliveries d ON d.delivery = r.delivery
@@ -119,11 +119,8 @@ def queued(db: sqlite3.Connection, queue_id: str, limit: int, after: int) -> tup
         rows = db.execute(_QUEUED_ONE, (queue_id, *start, limit + 1)).fetchall()
     else:
         rows = db.execute(_QUEUED, (*start, limit + 1)).fetchall()
-    page = [
-        QueuedRecipient(row[0], row[1], row[2], row[3], row[4], State(row[5]), row[6], row[7], row[8], row[9], row[10])
-        for row in rows[:limit]
-    ]
-    more = (rows[limit - 1][11] << _SHIFT) | rows[limit - 1][12] if len(rows) > limit else 0
+    page = [QueuedRecipient(*[*row[:5], State(row[5]), *row[6:12]]) for row in rows[:limit]]
+    more = (rows[limit - 1][12] << _SHIFT) | rows[limit - 1][13] if len(rows) > limit else 0
     return page, more
 
 

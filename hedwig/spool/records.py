@@ -84,7 +84,8 @@ class Bytes:
 class NewMessage:
     """A message to be registered. `client` is the FQDN of the host that sent it; `origin` is the queue ID that a
     bounce is about, else "". `digest` is that of envelope.digest(). `parts`: recipients by destination. `message_id`:
-    of the header, with its brackets. `submitter`: see options.Submitter.packed."""
+    of the header, with its brackets. `submitter`: see options.Submitter.packed. `tried`: of one that was offered
+    before it came here, what was said, or why nothing was; "" else. `in_doubt`: it may have been taken then (I5)."""
 
     queue_id: str
     client: str
@@ -100,6 +101,8 @@ class NewMessage:
     options: Options = PLAIN
     message_id: str = ""
     submitter: str = ""
+    tried: str = ""
+    in_doubt: bool = False
 
 
 class Stream(NamedTuple):
@@ -280,7 +283,7 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class QueuedRecipient:
-    """For the operator's list."""
+    """For the operator's list. `doubts`: as in Recipient."""
 
     queue_id: str
     client: str
@@ -293,6 +296,7 @@ class QueuedRecipient:
     due: float
     last_reply: str
     size: int
+    doubts: int = 0
 
 
 @dataclass(frozen=True, slots=True)

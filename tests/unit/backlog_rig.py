@@ -11,7 +11,7 @@ from hedwig.envelope import Envelope
 from hedwig.mailman import backlog
 from hedwig.mailman.backlog import Backlog
 from hedwig.mailman.client import Parcel, Verdict
-from hedwig.mailman.forwarder import as_message
+from hedwig.mailman.forwarder import UNTRIED, Tried, as_message
 from hedwig.mailman.link import Link
 from hedwig.reply import Reply
 from hedwig.settings import Mailman
@@ -56,7 +56,9 @@ class Rig:
         return self.keep(parcel)
 
     def keep(self, parcel: Parcel, *, in_doubt: bool = False) -> str:
-        self.spool.register([as_message(parcel, SETTINGS, in_doubt=in_doubt)]).result(10)
+        self.spool.register([as_message(parcel, SETTINGS, Tried("no answer", True) if in_doubt else UNTRIED)]).result(
+            10
+        )
         return parcel.queue_id
 
     def waiting(self) -> dict[str, State]:

@@ -9,7 +9,7 @@ from hedwig.mailman import outcome
 from hedwig.mailman.backlog import VAIN
 from hedwig.mailman.client import NoVerdict, Parcel, Verdict
 from hedwig.reply import Reply
-from hedwig.spool import State
+from hedwig.spool import Kind, State
 
 
 def test_a_refusal_becomes_a_bounce_that_goes_the_same_way(rig: Rig) -> None:
@@ -30,9 +30,12 @@ def test_a_bounce_that_is_refused_is_held_and_never_dropped(rig: Rig) -> None:
     assert len(rig.there.sent) == 1
 
 
-def test_what_is_too_old_and_can_not_be_handed_over_is_bounced(rig: Rig) -> None:
+@pytest.mark.parametrize("reached", [False, True])
+def test_what_is_too_old_and_can_not_be_handed_over_is_bounced(rig: Rig, reached: bool) -> None:
+    """In mailman's own words; and where the postoffice may have it all the same, the sender reads so (I5)."""
+
     def down(parcels: Sequence[Parcel]) -> list[Verdict]:
-        raise NoVerdict("connection refused")
+        raise NoVerdict("no answer", reached=reached)
 
     rig.there.say = down
     old = rig.put(age=SETTINGS.expire + 1)
@@ -41,7 +44,14 @@ def test_what_is_too_old_and_can_not_be_handed_over_is_bounced(rig: Rig) -> None
     assert rig.ids_sent().count(old) == VAIN, "whoever starts with the host waits for the postoffice to start, too"
     rig.there.say = lambda parcels: [ACCEPTED] * len(parcels)
     rig.until(lambda: not rig.waiting())
-    assert b"5.4.7" in rig.there.sent[-1][0].body
+    body = rig.there.sent[-1][0].body
+    assert b"Status: 4.4.7" in body
+    assert b"x-hedwig; the postoffice did not take it in time: no answer" in b" ".join(body.split())
+    assert b"Remote-MTA" not in body
+    assert (b"it may have been delivered" in b" ".join(body.split())) is reached
+    assert (b"the receiver may have it" in _decoded(body)) is reached
+    (ended,) = [line.text for line in rig.spool.history(old) if line.kind is Kind.EXPIRED]
+    assert ended.startswith("expired: the postoffice did not take it in time: no answer")
 
 
 def test_what_is_refused_for_now_until_it_is_too_old_is_bounced(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

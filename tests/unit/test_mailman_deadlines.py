@@ -11,7 +11,7 @@ from backlog_rig import ACCEPTED, SETTINGS, Rig, backlog_rig  # noqa: F401
 from hedwig import queueid
 from hedwig.envelope import Envelope
 from hedwig.mailman.client import NoVerdict, Parcel, Verdict
-from hedwig.mailman.forwarder import as_message
+from hedwig.mailman.forwarder import Tried, as_message
 from hedwig.mailman.outcome import Obstacle, is_stale, waits
 from hedwig.options import Notify, Options, Priority, Submitter
 from hedwig.reply import Reply
@@ -46,8 +46,12 @@ def test_what_is_over_is_not_offered_and_its_sender_hears_so(rig: Rig) -> None:
     (report,) = [each for each in sent if not each.envelope.mailfrom]
     assert report.envelope.rcpttos == ("a@example.org",)
     text = b"".join(part.get_payload(decode=True) or b"" for part in email.message_from_bytes(report.body).walk())
-    assert text.count(b"5.4.7") >= 2
+    assert report.body.count(b"Status: 5.4.7") == 2
     assert b"it waited for the postoffice, and was to be sent until" in text
+    assert b"x-hedwig; not sent: it waited" in b" ".join(report.body.split())
+    assert b"Remote-MTA" not in report.body, "the postoffice was not asked, and said nothing"
+    (said,) = [line.text for line in rig.spool.history(late) if line.kind is Kind.EXPIRED]
+    assert said.startswith("expired: not sent: it waited for the postoffice")
     assert report.body.count(b"Final-Recipient: ") == 2
     assert events(rig, late) == [Kind.ACCEPTED, Kind.EXPIRED, Kind.BOUNCED]
 
@@ -93,7 +97,8 @@ def test_what_may_be_over_there_already_is_asked_about(rig: Rig) -> None:
     rig.backlog.start()
     rig.until(lambda: not rig.waiting())
     assert rig.ids_sent() == [doubtful]
-    assert events(rig, doubtful) == [Kind.ACCEPTED, Kind.FORWARDED]
+    assert events(rig, doubtful) == [Kind.ACCEPTED, Kind.DEFERRED, Kind.FORWARDED]
+    assert rig.spool.history(doubtful)[1].text == "deferred: in doubt: the postoffice may have it; no answer"
 
 
 def test_an_offer_without_a_verdict_leaves_a_doubt(rig: Rig) -> None:
@@ -134,15 +139,16 @@ def test_stale(deadline: float, expires: float, doubts: int, stale: bool) -> Non
 def test_its_expiry_in_mailmans_spool_tells_doubt(ahead: float, in_doubt: bool, expires: float) -> None:
     """Whatever the deadline: only what is not in doubt expires by it, and is stale."""
     sent = replace(parcel(Options(deadline=NOW + ahead)), accepted_at=NOW)
-    message = as_message(sent, SETTINGS, in_doubt=in_doubt)
+    message = as_message(sent, SETTINGS, Tried("no answer", in_doubt))
     assert message.expires_at == NOW + expires
     assert is_stale(claim(NOW + ahead, message.expires_at), NOW + ahead) is not in_doubt
 
 
-def test_a_message_without_a_deadline_is_never_in_doubt() -> None:
-    """It is offered until it is taken, so nothing would depend on it."""
+def test_a_doubt_is_kept_with_and_without_a_deadline() -> None:
+    """The operator who drops it, and its sender, must know. A deadline bounds the pause."""
     obstacle = Obstacle("the connection broke", in_doubt=True)
-    assert not waits(claim(0.0, NOW + 9e5), obstacle, NOW, NOW).results[0].in_doubt
+    assert waits(claim(0.0, NOW + 9e5), obstacle, NOW, NOW).results[0].in_doubt
+    assert not waits(claim(0.0, NOW + 9e5), Obstacle("connection refused"), NOW, NOW).results[0].in_doubt
     assert waits(claim(NOW + 5, NOW + 5), obstacle, NOW + 300, NOW).results[0].in_doubt
     assert waits(claim(NOW + 5, NOW + 5), obstacle, NOW + 300, NOW).results[0].due == NOW + 5
 

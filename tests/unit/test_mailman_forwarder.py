@@ -73,6 +73,9 @@ async def test_what_comes_with_a_message_goes_on_with_it(rig: Rig) -> None:
     ("trouble", "in_doubt"),
     [
         (NoVerdict("connection refused"), False),
+        (NoVerdict("wrong key", 401), False),
+        (NoVerdict("not understood", 400), False),
+        (NoVerdict("a fault over there", 500), True),
         (NoVerdict("it broke", reached=True), True),
         (Verdict(Reply(451, "4.3.1", "no commit in time")), True),
     ],
@@ -91,6 +94,10 @@ async def test_the_spool_knows_what_may_be_over_there(rig: Rig, trouble: NoVerdi
     (claim,) = rig.spool.claim([1], "host/0", time.time()).result(10)
     assert (claim.expires_at > deadline) is in_doubt
     assert is_stale(claim, deadline) is not in_doubt
+    assert [each.doubts for each in claim.recipients] == [int(in_doubt)]
+    said = str(trouble.reply) if isinstance(trouble, Verdict) else str(trouble)
+    assert claim.recipients[0].last_reply == said
+    assert said in rig.spool.history(claim.queue_id)[1].text
 
 
 async def test_while_the_postoffice_is_down_new_mail_is_spooled_without_asking(rig: Rig) -> None:
