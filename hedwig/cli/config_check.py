@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from hedwig.cli import ca_file as ca_files
+from hedwig.cli.files import readable
 from hedwig.cli.manual import MANUALS, manual
 from hedwig.cli.sample import FILES, sample
 from hedwig.cli.terminal import clean
@@ -64,6 +65,8 @@ def check(config_dir: Path, files: tuple[Path, ...], as_json: bool) -> None:
     A FILE's name says what it is: mailman.yml, postoffice.yml, worker.yml or clients.d/FQDN.yml. Exit status 1 when
     one of them can't be used.
     """
+    if not files:
+        readable(config_dir)
     report = _Report()
     loaded: dict[str, Settings] = {}
     chosen = list(files) or _files_of(config_dir, report)

@@ -11,11 +11,13 @@ Reads the files of CONFIGDIR (default /etc/hedwig) and the spools that they name
 status: 0; 1 when something is wrong or not found, and stderr says what; 2 for a wrong option.
 """
 
+import sys
 from pathlib import Path
 
 import click
 
 from hedwig import __version__
+from hedwig.cli.files import readable
 from hedwig.cli.lazy import LazyGroup
 
 COMMANDS = {
@@ -37,7 +39,7 @@ COMMANDS = {
 @click.option(
     "--config-dir",
     metavar="DIR",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),
     default=Path("/etc/hedwig"),
     show_default=True,
     help="Where mailman.yml, postoffice.yml, worker.yml and clients.d lie.",
@@ -47,3 +49,5 @@ COMMANDS = {
 def main(context: click.Context, config_dir: Path) -> None:
     """hedwig, the outbound mail queue: look at it, and manage who may use it."""
     context.obj = config_dir
+    if context.invoked_subcommand != "config" and not {"-h", "--help"} & set(sys.argv):  # these need no file
+        readable(config_dir)

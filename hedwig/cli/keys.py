@@ -17,6 +17,7 @@ import click
 
 from hedwig.cli import clientfile
 from hedwig.cli.files import changing, replace, trouble
+from hedwig.cli.nginx import CONF, Nginx
 from hedwig.cli.postoffice_url import PostofficeUrl, postoffice_url
 from hedwig.cli.terminal import clean, counted, table
 from hedwig.config import ConfigError, Unfit, host_name, load_client, load_postoffice
@@ -66,13 +67,14 @@ def key() -> None:
 @key.command()
 @click.argument("fqdn", type=Fqdn())
 @click.option("--url", type=Url(), help="The postoffice's URL as the other host reaches it.")
+@click.option("--nginx-dir", type=click.Path(path_type=Path), default=CONF, hidden=True)
 @click.pass_obj
-def add(config_dir: Path, fqdn: str, url: str | None) -> None:
+def add(config_dir: Path, fqdn: str, url: str | None, nginx_dir: Path) -> None:
     """Make a key for the host FQDN, and print the lines for its mailman.yml.
 
     The key is shown this once; only its hash is kept. A host may have several keys, so that they can be rotated.
     """
-    reached = PostofficeUrl(url) if url else _url(config_dir)
+    reached = PostofficeUrl(url) if url else _url(config_dir, Nginx(nginx_dir))
     new = secrets.token_urlsafe(32)
     hashed = hash_of(new)
     file = config_dir / "clients.d" / f"{fqdn}.yml"
@@ -168,8 +170,8 @@ def _short(hashed: str) -> str:
     return hashed.removeprefix("sha256:")[:_SHORT]
 
 
-def _url(config_dir: Path) -> PostofficeUrl:
-    """The URL that postoffice.yml suggests; without the file, what its defaults suggest."""
+def _url(config_dir: Path, nginx: Nginx) -> PostofficeUrl:
+    """That of the site that `hedwig open` made; else what postoffice.yml suggests, or without the file its defaults."""
     file = config_dir / "postoffice.yml"
     settings = Postoffice()
     if file.exists():
@@ -177,7 +179,8 @@ def _url(config_dir: Path) -> PostofficeUrl:
             settings = load_postoffice(file)
         except ConfigError as error:
             click.echo(f"{error}\n{file} is broken: the URL below is a guess", err=True)
-    return postoffice_url(settings.listen, socket.getfqdn())
+    opened = nginx.open_url([one.host for one in settings.listen if not one.port])
+    return PostofficeUrl(opened) if opened else postoffice_url(settings.listen, socket.getfqdn())
 
 
 def client_text(file: Path) -> str:

@@ -8,8 +8,9 @@ where either fails the old state comes back.
 import contextlib
 import ipaddress
 import os
+import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from hedwig.settings import MIB
 
 CONF = Path("/etc/nginx")
 _SITE = "hedwig"
+_HEAD = "# Made by `hedwig open`, which writes it anew: TLS in front of hedwig's postoffice.\n"
+_SAYS = re.compile(r"^    listen (\d+) ssl;.*^    server_name (\S+);.*proxy_pass http://unix:([^\n]+):;", re.M | re.S)
 _SYSTEMD = Path("/run/systemd/system")
 _IF_INET6 = Path("/proc/net/if_inet6")
 _BODY_TIME = 60  # seconds without an octet of a body from a client
@@ -79,8 +82,7 @@ def site(about: Site, *, ipv6: bool) -> str:
         f"    proxy_send_timeout {_BODY_TIME}s;",
         "}",
     ]
-    head = "# Made by `hedwig open`, which writes it anew: TLS in front of hedwig's postoffice.\n"
-    return head + "server {\n" + "".join(f"    {line}\n" for line in lines) + "}\n"
+    return _HEAD + "server {\n" + "".join(f"    {line}\n" for line in lines) + "}\n"
 
 
 def _quoted(path: Path) -> str:
@@ -89,6 +91,12 @@ def _quoted(path: Path) -> str:
     if not text.isprintable() or set(text) & set('"\\$;{}'):
         raise ValueError(f"{path}: nginx can't have such a path; give the file a plainer name")
     return f'"{text}"'
+
+
+def url(host: str, port: int) -> str:
+    """Under which other hosts reach the site. `host`: a name or an IP address."""
+    written = f"[{host}]" if ":" in host else host
+    return f"https://{written}/" if port == 443 else f"https://{written}:{port}/"
 
 
 class Nginx:
@@ -107,6 +115,17 @@ class Nginx:
         self._run("nginx", "-v")
         if os.path.lexists(self._link) and self._link.resolve() != self.file.resolve():
             raise NginxTrouble(f"{self._link} is not the link to {self.file}: move it away first")
+
+    def open_url(self, sockets: Container[str]) -> str:
+        """The URL of the site that `hedwig open` has made, in front of one of these sockets; "" where there is none."""
+        try:
+            if self._link.resolve() != self.file.resolve():
+                return ""
+            text = self.file.read_text()
+        except OSError:
+            return ""
+        says = _SAYS.search(text) if text.startswith(_HEAD) else None
+        return url(says[2].strip("[]"), int(says[1])) if says and says[3] in sockets else ""
 
     def use(self, about: Site) -> str:
         """Write the site, test it, have nginx take it, and see whether it serves: a remark, or "". OSError;

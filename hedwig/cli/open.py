@@ -13,6 +13,7 @@ import ipaddress
 import shutil
 import socket
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ import click
 
 from hedwig.cli import yamltext
 from hedwig.cli.files import changing, replace, trouble
-from hedwig.cli.nginx import CONF, Nginx, NginxTrouble, Pair, Site, firewall
+from hedwig.cli.nginx import CONF, Nginx, NginxTrouble, Pair, Site, firewall, url
 from hedwig.cli.terminal import clean
 from hedwig.config import ConfigError, Unfit, host_name, load_postoffice
 from hedwig.config.document import read_text
@@ -128,10 +129,8 @@ def _tls(config_dir: Path, wish: _Wish) -> None:
     click.echo(f"{clean(str(nginx.file))}: nginx takes TLS on port {wish.port} for {name}")
     if remark:
         click.echo(f"warning: {remark}", err=True)
-    host = f"[{name}]" if ":" in name else name
-    url = f"https://{host}/" if wish.port == 443 else f"https://{host}:{wish.port}/"
     _tell_firewall(wish.networks, wish.port)
-    _tell_hosts(url, None if wish.cert else pair.certificate.parent / "ca.pem")
+    _tell_hosts(url(name, wish.port), None if wish.cert else pair.certificate.parent / "ca.pem")
 
 
 def _private(config_dir: Path, name: str) -> Pair:
@@ -143,6 +142,7 @@ def _private(config_dir: Path, name: str) -> Pair:
 
 
 def _plain(config_dir: Path, place: Listen, networks: tuple[str, ...]) -> None:
+    _fits(load_postoffice(config_dir / "postoffice.yml").listen, place)
     _listening(config_dir, place)
     click.echo(
         "There is no TLS: whoever can listen in on that network reads letters and keys. Other hosts' mailman says so "
@@ -152,7 +152,22 @@ def _plain(config_dir: Path, place: Listen, networks: tuple[str, ...]) -> None:
     if _is_public(place.host):
         click.echo(f"{place.host} is a public address. Without --plain, nginx guards it with TLS.", err=True)
     _tell_firewall(networks, place.port)
-    _tell_hosts(f"http://{place}/" if _is_address(place.host) else f"http://{socket.getfqdn()}:{place.port}/", None)
+    literal = _is_address(place.host) and not _is_wildcard(place.host)
+    _tell_hosts(f"http://{place}/" if literal else f"http://{socket.getfqdn()}:{place.port}/", None)
+
+
+def _fits(listen: Sequence[Listen], place: Listen) -> None:
+    """ValueError where all addresses and one of them would have the same port: postoffice can't bind both."""
+    for one in listen:
+        if one == place or one.port != place.port or (":" in one.host) != (":" in place.host):
+            continue
+        if _is_wildcard(place.host):
+            wrong = f"postoffice listens on {one} already, and can't have {place} beside it"
+            raise ValueError(f"{wrong}: name the address that other hosts reach, like 10.1.2.3:{place.port}")
+        if _is_wildcard(one.host):
+            raise ValueError(
+                f"postoffice listens on {one} already, which is every address: --plain {one} says the rest"
+            )
 
 
 def _listening(config_dir: Path, place: Listen) -> Postoffice:
@@ -190,12 +205,18 @@ def _reload(config_dir: Path) -> None:
 def _tell_firewall(networks: tuple[str, ...], port: int) -> None:
     who = "these networks" if networks else "everybody (the key still decides who may send; NETWORKs would limit it)"
     click.echo(f"\nIf a firewall runs here, let in {who}:")
-    for line in firewall(networks, port, ufw=shutil.which("ufw") is not None):
+    ufw = shutil.which("ufw") is not None
+    for line in firewall(networks, port, ufw=ufw):
         click.echo(f"    {line}")
+    if not ufw:
+        click.echo(
+            "(It needs that table and chain; where yours have other names, write those. A reboot forgets the line "
+            "unless /etc/nftables.conf has it.)"
+        )
 
 
-def _tell_hosts(url: str, authority: Path | None) -> None:
-    click.echo(f"\nFor each other host, here: hedwig key add FQDN --url {url}\nand there: hedwig setup")
+def _tell_hosts(reached: str, authority: Path | None) -> None:
+    click.echo(f"\nFor each other host, here: hedwig key add FQDN --url {reached}\nand there: hedwig setup")
     if authority is None:
         return
     click.echo(
@@ -213,5 +234,9 @@ def _is_address(host: str) -> bool:
     return True
 
 
+def _is_wildcard(host: str) -> bool:
+    return _is_address(host) and ipaddress.ip_address(host).is_unspecified
+
+
 def _is_public(host: str) -> bool:
-    return _is_address(host) and (ipaddress.ip_address(host).is_global or ipaddress.ip_address(host).is_unspecified)
+    return _is_wildcard(host) or (_is_address(host) and ipaddress.ip_address(host).is_global)

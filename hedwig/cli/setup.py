@@ -1,12 +1,15 @@
 """`hedwig setup`: tell mailman its postoffice, by questions or by options.
 
 Three lines of mailman.yml are set: fqdn, postoffice, key (and ca_file where one is given). All else in the file stays
-to the letter (yamltext.py). Nothing is asked that an option or `--from` answers; so Ansible runs it without a terminal,
-and sees from "already so" that nothing had to be done. At the end the postoffice is asked whether it takes this name
-and key. When it doesn't the lines stay all the same: mailman spools until it does.
+to the letter (yamltext.py). An answer may be a whole line, `key: ...`, or all of them pasted at once. Nothing is asked
+that an option or `--from` answers; so Ansible runs it without a terminal, and sees from "already so" that nothing had
+to be done. At the end the postoffice is asked whether it takes this name and key. When it doesn't the lines stay all
+the same: mailman spools until it does.
 """
 
 import json
+import re
+import select
 import sys
 from dataclasses import replace as with_changes
 from pathlib import Path
@@ -25,6 +28,8 @@ from hedwig.config.kinds import SCALARS, written
 from hedwig.config.localkey import this_host
 from hedwig.settings import Mailman
 
+_LINE = re.compile(r"(fqdn|postoffice|key|ca_file):\s")
+_PASTE = 0.2  # seconds until the next of several pasted lines is there
 _KINDS = {"fqdn": "host", "postoffice": "url", "key": "secret", "ca_file": "optional path"}
 
 
@@ -92,22 +97,42 @@ def _given(given: dict[str, str | TextIO | None]) -> dict[str, str]:
 
 
 def _asked(values: dict[str, str]) -> dict[str, str]:
-    """With what is still missing, asked for."""
+    """With what is still missing, asked for in the order in which `hedwig key add` prints it."""
     questions = (
-        ("postoffice", "The postoffice's URL, like https://robot.genee.cn/", Url(), None),
         ("fqdn", "This host's name, as in `hedwig key add FQDN`", Fqdn(), this_host()),
+        ("postoffice", "The postoffice's URL, like https://robot.genee.cn/", Url(), None),
         ("key", "The key that it printed", _Key(), None),
     )
     for name, text, kind, default in questions:
-        if name not in values:
+        while name not in values:
+            answer = _answer(name, text, default)
             try:
-                values[name] = click.prompt(text, type=kind, default=default, hide_input=name == "key", err=True)
-            except click.Abort:
-                if sys.stdin.isatty():  # Ctrl-C
-                    raise
-                option = "--key-file" if name == "key" else f"--{name}"
-                raise click.UsageError(f"there is nobody to ask: give {option}, or --from") from None
+                # What is already known stays: an option says more than a line that came along.
+                values = {**_meant(name, answer, kind), **values}
+            except (ConfigError, click.UsageError) as error:
+                click.echo(f"Error: {error.message if isinstance(error, click.UsageError) else error}", err=True)
     return values
+
+
+def _answer(name: str, text: str, default: str | None) -> str:
+    # Lines pasted at once: the next one is there, and on the screen; asking without echo would throw it away.
+    hidden = name == "key" and not (sys.stdin.isatty() and select.select([sys.stdin], [], [], _PASTE)[0])
+    try:
+        return str(click.prompt(text, default=default, hide_input=hidden, err=True)).strip()
+    except click.Abort:
+        if sys.stdin.isatty():  # Ctrl-C
+            raise
+        option = "--key-file" if name == "key" else f"--{name}"
+        raise click.UsageError(f"there is nobody to ask: give {option}, or --from") from None
+
+
+def _meant(name: str, answer: str, kind: click.ParamType) -> dict[str, str]:
+    """The setting, or those of pasted lines, whichever they are. ConfigError, click.UsageError."""
+    if answer.startswith("#"):  # a remark that `hedwig key add` printed above its lines
+        return {}
+    if _LINE.match(answer):
+        return pasted_lines(answer, "this line")
+    return {name: str(kind.convert(answer, None, None))}
 
 
 def _edited(file: Path, text: str, values: dict[str, str]) -> str:

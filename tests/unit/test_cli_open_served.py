@@ -1,7 +1,9 @@
-"""`hedwig open` goes and sees: what it says is served is served, and a site that isn't served is taken back."""
+"""`hedwig open` does what it says: what isn't served is taken back, and what can't be bound is refused."""
 
 import os
 import re
+import shutil
+import socket
 import subprocess
 import sys
 
@@ -87,3 +89,59 @@ def test_postoffice_that_doesnt_answer_is_said(place):
     assert "nginx answers 502: postoffice is not behind it yet" in place.open("--name", "127.0.0.1").stderr
     place.postoffice()
     assert "warning" not in place.open("--name", "127.0.0.1").stderr
+
+
+@pytest.mark.parametrize("wildcard", ["0.0.0.0:8025", "[::]:8025"])
+def test_all_addresses_beside_one_of_them_are_refused(place, wildcard):
+    """The default list has 127.0.0.1:8025: postoffice would stand in its own way."""
+    listen = "[127.0.0.1:8025, 'unix:/run/x', '[::1]:8025', 127.0.0.1:9]"
+    file = place.etc / "postoffice.yml"
+    file.write_text(file.read_text().replace(file.read_text().splitlines()[0], f"listen: {listen}"))
+    before = file.read_text()
+    said = place.hedwig("open", "--plain", wildcard, status=1).stderr
+    assert f"can't have {wildcard} beside it: name the address that other hosts reach, like 10.1.2.3:8025" in said
+    assert file.read_text() == before
+    file.write_text(before.replace(listen, f"['{wildcard}']"))
+    one = "10.1.2.3:8025" if wildcard[0] == "0" else "[2001:db8::1]:8025"
+    assert "which is every address" in place.hedwig("open", "--plain", one, status=1).stderr
+
+
+def test_a_wildcard_url_has_the_hosts_name(place):
+    """Nobody reaches http://0.0.0.0/."""
+    assert f"--url http://{socket.getfqdn()}:9000/" in place.hedwig("open", "--plain", "0.0.0.0:9000").stdout
+
+
+def test_the_nft_line_says_what_it_lacks(place, monkeypatch):
+    """Its table may be missing, and it doesn't outlive a reboot; ufw's line has neither fault."""
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    assert "A reboot forgets the line" in place.hedwig("open", "--plain", "10.1.2.3:8025").stdout
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/sbin/{name}")
+    assert "reboot" not in place.hedwig("open", "--plain", "10.1.2.3:8025").stdout
+
+
+@pytest.mark.parametrize("name", ["po.example", "127.0.0.1"])
+def test_key_add_knows_the_site(place, name):
+    """Without --url the lines name what `hedwig open` made: not when its site is off, or is not before this socket."""
+    place.nginx()
+    place.open("--name", name)
+
+    def printed():
+        lines = place.hedwig("key", "add", "less.example.com", "--nginx-dir", str(place.conf)).stdout
+        return re.search(r"^postoffice: (.*)$", lines, re.MULTILINE)[1]
+
+    wanted = f"https://{name}:{place.tls_port}/"
+    assert printed() == wanted
+    link = place.conf / "sites-enabled" / "hedwig"
+    target = link.readlink()
+    link.unlink()
+    assert printed() != wanted
+    link.symlink_to(target)
+    assert printed() == wanted
+    file = place.etc / "postoffice.yml"
+    file.write_text(file.read_text().replace(str(place.socket), "/run/other.sock"))
+    assert printed() != wanted
+
+
+def test_the_urls_of_names_ports_and_ipv6():
+    assert module.url("po.example", 443) == "https://po.example/"
+    assert module.url("2001:db8::1", 8443) == "https://[2001:db8::1]:8443/"

@@ -60,7 +60,7 @@ def test_it_asks_for_url_name_and_key(setup, tmp_path):
     file = tmp_path / "mailman.yml"
     file.write_text(sample("mailman"))
     file.chmod(0o644)
-    setup("--no-check", answer=f"postoffice.example\nhttps://postoffice.example\nless.example.com\n{KEY}\n")
+    setup("--no-check", answer=f"less.example.com\npostoffice.example\nhttps://postoffice.example\n{KEY}\n")
     loaded = config.load_mailman(file)
     assert (loaded.postoffice, loaded.fqdn, loaded.key) == ("https://postoffice.example/", "less.example.com", KEY)
     before, after = sample("mailman").splitlines(), file.read_text().splitlines()
@@ -104,8 +104,8 @@ def test_a_wrong_option_is_explained(setup, arguments, said):
 @pytest.mark.parametrize(
     ("given", "missing"),
     [
-        ((), "--postoffice"),
-        (("--postoffice", "http://a/"), "--fqdn"),
+        (("--fqdn", "a"), "--postoffice"),
+        ((), "--fqdn"),
         (("--postoffice", "http://a/", "--fqdn", "a"), "--key-file"),
     ],
 )
