@@ -2,7 +2,7 @@
 both. Nothing is written by looking, and no file is made; no daemon needs to run.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,6 +86,16 @@ def each(
         files = f"{only}.yml" if only else "postoffice.yml, worker.yml or mailman.yml"
         click.echo(f"{clean(str(config_dir))}: there is no {files} here, which would name the spool", err=True)
     return found, failed or nothing
+
+
+def nowhere(word: str, looked: Sequence[Source], failed: bool) -> str:
+    """That nothing is known of `word` in these spools. mailman's own has only what had to wait here: where it is the
+    only one, the postoffice is the one to ask. `failed`: another could not be read. Pure."""
+    spools = " or ".join(clean(one.spool) for one in looked) or "any spool"
+    said = f"{clean(word)} is not in {spools}; what happened is kept for 30 days"
+    if looked and not failed and all(one.daemon == "mailman" for one in looked):
+        return f"{said}. What did not have to wait on this host went straight to the postoffice: ask there"
+    return said
 
 
 @contextmanager

@@ -82,6 +82,5 @@ def show(config_dir: Path, queue_id: str, as_json: bool) -> None:
         lines = queue_view.known_lines(one.daemon, part, time.time(), whole=True)
         click.echo("\n".join([""] * (number > 0) + lines))
     if not known:
-        looked = " or ".join(clean(one.spool) for one, _ in found) or "any spool"
-        click.echo(f"{queue_id} is not in {looked}; what happened is kept for 30 days", err=True)
+        click.echo(desks.nowhere(queue_id, [one for one, _ in found], failed), err=True)
     raise SystemExit(1 if failed or not known else 0)

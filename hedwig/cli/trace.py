@@ -12,7 +12,7 @@ import click
 from hedwig import queueid
 from hedwig.cli import desks
 from hedwig.cli.queue_view import Known, known_json, known_lines
-from hedwig.cli.terminal import clean, echo_json
+from hedwig.cli.terminal import echo_json
 from hedwig.spool.desk import SqliteDesk
 
 
@@ -37,8 +37,7 @@ def trace(config_dir: Path, word: str, limit: int, as_json: bool) -> None:
     if len(letters) > limit:
         click.echo("\nThere are older ones: say --limit for more.", err=True)
     if not letters:
-        looked = " or ".join(clean(one.spool) for one, _ in found) or "any spool"
-        click.echo(f"{clean(word)} is not in {looked}; what happened is kept for 30 days", err=True)
+        click.echo(desks.nowhere(word, [one for one, _ in found], failed), err=True)
     raise SystemExit(1 if failed or not letters else 0)
 
 

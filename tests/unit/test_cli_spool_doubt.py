@@ -12,6 +12,7 @@ from forwarder_rig import Rig, forwarder_rig  # noqa: F401
 from hedwig.cli.hedwig import main
 from hedwig.mailman import forwarder
 from hedwig.mailman.client import NoVerdict, Parcel, Verdict
+from hedwig.spool.sqlite import open_spool
 
 Call = Callable[..., Result]
 DOUBT = "in doubt: the postoffice may have it"
@@ -78,3 +79,20 @@ async def test_what_certainly_is_not_there_is_not_in_doubt(rig: Rig, hedwig: Cal
 def test_the_help_of_drop_promises_nothing_of_what_is_in_doubt(hedwig: Call) -> None:
     words = " ".join(hedwig("spool", "drop", "--help").stdout.split())
     assert "in doubt the postoffice may have" in words
+
+
+async def test_a_letter_that_went_straight_through_is_to_be_asked_for_at_the_postoffice(
+    rig: Rig, hedwig: Call, tmp_path: Path
+) -> None:
+    """mailman's spool knows only what waited. Beside a postoffice's spool that is no news."""
+    queue_id, _ = await rig.submit()
+    for command in ("trace",), ("queue", "show"):
+        said = hedwig(*command, queue_id, status=1).stderr
+        assert f"{queue_id} is not in {tmp_path}/spool.db" in said
+        assert "went straight to the postoffice: ask there" in said
+    (tmp_path / "postoffice.yml").write_text(f"spool: {tmp_path}/other.db\n")
+    assert "ask there" not in hedwig("trace", queue_id, status=1).stderr, "it could not be looked at"
+    open_spool(str(tmp_path / "other.db")).close()
+    said = hedwig("trace", queue_id, status=1).stderr
+    assert f"is not in {tmp_path}/other.db or {tmp_path}/spool.db" in said
+    assert "ask there" not in said
