@@ -115,6 +115,12 @@ class Work(Protocol):
     def settle(self, settlements: Sequence[Settlement]) -> "Future[list[Settled]]":
         """Outcomes, bounces and history in one transaction, each WHERE token = its claim's."""
 
+    def marked(self, delivery: int) -> set[int]:
+        """Recipients of a claimed delivery that a newer message has superseded meanwhile (supersede.py). Reads only."""
+
+    def stopped(self, now: float) -> set[str]:
+        """Destinations that the operator has paused. Reads only."""
+
     def owners(self) -> list[str]:
         """All owners that hold claims now. Their locks tell which of them are dead."""
 

@@ -38,6 +38,8 @@ from hedwig.spool import (
     claim,
     free,
     look,
+    stops,
+    supersede,
 )
 from hedwig.spool.health import Health
 from hedwig.spool.historian import Historian
@@ -100,12 +102,9 @@ class SqliteSpool:
         """Write what waits, end the threads, close the files. Safe to call twice."""
         with self._starting:
             self._closed = True
-        if self._opening is not None:
-            self._opening.close()
-        if self._historian is not None:
-            self._historian.close()
-        if self._writer is not None:
-            self._writer.close()
+        for part in (self._opening, self._historian, self._writer):
+            if part is not None:
+                part.close()
         while self._idle:
             self._idle.pop().close()
 
@@ -177,6 +176,14 @@ class SqliteSpool:
         octets = sum(bounce.body.size for settlement in settlements for bounce in settlement.bounces)
         rows = sum(2 + len(settlement.results) + 6 * len(settlement.bounces) for settlement in settlements)
         return self.put(Job(self._write_settle, settlements, octets, rows, vital=True))
+
+    def marked(self, delivery: int) -> set[int]:
+        """See Work."""
+        return self._read(supersede.marked, delivery)
+
+    def stopped(self, now: float) -> set[str]:
+        """See Work."""
+        return self._read(stops.sites, now)
 
     def owners(self) -> list[str]:
         """See Work."""

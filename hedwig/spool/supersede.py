@@ -207,6 +207,11 @@ def end(db: sqlite3.Connection, wanted: Wanted, now: float) -> tuple[list[Gone],
     return gone, lines
 
 
+def marked(db: sqlite3.Connection, delivery: int) -> set[int]:
+    """See Work."""
+    return {number for _, number, _ in db.execute(_MARKED, (json.dumps([delivery]),))}
+
+
 def end_marked(db: sqlite3.Connection, deliveries: Sequence[int], now: float) -> tuple[list[Gone], list[Line]]:
     """End what was superseded while these deliveries were claimed; they are nobody's now."""
     wanted: dict[int, dict[int, str]] = {}

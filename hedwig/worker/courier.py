@@ -4,7 +4,8 @@ It takes claims from its site's part of the bag while there are any, up to 100 a
 more, and says QUIT. What was said becomes a conclusion for the settler; the next message does not wait for that commit.
 
 Before each final dot it writes a dot mark (I5). Where the client's policy is not to repeat what is in doubt, the mark
-is on disk before the dot goes out, with the conversation so far. A message whose sender's deadline is over is not sent.
+is on disk before the dot goes out, with the conversation so far. What is wanted no more is not sent (last_look.py); nor
+is what was not begun when the operator paused its site.
 
 When no host gives a session, the site cools: the message at hand is deferred with what was said, and the others go back
 to the spool untouched, untried and uncounted (I9).
@@ -12,7 +13,7 @@ to the spool untouched, untried and uncounted (I9).
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 
 from hedwig import log, verdict
 from hedwig.options import OnDoubt
@@ -21,6 +22,7 @@ from hedwig.smtp import Brink, Report, Said, Transaction
 from hedwig.smtp.connection import Connection
 from hedwig.spool import Claim, Doubt, SpoolTrouble
 from hedwig.verdict import Outcome, Scope
+from hedwig.worker import last_look
 from hedwig.worker.attempt import Attempt
 from hedwig.worker.bag import SiteState
 from hedwig.worker.delivery import conclude, given_up, is_late
@@ -46,6 +48,7 @@ class Courier:
         self._connection: Connection | None = None
         self._claim: Claim | None = None
         self._slot: int | None = None  # of its dot mark, from just before the dot on
+        self._called_back: Claim | None = None  # its site was paused before it was begun
         self._doubt: Doubt | None = None  # what is on disk with the mark, where its client wants that
         self._sessions = Sessions(tools, state, route, lambda: self._claim.queue_id if self._claim else "-")
         self._more = asyncio.Event()
@@ -61,6 +64,11 @@ class Courier:
     def wake(self) -> None:
         """There is something for this site."""
         self._more.set()
+
+    def call_back(self, stopped: Container[str]) -> None:
+        """These sites are paused: what is at hand is not begun any more."""
+        if self._claim is not None and self._claim.destination in stopped:
+            self._called_back = self._claim
 
     def last(self) -> None:
         """Take no other message after the one at hand."""
@@ -126,6 +134,7 @@ class Courier:
             report = await self._send(claim)
         if report is None:
             return
+        claim = self._claim or claim  # without those that were superseded
         attempts = {
             recipient.number: self._attempt(said)
             for recipient, said in zip(claim.recipients[:MOST_RCPTTOS], report.said, strict=True)
@@ -148,28 +157,52 @@ class Courier:
         if self._connection is None and not await self._open(claim):
             return None
         assert self._connection is not None  # noqa: S101
-        if is_late(claim, time.time()):
-            conclusion = given_up(claim, self._tools.rules, time.time(), self._tools.original(claim))
-            self._tools.settler.add(Ending(claim, conclusion, self._tools.bag.settled))
-            return None
+        spool = self._tools.spool
 
         def before_dot() -> None:
+            last_look.check_time(claim)
             self._slot = self._tools.dots.mark(claim.delivery, claim.token)
 
         async def at_brink(brink: Brink) -> None:
+            await last_look.check(spool, claim)
+            if not careful:
+                before_dot()
+                return
             numbers = tuple(claim.recipients[place].number for place in brink.places)
             doubt = Doubt(numbers, fitting(brink.talk))
             self._slot = await self._tools.dots.mark_durably(claim.delivery, claim.token, doubt)
             self._doubt = doubt
 
         careful = claim.options.on_doubt is not OnDoubt.RETRY
+        waits = careful or bool(claim.options.supersede)
         try:
-            return await self._connection.send(self._transaction(claim), before_dot, at_brink if careful else None)
-        except SpoolTrouble as trouble:  # the body could not be read: our fault, no word about the message (I8)
+            self._claim = claim = await self._wanted(claim)
+            return await self._connection.send(self._transaction(claim), before_dot, at_brink if waits else None)
+        except last_look.Withdrawn:
+            self._withdraw(claim)
+        except SpoolTrouble as trouble:  # body or mark could not be read: our fault, no word about the message (I8)
             self._ours(claim, str(trouble))
         except OSError as error:  # what the network does becomes a Report; this is the disk under the dot marks
             self._ours(claim, f"the dot mark could not be written: {error.strerror or error}")
         return None
+
+    async def _wanted(self, claim: Claim) -> Claim:
+        """What of it is to be sent, or Withdrawn. SpoolTrouble."""
+        left = await last_look.wanted(self._tools.spool, claim)
+        if self._called_back is claim or not left.recipients:
+            raise last_look.Withdrawn
+        last_look.check_time(claim)
+        return left
+
+    def _withdraw(self, claim: Claim) -> None:
+        """No dot has gone out. What was superseded ends as the claim does; others go on."""
+        if self._connection is not None and not self._connection.alive:
+            self._drop()
+        if is_late(claim, time.time()):
+            conclusion = given_up(claim, self._tools.rules, time.time(), self._tools.original(claim))
+            self._tools.settler.add(Ending(claim, conclusion, self._tools.bag.settled))
+        else:
+            self._tools.settler.add(handed_back(claim, self._tools.bag.settled))
 
     def _ours(self, claim: Claim, why: str) -> None:
         """A fault of ours: its recipients are tried again later, and it is not charged to them (I8)."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Container
 
 from hedwig import log
 from hedwig.routing import Site
@@ -99,6 +100,14 @@ class Dispatch:
             log.event(log.Matter.FAULT, text, log.Level.ERROR, reason=repr(error))
         if state.waiting and not crew and not self._winding_down:
             self._start(state, route, state.waiting.best())  # it came while the last courier was on its way out
+
+    def call_back(self, stopped: Container[str]) -> None:
+        """The operator has paused these sites: what is not begun goes back; transactions under way finish."""
+        for state in self._tools.bag.sites():
+            for claim in state.waiting.take(lambda claim: claim.destination in stopped):
+                self._hand_back(claim)
+        for courier in self._couriers:
+            courier.call_back(stopped)
 
     def wind_down(self) -> None:
         """Every courier ends with the message at hand; what is claimed from now on is handed back."""

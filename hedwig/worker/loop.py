@@ -12,6 +12,7 @@ import random
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +44,7 @@ from hedwig.worker.tools import Tools
 LOCK_PATIENCE = 5.0  # seconds: another worker may hold our lock for a moment, to free our dead predecessor's claims
 OTHER_FILES = 100  # that a worker has open besides its connections, at the most
 ROUND = 5.0  # seconds between the rounds of upkeep
+STOPS_EVERY = 1.0  # seconds between looks for sites that were paused
 DEAD_EVERY = 3  # rounds between looks for dead workers
 SPOOL_WAIT = 1.0
 DAMAGED_WAIT = 10.0  # to look through a damaged spool takes a while
@@ -169,9 +171,10 @@ class _Life:
         settler = asyncio.create_task(self._settler.run())
         claimer = asyncio.create_task(self._claimer.run(lambda: not self._settler.trouble))
         upkeep = asyncio.create_task(self._upkeep())
+        heeding = asyncio.create_task(self._heed_stops())
         petting = asyncio.create_task(self._pet())
         self._supervisor.ready(self._status())
-        parts = {settler, claimer, upkeep}
+        parts = {settler, claimer, upkeep, heeding}
         ended = asyncio.create_task(stopping.wait())
         await asyncio.wait({ended, *parts}, return_when=asyncio.FIRST_COMPLETED)
         broken = [part for part in parts if part.done()]
@@ -181,7 +184,8 @@ class _Life:
         self._claimer.stop()
         self._dispatch.wind_down()
         upkeep.cancel()
-        await asyncio.gather(claimer, upkeep, return_exceptions=True)
+        heeding.cancel()
+        await asyncio.gather(claimer, upkeep, heeding, return_exceptions=True)
         await self._dispatch.stop(self._in_force.settings.stop_time)
         self._settler.stop()
         await asyncio.gather(settler, return_exceptions=bool(broken))
@@ -225,6 +229,17 @@ class _Life:
                 await floods.send_digests(self._spool, self._tools.rules, self._hinter.hint)
             rounds += 1
             await asyncio.sleep(ROUND)
+
+    async def _heed_stops(self) -> None:
+        """While the bag holds anything: what the operator has paused goes back."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(STOPS_EVERY)
+            if not self._tools.bag.messages:
+                continue
+            with suppress(SpoolTrouble):  # whoever writes there says so; the next round looks again
+                if stopped := await loop.run_in_executor(None, self._spool.stopped, time.time()):
+                    self._dispatch.call_back(stopped)
 
     async def _free_dead_owners(self) -> None:
         loop = asyncio.get_running_loop()

@@ -7,6 +7,7 @@ claimed by turns (Look.due), so what was tried gathers here until it has its hal
 
 import heapq
 from collections import Counter
+from collections.abc import Callable
 
 from hedwig.spool import Claim
 
@@ -49,6 +50,17 @@ class Waitlist:
         self._counts[claim.priority] -= 1
         self._everywhere[claim.priority] -= 1
         return claim
+
+    def take(self, unwanted: Callable[[Claim], bool]) -> list[Claim]:
+        """Take these out, wherever they are."""
+        taken = [entry[3] for entry in self._heap if unwanted(entry[3])]
+        if taken:
+            self._heap = [entry for entry in self._heap if not unwanted(entry[3])]
+            heapq.heapify(self._heap)
+        for claim in taken:
+            self._counts[claim.priority] -= 1
+            self._everywhere[claim.priority] -= 1
+        return taken
 
     def best(self) -> int:
         """The priority of the one that goes first; IndexError where there is none."""

@@ -1,8 +1,15 @@
 """A newer letter takes the place of an older one that has not gone out; a stale one is not sent."""
 
+import threading
+
+import pytest
+
+from hedwig.spool import State
+from hedwig.spool.sqlite import open_spool
+
 from . import reports
 from .farside import Rule
-from .submit import SAMPLE, SENDER
+from .submit import SAMPLE, SENDER, Post
 from .waiting import until
 from .world import HOME, World, mx
 
@@ -30,6 +37,53 @@ def test_the_second_code_replaces_the_first(world: World) -> None:
     assert "Supersede" not in far.accepted()[0].header
     assert f"by {new}" in host.history(old)
     assert home.accepted() == []
+
+
+@pytest.mark.parametrize("stage", ["banner", "mail"])
+def test_of_codes_that_a_slow_receiver_kept_waiting_the_newest_arrives(world: World, stage: str) -> None:
+    """The receiver stands still while three codes come; each of them is claimed, on a connection of its own. When it
+    goes on it gets the third one alone."""
+    world.dns(mx("163.com", "192.0.2.1"))
+    go_on = threading.Event()
+    far = world.far("192.0.2.1", Rule(stage, hold=go_on))
+    host = world.host().start()
+    spool = open_spool(str(host.spool), create=False)
+    codes = []
+    for number in (b"1111", b"2222", b"3333"):
+        codes.append(world.msmtp.send(KEYED.replace(b"Hello Stenote", b"code " + number), "stenote@163.com"))
+        until("the claim", lambda: spool.queued(codes[-1])[0][0].state is State.ACTIVE)
+        until("its connection", lambda: far.connections == len(codes))
+    spool.close()
+    go_on.set()
+    until("an empty queue", lambda: not host.is_queued(*codes), seconds=10)
+    assert far.copies() == {"stenote@163.com": 1}
+    assert b"code 3333" in far.accepted()[0].body
+    assert f"by {codes[1]}" in host.history(codes[0])
+    assert f"by {codes[2]}" in host.history(codes[1])
+
+
+def test_a_paused_site_gets_nothing_that_was_only_claimed(world: World) -> None:
+    """Ten letters are under way to a receiver that stands still, and the worker holds more. The operator pauses the
+    site: these go back to the queue, and none of them is sent when the receiver goes on."""
+    world.dns(mx("163.com", "192.0.2.1"))
+    go_on = threading.Event()
+    far = world.far("192.0.2.1", Rule("mail", hold=go_on))
+    host = world.host().start("beanstalkd", "postoffice", "worker-1")
+    body = SAMPLE.replace(b"\n", b"\r\n")
+    host.http.batch([Post((f"user{number}@163.com",), body) for number in range(20)])
+    spool = open_spool(str(host.spool), create=False)
+
+    def active() -> int:
+        return sum(each.state is State.ACTIVE for each in spool.queued()[0])
+
+    until("all claimed", lambda: active() == 20 and len(far.said("MAIL")) == 10)
+    host.hedwig("queue", "pause", "163.com", "--reason", "test")
+    until("what was not begun is back", lambda: active() <= 10, seconds=5)
+    spool.close()
+    go_on.set()
+    until("what was under way", lambda: len(far.accepted()) == 10)
+    until("its end", lambda: "active" not in host.listed())
+    assert len(far.accepted()) == 10
 
 
 def test_a_backlog_replaces_nothing_newer(world: World) -> None:

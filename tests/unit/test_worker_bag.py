@@ -135,6 +135,16 @@ def test_who_is_next() -> None:
     assert not line and line.before(BULK) == 0
 
 
+def test_what_is_taken_out_leaves_the_others_in_their_order() -> None:
+    line = Waitlist()
+    for number, priority in ((1, BULK), (2, NORMAL), (3, NORMAL), (4, BULK), (5, URGENT)):
+        line.append(claim(number, priority=priority))
+    assert sorted(each.delivery for each in line.take(lambda each: each.delivery in (3, 4))) == [3, 4]
+    assert line.take(lambda each: each.delivery == 3) == []
+    assert (len(line), line.before(NORMAL), line.before(BULK)) == (3, 2, 3)
+    assert [line.popleft().delivery for _ in range(3)] == [5, 2, 1]
+
+
 def test_a_site_that_is_full_of_bulk_has_room_for_better_mail() -> None:
     """As much as if bulk were not there; of what is worse there may be no more than of what is better."""
     bag = Bag()

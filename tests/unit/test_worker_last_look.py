@@ -1,0 +1,120 @@
+"""What is wanted no more by the time that a host would take it is not sent: couriers over a real spool, and receivers
+that answer when the test says so."""
+
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from worker_rig import Receiver, Rig
+
+from hedwig.options import PLAIN, OnDoubt, Options
+from hedwig.spool import Kind, State
+
+OTP = Options(supersede="otp")
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    made = Receiver()
+    yield made
+    if made.server:
+        made.server.close()
+
+
+@pytest.fixture
+async def rig(tmp_path: Path, receiver: Receiver) -> AsyncIterator[Rig]:
+    made = Rig(tmp_path, {"mx.example.com": "127.0.0.1"}, await receiver.start())
+    yield made
+    await made.close()
+
+
+def code(number: int) -> bytes:
+    return b"S: x\r\n\r\ncode %d\r\n" % number
+
+
+@pytest.mark.parametrize("policy", list(OnDoubt))
+async def test_of_three_codes_only_the_newest_arrives(rig: Rig, receiver: Receiver, policy: OnDoubt) -> None:
+    """All three are claimed and under way when the next one comes; the host answers MAIL after that."""
+    receiver.wait_at_mail.clear()
+    options = Options(supersede="otp", on_doubt=policy)
+    for number in (1, 2, 3):
+        await rig.register(1, body=code(number), options=options)
+        await rig.send()
+        await rig.settled(lambda number=number: receiver.connections == number)
+    receiver.wait_at_mail.set()
+    await rig.settled(lambda: not rig.states())
+    assert [b"code 3" in message for message in receiver.messages] == [True]
+    assert rig.settler.counts[Kind.SUPERSEDED] == 2
+    assert rig.tools.bag.messages == 0
+
+
+async def test_who_has_no_newer_one_gets_the_older(rig: Rig, receiver: Receiver) -> None:
+    """Of two recipients one has a newer letter: the other one gets the first letter, once."""
+    receiver.wait_at_mail.clear()
+    await rig.register(1, body=code(1), options=OTP, to=("b@example.com", "c@example.com"))
+    await rig.send()
+    await rig.settled(lambda: receiver.connections == 1)
+    await rig.register(1, body=code(2), options=OTP)
+    receiver.wait_at_mail.set()
+    await rig.settled(lambda: rig.settler.counts[Kind.SUPERSEDED] == 1 and rig.tools.bag.messages == 0)
+    assert receiver.messages == []
+    await rig.send()
+    await rig.settled(lambda: not rig.states())
+    assert sorted(message.count(b"code 1") for message in receiver.messages) == [0, 1]
+    assert rig.settler.counts[Kind.DELIVERED] == 2
+
+
+async def test_what_was_superseded_in_the_bag_is_not_begun(rig: Rig, receiver: Receiver) -> None:
+    """The mark is seen before MAIL: the connection is kept for the next one."""
+    receiver.wait_at_mail.clear()
+    await rig.register(10)
+    await rig.send()
+    await rig.settled(lambda: receiver.connections == 10)
+    await rig.register(1, body=code(1), options=OTP, to=("b@example.com", "c@example.com"))
+    await rig.send()
+    await rig.register(1, body=code(2), options=OTP)
+    await rig.send()
+    receiver.wait_at_mail.set()
+    await rig.settled(lambda: not rig.states())
+    assert sum(b"code 1" in message for message in receiver.messages) == 1, "it goes to the other recipient"
+    assert (len(receiver.messages), receiver.connections) == (12, 10)
+    assert (rig.settler.counts[Kind.SUPERSEDED], rig.settler.counts[Kind.DELIVERED]) == (1, 12)
+
+
+@pytest.mark.parametrize("options", [PLAIN, OTP, Options(on_doubt=OnDoubt.HOLD)], ids=["plain", "key", "careful"])
+async def test_no_dot_after_the_deadline(
+    rig: Rig, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, options: Options
+) -> None:
+    """The host answers MAIL when the time is over: nothing arrives, and the sender hears that it was too late."""
+    receiver.wait_at_mail.clear()
+    deadline = time.time() + 600
+    await rig.register(1, options=replace(options, deadline=deadline))
+    await rig.send()
+    await rig.settled(lambda: receiver.connections == 1)
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + 601)
+    receiver.wait_at_mail.set()
+    await rig.settled(lambda: rig.settler.counts[Kind.EXPIRED] == 1)
+    assert receiver.messages == []
+    assert rig.settler.counts[Kind.BOUNCED] == 1
+    assert rig.settler.counts[Kind.IN_DOUBT] == 0
+
+
+async def test_a_paused_site_gets_nothing_that_was_not_begun(rig: Rig, receiver: Receiver) -> None:
+    """What waits in the bag goes back untried; the ten under way finish."""
+    receiver.wait_at_mail.clear()
+    await rig.register(30)
+    await rig.send()
+    await rig.settled(lambda: receiver.connections == 10)
+    await rig.settled(lambda: rig.tools.bag.messages == 30)
+    rig.dispatch.call_back({"elsewhere.example"})
+    assert rig.tools.bag.messages == 30
+    rig.dispatch.call_back({"example.com"})
+    await rig.settled(lambda: rig.tools.bag.messages <= 10)
+    receiver.wait_at_mail.set()
+    await rig.settled(lambda: rig.tools.bag.messages == 0)
+    assert len(receiver.messages) <= 10
+    assert rig.states() == [State.READY] * (30 - len(receiver.messages))
+    assert all(recipient.tries == 0 for recipient in rig.spool.queued()[0])
