@@ -146,3 +146,17 @@ def test_the_slice_is_never_stopped_by_an_upgrade() -> None:
     assert calls
     for call in calls:
         assert re.fullmatch(r"-phedwig-(mailman|postoffice|worker)( hedwig-[\w.-]+\.(service|target))+", call)
+
+
+@pytest.mark.parametrize("package", ["hedwig-mailman", "hedwig-postoffice"])
+def test_a_broken_key_file_fails_no_upgrade(package: str, tmp_path: Path) -> None:
+    """postinst runs under `set -e`: where `hedwig local-key` ends with 1, it goes on, and says what to do."""
+    (line,) = re.findall(r"^ *(hedwig local-key.*)$", text_of(f"{package}.postinst"), re.MULTILINE)
+    (tmp_path / "hedwig").write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
+    (tmp_path / "hedwig").chmod(0o755)
+    script = f"set -e\n{line}\necho went on\n"
+    done = subprocess.run(
+        ["/bin/sh", "-c", script], env={"PATH": str(tmp_path)}, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "went on\n")
+    assert "then run: hedwig local-key" in done.stderr
