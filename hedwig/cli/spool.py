@@ -27,6 +27,7 @@ from hedwig.spool.records import POSTOFFICE, SpoolTrouble, State
 
 _REASONS = 20
 _REPLY = re.compile(r"[245][0-9]{2} ")
+_REFUSED = re.compile(r"the postoffice answered (?!502|504)[0-9]{3}\b")  # those two are nginx's own: nobody behind it
 
 
 @click.group(invoke_without_command=True)
@@ -69,6 +70,8 @@ def postoffice_by(why: list[Reason], url: str) -> tuple[bool | None, str]:
     latest = max(offered, key=lambda one: one.due)
     if _REPLY.match(latest.words):
         return True, f"{name} answers, and does not take some of it now."
+    if _REFUSED.match(latest.words):
+        return True, f"{name} is reached, and takes nothing from this host now: {clean(latest.words)}"
     return False, f"{name} can't be reached: {clean(latest.words)}"
 
 

@@ -138,10 +138,10 @@ def test_first_day(hosts: Hosts, archive: Archive, outside: Outside) -> None:
         "apt": [_GO_ON],
         "cat": [("", certificate + END)],
         "hedwig": [
-            ("The postoffice's URL", f"{told['postoffice']}\n"),
-            ("This host's name", f"{told['fqdn']}\n"),
+            ("This host's name", f"fqdn: {told['fqdn']}\n"),
+            ("The postoffice's URL", f"postoffice: {told['postoffice']}\n"),
             # The space comes when the terminal has ceased to show what is typed, and to keep what was typed before.
-            ("The key that it printed: ", f"{told['key']}\n"),
+            ("The key that it printed: ", f"key: {told['key']}\n"),
         ],
         "systemctl": [],
     }
