@@ -1,7 +1,8 @@
 """Stops: what the operator has paused, and how it goes on afterwards.
 
-A paused *site* (destination) is hinted and claimed no more; transactions under way finish. Its mail stays as it is:
-the pause stops no clock, and what expires meanwhile is given up and bounced, for its sender must learn of it in time.
+A paused *site* (destination) is hinted and claimed no more; transactions under way finish, and what a worker has
+claimed and not begun goes back within a second or two. Its mail stays as it is: the pause stops no clock, and what
+expires meanwhile is given up and bounced, for its sender must learn of it in time.
 
 A paused *client* has all its deliveries held, its reports too. New ones are held as they are registered, those under
 way as their claims end; those that wait are swept in slices by `step`, which goes on where another process left off.

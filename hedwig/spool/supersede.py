@@ -7,7 +7,8 @@ that both have. What is only in the older one goes on.
 - What waits, or is held, ends at once: done, with a line in its history that names the successor, and without a DSN.
   So does what is in doubt (I5): once a newer one is there nobody has to decide whether it is repeated.
 - What a worker has claimed can't be taken away: the successor is noted beside the recipient (a *mark*), which ends when
-  it comes back without outcome (settle.py, claim.py). Past its dot a message so has the outcome that it gets.
+  it comes back without outcome (settle.py, claim.py). The worker looks for it before MAIL and before the final dot, and
+  sends no more (worker/last_look.py); past its dot a message has the outcome that it gets.
 - An older message that arrives after the newer one is accepted, and the recipients that both have end in that moment.
 
 `keyed` has one row for each client, key and address: of the newest message known. So a recipient costs a seek, however
