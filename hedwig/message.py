@@ -12,7 +12,8 @@ every later hop carries unchanged (I6). What it does, in this order:
   has a blank, the cut is before it and no space is added: in a header that is plain folding. No character is cut in
   two, in UTF-8 or in a double-byte charset such as GBK. Done here, not on sending, so that a later signature holds.
 - A header field that only the sender's side may see is taken out: Bcc, Resent-Bcc, Return-Path; and those by which a
-  program tells us its wishes (wishes.py: Hedwig-Expires ...), which become Options.
+  program tells us its wishes (wishes.py: Hedwig-Expires ...), which become Options. Another line that begins with
+  Hedwig- is refused, and so is one that a line without a colon has made part of the body.
 - Received goes on top; Date, Message-ID and From go to the end of the header where they are missing. A missing To is
   legal and stays missing. Text that begins with no header field is a body: it gets a header and a blank line.
 
@@ -39,11 +40,15 @@ from hedwig.reply import Reply
 
 MAX_RECEIVED = 50
 MAX_HEADER = 512 * 1024  # octets; bounds the work that one letter can cause (I9)
+MAX_STRANDED = 8 * 1024  # octets below a header without a blank line in which wishes are looked for
 MAX_ENCODED = 4096  # characters of encoded words that are decoded; no wish is so long
 MAX_MESSAGE_ID = 500  # characters of it that are kept, to find the message by
 
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:[^\n]*\n(?:[ \t][^\n]*\n)*")
 _FROM_LINE = re.compile(rb">?From (?![ \t]*:)[^\n]*\n(?=[!-9;-~]+[ \t]*:)")
+# A wish among the lines that stand right below the header: `_stranded` looks no further than a blank line.
+_STRANDED = re.compile(rb"(?:\A|\n)(hedwig[-_](?:[!-9;-~]+[ \t]*:|(?:expires|supersede-key|priority)\b))", re.I)
+_BLANK = re.compile(rb"\n\r?\n")
 _NOT_IN_NAME = re.compile(r"[^A-Za-z0-9.:_\[\]-]")
 _MESSAGE_ID = re.compile(rb"<[!-;=?-~]{1,%d}>" % (MAX_MESSAGE_ID - 2))
 _TAKEN_OUT = frozenset({b"bcc", b"resent-bcc", b"return-path", *wishes.HEADERS})
@@ -108,6 +113,8 @@ def complete(content: bytes, trace: Trace) -> Whole:
     kept, noted, end = _header(content)
     if len(noted.get(b"received", ())) > MAX_RECEIVED:
         raise MessageRefused(Reply(554, "5.4.6", f"mail loop: the message has over {MAX_RECEIVED} Received fields"))
+    if end < len(content) and not content.startswith(b"\r\n", end):
+        _refuse_stranded(content[end : end + MAX_STRANDED])
     options = PLAIN if wishes.HEADERS.keys().isdisjoint(noted) else _options(noted, trace)
     named = _named(noted[b"message-id"][0]) if b"message-id" in noted else f"<{trace.queue_id}@{trace.fqdn}>"
     separator = b"" if end == len(content) or content.startswith(b"\r\n", end) else b"\r\n"
@@ -153,6 +160,8 @@ def _header(content: bytes) -> _Header:
         if name in _NOTED:
             noted.setdefault(name, []).append(found[0])
         if name not in _TAKEN_OUT:
+            if name.startswith(wishes.OURS):
+                raise _unwise(wishes.unknown_line(found[1].decode("ascii")))
             kept.append(found[0])
         position = found.end()
         if position > MAX_HEADER:
@@ -186,8 +195,22 @@ def _options(noted: dict[bytes, list[bytes]], trace: Trace) -> Options:
     try:
         return wishes.of_header(wished, wishes.Reading(trace.when, trace.again))
     except BadOption as error:
-        status = "5.4.7" if isinstance(error, wishes.TooLate) else "5.6.0"
-        raise MessageRefused(Reply(554, status, str(error))) from None
+        raise _unwise(error) from None
+
+
+def _unwise(error: BadOption) -> MessageRefused:
+    """The refusal of what a message asks for."""
+    return MessageRefused(Reply(554, "5.4.7" if isinstance(error, wishes.TooLate) else "5.6.0", str(error)))
+
+
+def _refuse_stranded(below: bytes) -> None:
+    """Refuse a wish that is in the body only because the line before it, or itself, is no header field."""
+    blank = _BLANK.search(below)
+    found = _STRANDED.search(below[: blank.start()] if blank else below)
+    if found:
+        name = found[1].rstrip(b" \t:").decode("ascii")[:50]
+        above = "" if found.start() == 0 else "above "
+        raise _unwise(BadOption(f"{name}: the header ends {above}at a line that has no colon behind a name"))
 
 
 def _received(trace: Trace) -> bytes:

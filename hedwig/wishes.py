@@ -6,9 +6,12 @@
 
 The form's fields are `expires`, `supersede_key` and `priority`. A duration counts from the acceptance. What can't be
 read is a BadOption that says what would be right, and a time that is over already is TooLate. Nothing is ignored: who
-asks that a code must not come late would rather be refused than have it come late.
+asks that a code must not come late would rather be refused than have it come late. So a line of the header that begins
+with Hedwig- and is none of these is refused, and a field of the form that is nearly one of ours. Other fields are the
+caller's own affair.
 """
 
+import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -18,6 +21,9 @@ from hedwig.options import MAX_KEY, MAX_MOMENT, PLAIN, BadOption, Options, prior
 HEADERS = {b"hedwig-expires": "expires", b"hedwig-supersede-key": "supersede_key", b"hedwig-priority": "priority"}
 SPELLED = {"expires": "Hedwig-Expires", "supersede_key": "Hedwig-Supersede-Key", "priority": "Hedwig-Priority"}
 FORM = ("expires", "supersede_key", "priority")
+OURS = (b"hedwig-", b"hedwig_")  # how a header line's name begins that is for us, rightly written or not
+NEAR = 0.76  # of difflib: "expire", "expiry" and "supersede" are near, "property" is not
+MAX_NEAR = 40  # characters of a name that may be near to one of ours
 LONGEST = 366 * 86400  # seconds that a duration may be, as in the settings
 _FORMS = "write a duration like 10m, 1h30m or 2d, or a date with its time zone like 2026-11-24T12:00:00+08:00"
 
@@ -49,6 +55,31 @@ def of_form(fields: Mapping[str, str], reading: Reading, others: Options = PLAIN
     """From the fields of a form; `others` is what the header asked for, which counts where a field says nothing."""
     words = {name: fields[name] for name in FORM if name in fields}
     return _read(words, reading, others, dict(zip(FORM, FORM, strict=True)))
+
+
+def unknown_line(name: str) -> BadOption:
+    """What to say about a header line `name` that begins as ours do (OURS) and is none of them."""
+    word = name[len("hedwig-") :][:MAX_NEAR].lower().replace("-", "_")
+    near = difflib.get_close_matches(word, FORM, n=1)
+    right = f"did you mean {SPELLED[near[0]]}?" if near else f"known are {', '.join(SPELLED.values())}"
+    return BadOption(f"{name[:50]}: there is no such header line; {right}")
+
+
+def refuse_misnamed(fields: Iterable[str], known: Iterable[str]) -> None:
+    """BadOption where one of `fields`, which a form has beside those that are `known`, is one of these but for case and
+    hyphens, is near to one of FORM, or begins with hedwig."""
+    names = {name.lower(): name for name in known}
+    for field in fields:
+        word = field.lower().replace("-", "_").strip()
+        ours = word.startswith("hedwig")
+        word = word.removeprefix("hedwig").strip("_")
+        if word in names:
+            near = [names[word]]
+        else:
+            near = difflib.get_close_matches(word, FORM, n=1, cutoff=NEAR) if len(word) <= MAX_NEAR else []
+        if near or ours:
+            right = f"did you mean {near[0]}?" if near else f"known are {', '.join(names.values())}"
+            raise BadOption(f"the form has no field {ascii(field)[1:-1][:50]}; {right}")
 
 
 def _read(words: Mapping[str, str], reading: Reading, others: Options, called: Mapping[str, str]) -> Options:

@@ -34,7 +34,7 @@ from hedwig.options import BadOption, Submitter
 from hedwig.postoffice.accept import Acceptance, Verdict
 from hedwig.postoffice.batch import frames
 from hedwig.postoffice.clients import Clients
-from hedwig.postoffice.forms import PIECE, Form
+from hedwig.postoffice.forms import LONG, PIECE, SHORT, Form
 from hedwig.postoffice.letter import Letter, read_letter
 from hedwig.postoffice.refusal import Refusal, Unacceptable, as_http, malformed
 from hedwig.postoffice.strangers import Strangers
@@ -42,7 +42,7 @@ from hedwig.postoffice.submission import Submission, envelope_of, in_file, needs
 from hedwig.reply import Reply
 from hedwig.settings import MIB, Client, Postoffice
 from hedwig.spool import Body, Bytes
-from hedwig.wishes import Reading, TooLate, of_form
+from hedwig.wishes import Reading, TooLate, of_form, refuse_misnamed
 
 LARGE = 1 * MIB
 LARGE_AT_A_TIME = 2
@@ -125,6 +125,7 @@ class _Interface:
         try:
             # A key that was put into a file has a line end behind it; no name or key has white space in it.
             client = self._client(form.short.get("fqdn", "").strip(), form.short.get("key", "").strip())
+            refuse_misnamed(form.others, (*SHORT, LONG))
             queue_id = form.short.get("id", "") or queueid.new(self._room.clock())
             if not queueid.is_valid(queue_id):
                 raise malformed("id must be a queue ID: 26 characters of Crockford's base 32, or be left out")

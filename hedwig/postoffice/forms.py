@@ -1,7 +1,8 @@
 """The form of `POST /`: fields fqdn, key, email, perhaps id and a message's wishes; urlencoded or multipart, any order.
 
 Read as a stream, in pieces, so that a form of any size takes little memory: the short fields are kept, `email` goes to
-a temporary file (in memory up to 1 MiB), everything else is passed over. Percent signs that introduce no octet stay as
+a temporary file (in memory up to 1 MiB). Of everything else the names are kept, so that one which is nearly ours can be
+refused (wishes.py), and the values passed over. Percent signs that introduce no octet stay as
 they are (WHATWG URL §5.1). A multipart part may have a filename, as with `curl -F email=@letter.json`; it is not used
 (I11). Standards: WHATWG URL §5.1 (urlencoded), RFC 7578 (multipart/form-data).
 
@@ -23,17 +24,20 @@ from hedwig.wishes import FORM
 PIECE = 64 * 1024
 IN_MEMORY = 1 * MIB
 MAX_SHORT = 4096
+MAX_OTHERS = 100  # names that are kept of other fields: strangers send forms too
 MAX_PART_HEADER = 16 * 1024
 SHORT = ("fqdn", "key", "id", *FORM)
 LONG = "email"
 
 
 class Form:
-    """The fields that were found. `email` is at its start, for reading; None where it is missing."""
+    """The fields that were found. `email` is at its start, for reading; None where it is missing. `others`: the names
+    of fields that are not ours, the first MAX_OTHERS."""
 
     def __init__(self) -> None:
         self.short: dict[str, str] = {}
         self.email: IO[bytes] | None = None
+        self.others: set[str] = set()
         self._raw: dict[str, bytearray] = {}
         self._name: str | None = None
 
@@ -80,6 +84,8 @@ class Form:
             raise malformed(f"the form has the field {name} twice")
         elif name in SHORT:
             self._raw[name] = bytearray()
+        elif name != LONG and len(self.others) < MAX_OTHERS:
+            self.others.add(name)
 
     def _take(self, octets: bytes) -> None:
         if self._name is None:

@@ -48,12 +48,42 @@ def test_wishes_are_read_and_taken_out(lines: bytes, options: Options) -> None:
 
 
 def test_only_the_header_counts_and_only_what_is_ours_goes() -> None:
-    """In a body, in a message that is forwarded as an attachment, such a line is text; another Hedwig- field stays."""
+    """In a body, in a message that is forwarded as an attachment, such a line is text; X-Hedwig- is not ours."""
     body = b"Hedwig-Expires: nonsense\r\n\r\nHedwig-Priority: urgent\r\n"
-    whole = made(b"Hedwig-Colour: blue\r\nX-Hedwig-Priority: bulk\r\n", body)
+    whole = made(b"X-Hedwig-Priority: bulk\r\nHedwig: an owl\r\n", body)
     assert whole.options is PLAIN
-    assert b"\r\nHedwig-Colour: blue\r\nX-Hedwig-Priority: bulk\r\n" in whole.body
+    assert b"\r\nX-Hedwig-Priority: bulk\r\nHedwig: an owl\r\n" in whole.body
     assert whole.body.endswith(b"\r\n\r\n" + body)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        (b"Subject: x\nno field\nHedwig-Expires: 10m\n\nhi\n", "Hedwig-Expires: the header ends above at a line"),
+        (b"Subject: x\r\nno field\r\nTo: y\r\nhedwig-any :x", "hedwig-any: the header ends above at a line"),
+        (b"Subject: x\nHedwig-Expires 10m\n\nhi\n", "Hedwig-Expires: the header ends at a line"),
+        (b"Subject: x\nHedwig-Priority", "Hedwig-Priority: the header ends at a line"),
+        (b"no field\nHedwig-Priority: urgent\nSubject: x\n\n", "Hedwig-Priority: the header ends above at a line"),
+    ],
+)
+def test_a_wish_below_a_broken_header_is_refused(text: bytes, name: str) -> None:
+    """It would be body, and its writer would believe that it counts."""
+    with pytest.raises(MessageRefused) as caught:
+        complete(text, TRACE)
+    assert str(caught.value.reply) == f"554 5.6.0 {name} that has no colon behind a name"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"Subject: x\nno field\n\nHedwig-Expires: 10m\n",
+        b"Subject: x\nno field\r\n\r\nHedwig-Expires: 10m\n",
+        b"just text\nof a Hedwig-Expires: 10m\nHedwig-like owls: no\n",
+        b"Subject: x\nno field\n" + b"text\n" * 10_000 + b"Hedwig-Expires: 10m\n",
+    ],
+)
+def test_a_body_may_speak_of_wishes(text: bytes) -> None:
+    assert complete(text, TRACE).options is PLAIN
 
 
 @pytest.mark.parametrize(
@@ -61,6 +91,10 @@ def test_only_the_header_counts_and_only_what_is_ours_goes() -> None:
     [
         (b"Hedwig-Expires: whenever\r\n", "5.6.0", "Hedwig-Expires: 'whenever' is no time: write a duration like 10m"),
         (b"Hedwig-Expires:\r\n", "5.6.0", "Hedwig-Expires: '' is no time"),
+        (b"Hedwig-Supersedes-Key: x\r\n", "5.6.0", "no such header line; did you mean Hedwig-Supersede-Key?"),
+        (b"HEDWIG_EXPIRES: 5m\r\n", "5.6.0", "HEDWIG_EXPIRES: there is no such header line; did you mean Hedwig-Exp"),
+        (b"Hedwig-Frobnicate: x\r\n", "5.6.0", "Hedwig-Frobnicate: there is no such header line; known are Hedwig-E"),
+        (b"Hedwig-: x\r\n", "5.6.0", "Hedwig-: there is no such header line"),
         (b"Hedwig-Expires: \xff\r\n", "5.6.0", "is no time"),
         (b"Hedwig-Expires: Mon, 23 Nov 2026 12:00:00 +0000\r\n", "5.4.7", "and that has passed"),
         (b"Hedwig-Priority: bulk\r\nHEDWIG-PRIORITY: bulk\r\n", "5.6.0", "Hedwig-Priority is in the header twice"),

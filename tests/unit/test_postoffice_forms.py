@@ -187,3 +187,11 @@ def test_too_much_beside_data_is_413(key: str) -> None:
     with pytest.raises(Refusal) as caught:
         read(json.dumps({key: "y" * 17_000_000}).encode())
     assert caught.value.code == 413
+
+
+@pytest.mark.parametrize("count", [3, 5000])
+def test_names_of_other_fields_are_kept_and_not_without_end(count: int) -> None:
+    body = "&".join(f"other{number}=x" for number in range(count)).encode() + b"&key=sesame"
+    form = Form.read(io.BytesIO(body), URLENCODED)
+    assert form.others == {f"other{number}" for number in range(min(count, forms.MAX_OTHERS))}
+    assert form.short == {"key": "sesame"}

@@ -124,6 +124,11 @@ def test_a_letter_says_what_it_asks_for(own: Host) -> None:
         ({"expires": "2000-01-01T00:00:00Z"}, "5.4.7", "expires: the message was to be sent until 2000-01-01"),
         ({"priority": "1"}, "5.5.4", "priority must be urgent, normal or bulk"),
         ({"supersede_key": "x" * 201}, "5.5.4", "supersede_key: a key is printable text of 1 to 200"),
+        ({"expire": "5s"}, "5.5.4", "the form has no field expire; did you mean expires?"),
+        ({"Expires": "5s"}, "5.5.4", "the form has no field Expires; did you mean expires?"),
+        ({"supersede-key": "x"}, "5.5.4", "the form has no field supersede-key; did you mean supersede_key?"),
+        ({"hedwig_ttl": "x"}, "5.5.4", "the form has no field hedwig_ttl; known are fqdn"),
+        ({"email": email(data="Hedwig-Ttl: x\n\n")}, "5.6.0", "Hedwig-Ttl: there is no such header line"),
         ({"email": email(data="Hedwig-Expires: x\n\n")}, "5.6.0", "Hedwig-Expires: 'x' is no time"),
         ({"email": email(data="Hedwig-Expires: 2000-01-01T00:00Z\n\n")}, "5.4.7", "and that has passed"),
     ],
@@ -134,6 +139,11 @@ def test_what_makes_no_sense_is_400(host: Host, fields: dict[str, str], status: 
     assert (answer.status_code, answer.json()["status"]) == (400, status)
     assert says in answer.json()["error"]
     assert len(host.queued()) == before
+
+
+def test_fields_of_the_callers_own_are_passed_over(host: Host) -> None:
+    assert post(host, submit="Send", csrf_token="x").status_code == 200
+    assert post(host, expire="5s", key="wrong").status_code == 401
 
 
 def test_a_repeat_after_its_deadline_is_a_repeat(host: Host) -> None:

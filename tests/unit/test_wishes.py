@@ -6,7 +6,7 @@ from hedwig import wishes
 from hedwig.config.kinds import duration as setting
 from hedwig.moments import duration, moment, utc
 from hedwig.options import BadOption, Options, Priority
-from hedwig.wishes import Reading, TooLate, of_form, of_header
+from hedwig.wishes import Reading, TooLate, of_form, of_header, refuse_misnamed, unknown_line
 
 NOW = 1795492800.0  # 2026-11-24 04:00:00 UTC
 NOON = 1795521600.0
@@ -142,6 +142,51 @@ def test_a_form_field_is_called_by_its_own_name() -> None:
         of_form({"priority": "high"}, Reading(NOW))
     with pytest.raises(TooLate, match=r"\Aexpires: "):
         of_form({"expires": "2000-01-01T00:00Z"}, Reading(NOW))
+
+
+@pytest.mark.parametrize(
+    ("name", "right"),
+    [
+        ("Hedwig-Supercede-Key", "did you mean Hedwig-Supersede-Key?"),
+        ("hedwig-expire", "did you mean Hedwig-Expires?"),
+        ("Hedwig_Priority", "did you mean Hedwig-Priority?"),
+        ("Hedwig-Frobnicate", "known are Hedwig-Expires, Hedwig-Supersede-Key, Hedwig-Priority"),
+    ],
+)
+def test_a_line_of_ours_that_is_none_is_named(name: str, right: str) -> None:
+    assert str(unknown_line(name)) == f"{name}: there is no such header line; {right}"
+
+
+KNOWN = ("fqdn", "key", "id", *wishes.FORM, "email")
+
+
+@pytest.mark.parametrize(
+    ("field", "right"),
+    [
+        ("expire", "did you mean expires?"),
+        ("Expires", "did you mean expires?"),
+        ("expiry", "did you mean expires?"),
+        ("expires ", "did you mean expires?"),
+        ("supersede-key", "did you mean supersede_key?"),
+        ("supersedekey", "did you mean supersede_key?"),
+        ("supersede", "did you mean supersede_key?"),
+        ("PRIORITY", "did you mean priority?"),
+        ("Hedwig-Expires", "did you mean expires?"),
+        ("hedwig_priorty", "did you mean priority?"),
+        ("ID", "did you mean id?"),
+        ("hedwig-ttl", "known are fqdn, key, id, expires, supersede_key, priority, email"),
+        ("hedwig" * 500, "known are fqdn"),
+    ],
+)
+def test_a_field_that_is_nearly_ours_is_named(field: str, right: str) -> None:
+    with pytest.raises(BadOption) as caught:
+        refuse_misnamed(["subject", field], KNOWN)
+    assert str(caught.value).startswith(f"the form has no field {field[:50]}; {right}")
+
+
+def test_other_fields_are_the_callers_own_affair() -> None:
+    """Who sends the original form with something of its own beside it goes on doing so."""
+    refuse_misnamed(["", "submit", "csrf_token", "subject", "to", "property", "ids", "expires" * 9], KNOWN)
 
 
 def test_the_names_fit_together() -> None:
