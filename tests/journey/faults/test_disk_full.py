@@ -138,6 +138,7 @@ def test_dot_marks(world: World) -> None:
     disk = Disk(host.directory / "dots", 4 * MIB)
     world.at_end(disk.close)
     host.start("beanstalkd", "postoffice", "worker-1")
+    until("the whole start", lambda: "delivers as" in words(host))
     disk.fill()
     host.http.batch([Post((f"user{number}@163.com",), LETTER) for number in range(100)])
     once_each(host, far, 100)
