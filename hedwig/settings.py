@@ -222,6 +222,12 @@ class Client:
         default=Priority.NORMAL,
         kind="priority",
     )
+    most_priority: Priority = setting(
+        "The most that a letter's own word can ask for: `normal` makes a letter that says `urgent` a normal one. What "
+        "`priority` gives every letter is never lowered by it.",
+        default=Priority.URGENT,
+        kind="priority",
+    )
     on_doubt: OnDoubt = setting(
         "What to do with a letter that was sent to its end without a reply, so that it may have arrived or not: "
         "`retry` sends it again, `retry-once` once at the most, `hold` keeps it for the operator to decide.",

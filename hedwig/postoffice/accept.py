@@ -114,6 +114,9 @@ class Acceptance:
             self._notice(waiting)
         with self._counting:
             self.accepted += sum(answer.outcome is Outcome.ACCEPTED for answer in answers)
+        for submission, message, answer in zip(submissions, messages, answers, strict=True):
+            if submission.options.priority != message.options.priority and answer.outcome is Outcome.ACCEPTED:
+                _journal_lowered(submission, message)
         return [self._verdict(message, answer) for message, answer in zip(messages, answers, strict=True)]
 
     def _troubled(self, error: Exception, trouble: str, what: str) -> None:
@@ -155,6 +158,20 @@ def _journal_superseded(client: str, gone: Sequence[Superseded]) -> None:
             client=client,
             rcpt=each.rcptto,
             successor=each.by,
+        )
+
+
+def _journal_lowered(submission: Submission, message: NewMessage) -> None:
+    """It asked for more than its client's most_priority."""
+    asked, given = submission.options.priority, message.options.priority
+    if asked is not None and given is not None:
+        told = f"{given.name.lower()} at the most, not {asked.name.lower()}"
+        log.event(
+            "lowered",
+            f"priority lowered: {message.client} may ask for {told}",
+            queue_id=message.queue_id,
+            client=message.client,
+            priority=given.name.lower(),
         )
 
 

@@ -57,6 +57,9 @@ def _options(client: Client, submission: Submission, behind: float) -> Options:
     options = submission.options
     if options.deadline and behind:
         options = replace(options, deadline=max(options.deadline + behind, 1.0))
+    most = min(client.most_priority, client.priority)  # the lower number is the more urgent
+    if options.priority is not None and options.priority < most:
+        options = replace(options, priority=most)
     if options.on_doubt is not client.on_doubt:
         options = replace(options, on_doubt=client.on_doubt)
     return options

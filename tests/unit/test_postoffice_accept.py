@@ -158,3 +158,12 @@ def test_the_gate_closes_only_when_all_places_wait_for_long() -> None:
             assert (caught.value.code, caught.value.retry_after > 0) == (503, True)
         with gate.waiting():
             pass
+
+
+def test_a_priority_that_is_lowered_is_said(desk: Desk, said: list[tuple[str, dict[str, str]]]) -> None:
+    sent = [replace(submission(), options=Options(priority=each)) for each in (Priority.URGENT, Priority.BULK)]
+    desk.intake.future.set_result([Registered(Outcome.ACCEPTED)] * 2)
+    desk.acceptance.register(replace(HOST, most_priority=Priority.NORMAL), sent)
+    lowered = [message for message, _ in said if "lowered" in message]
+    assert lowered == [f"{sent[0].queue_id}: priority lowered: host.example may ask for normal at the most, not urgent"]
+    assert [message.options.priority for message in desk.intake.calls[0]] == [Priority.NORMAL, Priority.BULK]

@@ -121,6 +121,25 @@ def test_a_messages_own_word_comes_before_its_clients(client: Priority, asked: P
     assert (message.priority, message.options.priority) == (priority, asked)
 
 
+@pytest.mark.parametrize(
+    ("client", "most", "asked", "given"),
+    [
+        (Priority.NORMAL, Priority.NORMAL, Priority.URGENT, Priority.NORMAL),
+        (Priority.NORMAL, Priority.NORMAL, Priority.BULK, Priority.BULK),
+        (Priority.BULK, Priority.BULK, Priority.URGENT, Priority.BULK),
+        (Priority.BULK, Priority.NORMAL, Priority.URGENT, Priority.NORMAL),
+        (Priority.URGENT, Priority.BULK, Priority.URGENT, Priority.URGENT),
+        (Priority.NORMAL, Priority.NORMAL, None, None),
+    ],
+)
+def test_a_messages_own_word_goes_as_far_as_its_client_may(
+    client: Priority, most: Priority, asked: Priority | None, given: Priority | None
+) -> None:
+    host = replace(HOST, priority=client, most_priority=most)
+    message = registered(host, options=Options(priority=asked))
+    assert (message.options.priority, message.priority) == (given, int(client if given is None else given))
+
+
 @pytest.mark.parametrize("policy", OnDoubt)
 def test_doubt_is_the_clients_policy_alone(policy: OnDoubt) -> None:
     """A message can't choose it."""
