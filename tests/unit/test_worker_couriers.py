@@ -179,5 +179,5 @@ async def test_no_spool_no_loss(rig: Rig, receiver: Receiver, monkeypatch: pytes
     await rig.send()
     await rig.settled(lambda: rig.settler.trouble == "disk full")
     await rig.settled(lambda: not rig.states())
-    assert rig.settler.trouble == ""
+    await rig.settled(lambda: rig.settler.trouble == "")
     assert len(receiver.messages) == 3
