@@ -57,10 +57,13 @@ def test_all_lines_pasted_at_once_at_a_terminal(tmp_path):
         command, stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True, cwd=os.getcwd()
     ) as running:
         os.close(terminal)
-        said = read_until(us, b"name, as in")
-        os.write(us, LINES.encode())
-        said += read_until(us, b"written")
-        assert running.wait(30) == 0, said
+        try:
+            said = read_until(us, b"name, as in")
+            os.write(us, LINES.encode())
+            said += read_until(us, b"written")
+            assert running.wait(30) == 0, said
+        finally:
+            running.kill()  # or a question that nobody answers would be waited for
     os.close(us)
     loaded = config.load_mailman(tmp_path / "mailman.yml")
     assert (loaded.fqdn, loaded.postoffice, loaded.key) == ("a.example", "http://192.0.2.1:8025/", KEY)
