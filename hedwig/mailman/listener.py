@@ -135,8 +135,10 @@ class Listener:
 
     async def _keep_looking(self) -> None:
         while True:
+            # Not wait_for: where a wake-up comes in the same moment, that loses the cancellation by `stop`.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), LOOK_AROUND)
+                async with asyncio.timeout(LOOK_AROUND):
+                    await self._wake.wait()
             self._wake.clear()
             try:
                 await self.look_around()

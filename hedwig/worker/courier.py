@@ -104,7 +104,8 @@ class Courier:
         self._state.idle += 1
         try:
             self._more.clear()
-            await asyncio.wait_for(self._more.wait(), IDLE)
+            async with asyncio.timeout(IDLE):  # wait_for loses a cancellation that comes with the wake-up
+                await self._more.wait()
         except TimeoutError:
             await self._hang_up()
         finally:

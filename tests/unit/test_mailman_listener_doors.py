@@ -247,3 +247,17 @@ async def test_real_msmtp_shows_a_stranger_what_to_do():
     assert sending.returncode != 0
     assert b"127.0.0.1 may not send here" in errors
     assert b"/etc/x.yml" in errors
+
+
+async def test_a_stop_right_after_a_reload():
+    """In whichever turn of the event loop it comes, the watch over the interfaces ends."""
+    for turns in range(8):
+        listener = Listener(SETTINGS, Forwarder())
+        await listener.start()
+        for _ in range(20):
+            await asyncio.sleep(0)  # it looks around, and waits
+        listener.reload(SETTINGS)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(10):
+            await listener.stop(0)
