@@ -51,6 +51,7 @@ UPDATE messages SET open = (SELECT count(*) FROM deliveries d WHERE d.message = 
 DELETE FROM bodies WHERE chunk >> 10 NOT IN (SELECT message FROM messages UNION SELECT message FROM leftovers);
 UPDATE leftovers SET live = 0;
 DROP TABLE dropped;
+DROP INDEX deliveries_by_message;
 UPDATE numbers SET octets = (SELECT coalesce(sum(length(content)), 0) FROM bodies),
     message = 1 + max((SELECT coalesce(max(message), 0) FROM seen), (SELECT coalesce(max(message), 0) FROM messages)),
     delivery = 1 + (SELECT coalesce(max(first_delivery + deliveries), 0) FROM messages),
@@ -74,6 +75,7 @@ class Aside:
 
 def restore(db: sqlite3.Connection, *, to_postoffice: bool) -> None:
     """Make deliveries anew whose row is lost and whose recipients are there. `to_postoffice`: it is mailman's spool."""
+    db.execute("CREATE INDEX deliveries_by_message ON deliveries (message)")  # for the questions below, until `clean`
     for delivery, message, accepted_at in db.execute(_ORPHANS).fetchall():
         rows = db.execute("SELECT address, state, due FROM recipients WHERE delivery = ?", (delivery,)).fetchall()
         destination = POSTOFFICE if to_postoffice else _destination(rows[0][0])

@@ -74,8 +74,10 @@ def pour(image: Image, db: sqlite3.Connection) -> Counter[str]:
     db.execute("BEGIN IMMEDIATE")
     octets = 0
     for number, root in leaves:
+        if names.get(root, "") not in tables and root in names:
+            continue  # an index, or what a new spool has of its own
         rows = list(_rows(image, number))
-        table = tables.get(names.get(root, "")) or (None if root in names else _by_looks(rows, tables))
+        table = tables[names[root]] if root in names else _by_looks(rows, tables)
         if table is None:
             continue
         fitted = [table.fitted(row) if row else None for row in rows]
