@@ -204,7 +204,7 @@ def test_memory_with_twenty_large_senders(own: Host, interface: str) -> None:
 
 
 def test_memory_with_letters_to_very_many(own: Host) -> None:
-    """Twelve of 90,000 recipients at once: RSS stays under 180 MiB, all are taken, and small mail passes them (I9)."""
+    """Twelve of 90,000 recipients at once: RSS stays under 240 MiB, all are taken, and small mail passes them (I9)."""
     own.start()
     many = [f"recipient{number:06}@dest.example" for number in range(90_000)]
     codes: list[int] = []
@@ -222,7 +222,7 @@ def test_memory_with_letters_to_very_many(own: Host) -> None:
         slowest = max(slowest, time.monotonic() - started)
         senders[0].join(0.5)
     assert codes == [250] * 12
-    assert own.memory() < 180 * MIB
+    assert own.memory() < 240 * MIB
     assert slowest < 10
 
 
