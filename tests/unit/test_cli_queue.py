@@ -11,8 +11,8 @@ from click.testing import CliRunner
 
 from hedwig import queueid
 from hedwig.cli import queue_view, terminal
-from hedwig.cli.hedwig import main
 from hedwig.cli.desks import desk_at
+from hedwig.cli.hedwig import main
 from hedwig.envelope import Envelope, digest
 from hedwig.reply import Reply, Stage
 from hedwig.spool import (
