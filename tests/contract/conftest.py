@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from spool_parts import IMPLEMENTATIONS, Clock
+from spool_parts import DESKS, IMPLEMENTATIONS, Clock
 
 
 @pytest.fixture
@@ -32,3 +32,11 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iter
 def spool(opened: Callable[[], Any]) -> Any:
     """An empty spool."""
     return opened()
+
+
+@pytest.fixture
+def desk(request: pytest.FixtureRequest, spool: Any, tmp_path: Path, clock: Clock) -> Iterator[Any]:
+    """The operator's side of the same spool, as another process has it."""
+    opened = DESKS[request.node.callspec.params["opened"]](str(tmp_path / "spool.db"), clock=clock)
+    yield opened
+    opened.close()

@@ -11,12 +11,14 @@ from hedwig import queueid
 from hedwig.envelope import Envelope, digest
 from hedwig.reply import Reply, Stage
 from hedwig.spool import Bytes, Claim, Event, Kind, NewMessage, RecipientResult, Registered, Settlement, State
+from hedwig.spool.desk import open_desk
 from hedwig.spool.sqlite import open_spool
 
 NOW = 1_795_000_000.0  # 2026-11-18, in the middle of a UTC day
 DAY = 86400.0
 HERE = Path(__file__).parent
 IMPLEMENTATIONS: dict[str, Callable[..., Any]] = {"sqlite": open_spool}
+DESKS: dict[str, Callable[..., Any]] = {"sqlite": open_desk}
 
 
 class Clock:
