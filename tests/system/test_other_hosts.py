@@ -1,6 +1,7 @@
 """A second host joins by `hedwig open`, `hedwig key add` and the pasted lines; hosts are upgraded apart."""
 
 import pytest
+from journey.waiting import until
 
 from .hosts import DELIVERS, SENDS, WORKERS, Hosts
 from .machine import Machine
@@ -112,9 +113,19 @@ def test_without_tls_it_warns(hosts: Hosts, robot: Machine, less: Machine, outsi
     assert any("clear" in line for line in less.words("-u", "hedwig-mailman", "-p", "warning"))
 
 
+def _answer_to(less: Machine) -> str:
+    """What postoffice answers to the name and key of mailman.yml."""
+    lines = less.read("/etc/hedwig/mailman.yml").splitlines()
+    key = next(line for line in lines if line.startswith("key: ")).removeprefix("key: ").strip('"')
+    asked = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--user", f"{SENDS}:{key}", "--data-binary", ""]
+    return less.run(*asked, "-H", "Content-Type: application/vnd.hedwig.batch", "http://203.0.113.10:8025/v1/batch")
+
+
 def test_a_revoked_key_loses_no_letter(hosts: Hosts, robot: Machine, less: Machine, outside: Outside) -> None:
     """After `hedwig key revoke` letters stay at mailman, which says why; with a new key they go."""
     robot.run("hedwig", "key", "revoke", "--yes", SENDS)
+    # Within half a second, as postoffice promises.
+    until("the key to be refused", lambda: _answer_to(less) == "401")
     hosts.msmtp(outside.container(less, "172.17.0.7")).send(b"Subject: locked\n\nlocked\n", "locked@163.com")
     assert not outside.far.has("locked@163.com")
     said = robot.run("hedwig", "key", "add", SENDS, "--url", "http://203.0.113.10:8025/")
@@ -122,3 +133,14 @@ def test_a_revoked_key_loses_no_letter(hosts: Hosts, robot: Machine, less: Machi
     less.run("systemctl", "reload", "hedwig-mailman")
     hosts.arrives("locked@163.com", 120)
     assert set(outside.far.copies().values()) == {1}
+
+
+def test_a_purge_closes_the_door(robot: Machine) -> None:
+    """What `hedwig open` made goes with hedwig-postoffice, and nginx goes on without it."""
+    assert ":443 " in robot.run("ss", "-ltn")
+    robot.apt("purge", "hedwig-postoffice")
+    assert robot.run("find", "/etc/nginx", "-name", "*hedwig*") == ""
+    assert not robot.exists("/etc/hedwig/tls")
+    robot.run("nginx", "-t")
+    until("nginx to leave the port", lambda: ":443 " not in robot.run("ss", "-ltn"))
+    assert robot.state("nginx") == "active"

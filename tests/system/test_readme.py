@@ -128,24 +128,19 @@ def test_first_day(hosts: Hosts, archive: Archive, outside: Outside) -> None:
     said = _type_all(robot, delivering.commands())
     begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----\n"
     certificate = begin + said.partition(begin)[2].partition(end)[0] + end
-    told = dict(
-        line.split(": ", 1) for line in said.splitlines() if line.startswith(("fqdn: ", "postoffice: ", "key: "))
-    )
-    assert told["fqdn"] == SENDS
+    told = [line for line in said.splitlines() if line.startswith(("fqdn: ", "postoffice: ", "key: "))]
+    assert told[0] == f"fqdn: {SENDS}"
 
     less = _new_host(hosts, archive, SENDS)
-    answers = {
-        "apt": [_GO_ON],
-        "cat": [("", certificate + END)],
-        "hedwig": [
-            ("This host's name", f"fqdn: {told['fqdn']}\n"),
-            ("The postoffice's URL", f"postoffice: {told['postoffice']}\n"),
-            # The space comes when the terminal has ceased to show what is typed, and to keep what was typed before.
-            ("The key that it printed: ", f"key: {told['key']}\n"),
-        ],
-        "systemctl": [],
-    }
-    shown = "".join(typed(less, line, answers[line.split()[0]]) for line in docker_host.commands())
-    assert f"{told['postoffice']} takes mail from {SENDS}" in shown
-    assert told["key"] not in shown, "the key is typed unseen"
+    install, file, setup, *rest = docker_host.commands()
+    typed(less, install, [_GO_ON])
+    typed(less, file, [("", certificate + END)])
+    # The last space comes when the terminal has ceased to show what is typed, and to keep what was typed before.
+    questions = ("This host's name", "The postoffice's URL", "The key that it printed: ")
+    shown = typed(less, setup, [(question, f"{line}\n") for question, line in zip(questions, told, strict=True)])
+    assert f"takes mail from {SENDS}" in shown
+    assert told[2].removeprefix("key: ") not in shown, "the key is typed unseen"
+    pasted = typed(less, setup, [(questions[0], "".join(f"{line}\n" for line in told))])
+    assert "already so" in pasted
+    _type_all(less, rest)
     _send_the_sample(hosts, less, outside)
