@@ -37,7 +37,8 @@ def test_a_taken_port(hosts: Hosts, robot: Machine) -> None:
     status = until("a status", lambda: _with(robot.status("hedwig-mailman"), "172.17.0.1:25"))
     assert "Exim" in status, "the holder is not named"
     assert "choose another address or port in `listen`" in status
-    assert any("can't listen on 172.17.0.1:25" in line for line in robot.words("-u", "hedwig-mailman"))
+    told = "can't listen on 172.17.0.1:25"
+    until("a line in the log", lambda: any(told in line for line in robot.words("-u", "hedwig-mailman")))
     robot.run("systemctl", "stop", "exim")
     until("mailman to listen", lambda: "172.17.0.1:25" in robot.run("ss", "-ltn"))
     until("the trouble to leave the status", lambda: "can't listen" not in robot.status("hedwig-mailman"))
