@@ -35,12 +35,11 @@ def test_a_second_container_and_a_bridge_of_compose(hosts: Hosts, robot: Machine
 def test_the_journal_tells_of_it(hosts: Hosts, robot: Machine, outside: Outside) -> None:
     """`journalctl -u hedwig-postoffice` names the letter; its fields find each step, and `-x` explains."""
     queue_id = hosts.deliver(outside.container(robot, "172.17.0.4"), "told@163.com")
-    told = "\n".join(robot.words("-u", "hedwig-postoffice"))
-    assert queue_id in told
+    until("postoffice's line", lambda: any(queue_id in line for line in robot.words("-u", "hedwig-postoffice")))
     steps = until("the worker's entry", lambda: _steps(robot, queue_id, "hedwig-worker@"))
     assert steps[-1]["HEDWIG_RCPT"] == "told@163.com"
     assert steps[-1]["HEDWIG_REPLY"].startswith("250")
-    assert _steps(robot, queue_id, "hedwig-mailman")
+    until("mailman's entry", lambda: _steps(robot, queue_id, "hedwig-mailman"))
     assert _steps(robot, queue_id, "hedwig-postoffice")
     explained = robot.run("journalctl", "-x", "--no-pager", f"HEDWIG_QUEUE_ID={queue_id}")
     assert "░░" in explained, "no catalog entry was found for any of the events"
