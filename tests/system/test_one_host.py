@@ -84,6 +84,16 @@ def test_two_workers_are_there_at_first(robot: Machine) -> None:
     assert robot.run("systemctl", "is-enabled", *WORKERS, "hedwig-worker.target").split() == ["enabled"] * 3
 
 
+def test_the_spools_are_tidied_each_day(robot: Machine) -> None:
+    """The timer waits for its next day; what it starts does its work beside the daemons, within its bounds."""
+    assert robot.state("hedwig-retention.timer") == "active"
+    robot.run("systemctl", "start", "hedwig-retention.service")
+    assert robot.show("hedwig-retention.service", "Result")["Result"] == "success"
+    told = "\n".join(robot.words("-u", "hedwig-retention.service"))
+    assert "postoffice" in told and "mailman" in told
+    robot.wait_for(*DAEMONS, *WORKERS)
+
+
 def test_workers_by_name_and_by_target(hosts: Hosts, robot: Machine, outside: Outside) -> None:
     """`start hedwig-worker@2` adds one, `enable hedwig-worker@{1..4}` keeps four; all come and go with the target."""
     robot.run("systemctl", "stop", "hedwig-worker@2")
