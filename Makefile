@@ -29,6 +29,8 @@ TESTS := tests/system
 ROUNDS := 7
 LETTERS := 100000
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
+# What runs by sudo leaves no files of root's in a user's tree (but in build/system, which `make clean` removes).
+UNTRACED := env PYTHONDONTWRITEBYTECODE=1
 # mypy looks for stubs where the libraries are: in .venv. They are types alone, and shadow nothing.
 STUBS := $(shell grep '^types-' requirements-tools.txt)
 
@@ -104,9 +106,10 @@ package-test: venv ## two builds of the packages give the same bytes, lintian is
 system-test: venv debs ## the packages in booted Debians, from `apt install` to the letter (as root, or with sudo) [TESTS=files]
 	@.ci/deps $(SYSTEM_TEST)
 	debian/tools/build-debs.sh build/newer +newer >/dev/null
-	$(SUDO) $(PYTHON) tests/system/prepare.py dist build/newer build/system
-	$(SUDO) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --durations 15 $(TESTS)
+	$(SUDO) $(UNTRACED) $(PYTHON) tests/system/prepare.py dist build/newer build/system
+	$(SUDO) $(UNTRACED) $(BIN)/python -m pytest -p no:cacheprovider -n $(JOBS) --dist loadfile --durations 15 $(TESTS)
 
 clean: ## remove all that was made here
+	[ ! -d build/system ] || $(SUDO) rm -rf build/system
 	rm -rf .venv .venv-tools run build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
