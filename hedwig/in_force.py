@@ -1,6 +1,6 @@
 """The settings that a daemon works with, over its reloads.
 
-Most keys of a file take effect at a reload; some (settings.py: `at_start`) can't be changed under a running daemon,
+Most keys of a file take effect at a reload; some (hedwig/settings: `at_start`) can't be changed under a running daemon,
 such as `spool`. For these the value of the start stays in force, and log and status say so until the file agrees again
 or the daemon is started anew.
 """

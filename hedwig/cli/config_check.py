@@ -1,5 +1,5 @@
 """`hedwig config check`: every fault of every file, at once, and of the certificates that mailman shall trust.
-`config sample` and `config man` print what comes from settings.py: a file with all defaults, and its manual page.
+`config sample` and `config man` print what comes from hedwig/settings: a file with all defaults, and its manual page.
 """
 
 import json

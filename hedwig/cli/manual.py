@@ -1,4 +1,4 @@
-"""The manual pages of the configuration files, made from settings.py: mailman.yml(5), postoffice.yml(5), worker.yml(5),
+"""The manual pages of the configuration files, made from hedwig/settings: mailman.yml(5), postoffice.yml(5), worker.yml(5),
 and hedwig-clients(5) for the files of clients.d.
 
 `manual("mailman")` is docs/man/mailman.yml.5 to the letter (a test compares them), so the pages can't drift from the
@@ -80,7 +80,7 @@ def manual(name: str) -> str:
     known = [one for one in fields(page.settings) if one.metadata]
     what = title.partition(": ")[2]
     lines = [
-        '.\\" Made by `hedwig config man` from hedwig/settings.py. Do not edit.',
+        '.\\" Made by `hedwig config man` from hedwig/settings. Do not edit.',
         f'.TH {page.name.upper()} 5 {_DATE} hedwig "Configuration files"',
         ".SH NAME",
         *_wrapped(f"{_plain(page.name)} {_DASH} settings of {page.of}: {_plain(what)}"),

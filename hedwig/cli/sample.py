@@ -1,4 +1,4 @@
-"""The files of etc/, made from settings.py: each key with its text and its default, commented out.
+"""The files of etc/, made from hedwig/settings: each key with its text and its default, commented out.
 
 `sample("mailman")` is etc/mailman.yml to the letter (a test compares them), so the files can't drift from the code.
 Whoever takes the `#` from the front of a setting's line gets a file that means the same as before.

@@ -2,7 +2,7 @@
 
     settings = load_mailman("/etc/hedwig/mailman.yml")
 
-`load_mailman`, `load_postoffice`, `load_worker` and `load_client` return the frozen dataclass of settings.py, or raise
+`load_mailman`, `load_postoffice`, `load_worker` and `load_client` return the frozen dataclass of hedwig/settings, or raise
 ConfigError, whose `problems` lists all that is wrong with the file; str(error) is one line for each:
 
     mailman.yml:12: max_sise: unknown key; did you mean max_size?
@@ -11,7 +11,7 @@ A mailman.yml that names neither fqdn, postoffice nor key takes them from local.
 still missing then is no error but stands in `Mailman.missing`: mailman starts, and spools.
 
 Nothing else is raised, whatever lies in the file. What is only worth a warning is told by `warnings`. Which keys there
-are, and of which kind, stands in settings.py; kinds.py says what a value may look like; document.py reads YAML.
+are, and of which kind, stands in hedwig/settings; kinds.py says what a value may look like; document.py reads YAML.
 """
 
 import difflib

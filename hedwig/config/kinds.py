@@ -1,6 +1,6 @@
 """What a value of each kind looks like, both ways: text -> value, and value -> the text that a file would have.
 
-A kind is named in settings.py beside each key. A parser takes the text as the admin wrote it and returns the value, or
+A kind is named in hedwig/settings beside each key. A parser takes the text as the admin wrote it and returns the value, or
 raises Unfit with what is wrong and what would be right. `written` is its inverse. Pure: nothing is looked up.
 """
 

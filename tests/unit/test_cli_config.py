@@ -1,4 +1,4 @@
-"""`hedwig config`, and the files of etc/, which are made from settings.py."""
+"""`hedwig config`, and the files of etc/, which are made from hedwig/settings."""
 
 import dataclasses
 import json

@@ -268,7 +268,7 @@ def test_a_client_files_name_must_be_a_host(tmp_path, name):
 
 
 def test_every_kind_has_its_parser_and_back_again():
-    """Each default of settings.py, written as a file would say it, is read as the same value."""
+    """Each default of hedwig/settings, written as a file would say it, is read as the same value."""
     from hedwig.config.kinds import LISTS, SCALARS, written
 
     sections = (settings.Mailman, settings.Postoffice, settings.Worker, settings.Dns, settings.Retry, settings.Client)

@@ -1,0 +1,31 @@
+"""Every setting of the three daemons: its name, type, default and meaning, said once.
+
+config reads YAML into these; the comments in etc/*.yml and the man pages come from the texts here. All are frozen: a
+reload makes a new object. `base` says how a key is said; the other modules have a file's keys each, and `receivers`
+what worker.yml says of receivers and of the ways to them.
+"""
+
+from hedwig.settings.base import DAY, GIB, HOUR, KIB, MIB, MINUTE, named, needs_restart, section, setting
+from hedwig.settings.mailman import Listen, Mailman
+from hedwig.settings.postoffice import Client, Postoffice
+from hedwig.settings.worker import Dns, Retry, Worker
+
+__all__ = [
+    "DAY",
+    "GIB",
+    "HOUR",
+    "KIB",
+    "MIB",
+    "MINUTE",
+    "Client",
+    "Dns",
+    "Listen",
+    "Mailman",
+    "Postoffice",
+    "Retry",
+    "Worker",
+    "named",
+    "needs_restart",
+    "section",
+    "setting",
+]

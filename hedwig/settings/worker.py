@@ -1,0 +1,74 @@
+"""worker.yml."""
+
+from dataclasses import dataclass, field
+
+from hedwig.settings.base import DAY, HOUR, MINUTE, section, setting
+
+
+@dataclass(frozen=True, slots=True)
+class Dns:
+    """worker.yml, `dns`: which resolver is asked."""
+
+    nameservers: tuple[str, ...] = setting("Resolvers' addresses; empty: the system's.", default=(), kind="addresses")
+    port: int = setting("Their port.", default=53, kind="port")
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """worker.yml, `retry`: when a deferred recipient is tried again."""
+
+    schedule: tuple[int, ...] = setting(
+        "Waits after the first, second ... try; the last one repeats.",
+        default=(6 * MINUTE, 15 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 4 * HOUR),
+        kind="durations",
+    )
+    jitter: float = setting(
+        "Each wait is varied by up to this share, so that tries don't come in bursts.", default=0.2, kind="percent"
+    )
+    expire: int = setting("A message older than this is given up and bounced.", default=5 * DAY, kind="duration")
+    warn_after: int = setting(
+        "The sender is warned once when a message has waited so long; 0: never.",
+        default=4 * HOUR,
+        kind="duration or never",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """worker.yml: the daemons that deliver."""
+
+    spool: str = setting("The spool's file.", default="/var/lib/hedwig/postoffice/spool.db", kind="path", at_start=True)
+    queue: str = setting(
+        "The MQ: beanstalk:///path of beanstalkd's unix socket, or beanstalk://host:port.",
+        default="beanstalk:///run/hedwig-beanstalkd/queue.sock",
+        kind="queue",
+        at_start=True,
+    )
+    ehlo: str = setting(
+        "The name this host gives itself in EHLO; empty: `hostname -f`, else the address's PTR.",
+        default="",
+        kind="ehlo",
+    )
+    dns: Dns = field(default_factory=Dns, metadata=section(Dns, "Which resolver is asked.", at_start=True))
+    smtp_port: int = setting("The port of the receivers' SMTP servers.", default=25, kind="port", at_start=True)
+    refuse: tuple[str, ...] = setting(
+        "Addresses that no mail is sent to, whatever DNS says; `this-host` is every address of this machine.",
+        default=("this-host", "127.0.0.0/8", "::1", "169.254.0.0/16"),
+        kind="refuse",
+    )
+    retry: Retry = field(default_factory=Retry, metadata=section(Retry, "When a deferred recipient is tried again."))
+    reports_per_hour: int = setting(
+        "The most bounces, and warnings of delay, that a sender gets one by one in an hour; the rest is one digest.",
+        default=20,
+        kind="count",
+    )
+    run_dir: str = setting(
+        "Where workers' locks lie; gone after a reboot.", default="/run/hedwig", kind="path", at_start=True
+    )
+    state_dir: str = setting(
+        "Where workers' dot marks lie.", default="/var/lib/hedwig/worker", kind="path", at_start=True
+    )
+    stop_time: int = setting(
+        "How long a stopping worker waits for replies to messages that are fully sent.", default=60, kind="duration"
+    )
+    debug: bool = setting("Write whole SMTP conversations to the log.", default=False, kind="flag")
