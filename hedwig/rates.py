@@ -1,9 +1,9 @@
 """Rates: at most so many in any stretch of so long, whoever counts and wherever the stretch begins. Pure.
 
 A bucket of tokens, kept as one number (GCRA, the virtual scheduling of ITU-T I.371): `at`, the time at which the bucket
-would be full again. A burst of a twentieth of the limit may go at once, and the rest is spread over the time, so that burst
-and spread together never pass the limit in any stretch. Since a token may be used up to SLACK seconds after it was
-taken, the stretch that is counted is longer by that.
+would be full again. A burst of a twentieth of the limit may go at once, and the rest is spread over the time, so that
+burst and spread together never pass the limit in any stretch. Since a token may be used up to SLACK seconds after it
+was taken, the stretch that is counted is longer by that.
 """
 
 from dataclasses import dataclass
@@ -29,6 +29,10 @@ class Rate:
         """Seconds for one token to come back."""
         # The bucket gives `burst` and then one a step: floor(stretch / step) may be `limit - burst` and no more.
         return (self.seconds + SLACK) / (self.limit - self.burst + 1) * (1 + 1e-9)
+
+    def sane(self, at: float, now: float) -> float:
+        """`at`, where a clock that was set back would make it too far ahead: a bucket can't be emptier than empty."""
+        return min(at, now + self.burst * self.step)
 
     def grants(self, at: float, now: float, wanted: int) -> int:
         """How many of `wanted` tokens there are now."""

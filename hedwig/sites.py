@@ -55,4 +55,3 @@ def fitting(name: str, entries: Mapping[str, T]) -> T | None:
         found = entries.get(name[place:])
         place = name.find(".", place + 1)
     return found
-
