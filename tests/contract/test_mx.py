@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -80,9 +81,9 @@ MX1 = MxFound((Exchanger(10, "mx1.example"),))
     ("domain", "expected"),
     [
         ("several.example", SEVERAL),
-        ("alias.example", SEVERAL),
-        ("alias2.example", SEVERAL),
-        ("elsewhere.example", MX1),
+        ("alias.example", replace(SEVERAL, name="several.example")),
+        ("alias2.example", replace(SEVERAL, name="several.example")),
+        ("elsewhere.example", replace(MX1, name="far.other")),
         ("implicit.example", MxFound((Exchanger(0, "implicit.example"),), implicit=True)),
         ("implicit6.example", MxFound((Exchanger(0, "implicit6.example"),), implicit=True)),
         ("mixed.example", MX1),
@@ -158,7 +159,7 @@ async def test_cnames_in_a_circle_are_a_deferral(resolver: DnsResolver) -> None:
 async def test_server_that_does_not_follow_cnames(servers: DnsServers) -> None:
     """Asked directly, nsd gives a CNAME into another zone and stops there; we go on."""
     resolver = DnsResolver([servers.address], servers.authority_port)
-    assert await resolver.exchangers("elsewhere.example") == MX1
+    assert await resolver.exchangers("elsewhere.example") == replace(MX1, name="far.other")
     await resolver.close()
 
 
@@ -176,5 +177,5 @@ async def test_system_resolver_is_read_from_resolv_conf(
     conf.write_text(f"# ours\nsearch example\nnameserver {servers.address}\noptions edns0\n")
     monkeypatch.setattr("hedwig.mx.nameserver.read_resolv_conf.__defaults__", (conf,))
     resolver = DnsResolver(port=servers.port)
-    assert await resolver.exchangers("alias.example") == SEVERAL
+    assert await resolver.exchangers("several.example") == SEVERAL
     await resolver.close()

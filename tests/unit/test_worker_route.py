@@ -9,6 +9,8 @@ from hedwig.mx import (
     MxFound,
     MxNone,
     MxUnknown,
+    TlsaAnswer,
+    TlsaNone,
 )
 from hedwig.reply import Stage
 from hedwig.routing import parse_refuse
@@ -26,6 +28,9 @@ class Names:
 
     async def addresses(self, host: str) -> AddressAnswer:
         return self._addresses[host]
+
+    async def tlsa(self, host: str, port: int) -> TlsaAnswer:
+        return TlsaNone("")
 
 
 def router(names: Names, *refuse: str, own: tuple[str, ...] = ()) -> Router:
