@@ -14,6 +14,8 @@ the base domain is what SNI says, and after a handshake without any check of Ope
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from hedwig.dane import der
+
 # Certificate usages, selectors and matching types, by the words of RFC 7218.
 DANE_TA, DANE_EE = 2, 3
 CERT, SPKI = 0, 1
@@ -42,8 +44,8 @@ def usable(records: Iterable[TlsaRecord]) -> tuple[TlsaRecord, ...]:
     """Those of a host's records that a certificate is held against; the others stand for nothing.
 
     Usages 0 and 1 rest on public authorities, which SMTP has no common set of: they are unusable (RFC 7672 §3.1.3). So
-    is what is unknown, a digest of a wrong size, or an empty association. Where there are digests of both kinds for one
-    usage and selector the stronger ones alone count (RFC 7671 §9).
+    is what is unknown, a digest of a wrong size, or a certificate or key that is none. Where there are digests of both
+    kinds for one usage and selector the stronger ones alone count (RFC 7671 §9).
     """
     sound = [record for record in dict.fromkeys(records) if _is_sound(record)]
     strongest: dict[tuple[int, int], int] = {}
@@ -56,6 +58,6 @@ def usable(records: Iterable[TlsaRecord]) -> tuple[TlsaRecord, ...]:
 def _is_sound(record: TlsaRecord) -> bool:
     if record.usage not in (DANE_TA, DANE_EE) or record.selector not in (CERT, SPKI):
         return False
-    if record.matching == FULL:
-        return bool(record.association)
-    return len(record.association) == _OCTETS.get(record.matching, -1)
+    if record.matching != FULL:
+        return len(record.association) == _OCTETS.get(record.matching, -1)
+    return der.is_key(record.association) if record.selector == SPKI else der.is_certificate(record.association)
