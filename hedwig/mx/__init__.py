@@ -23,6 +23,7 @@ __all__ = [
     "MxNone",
     "MxUnknown",
     "Resolver",
+    "TextAnswer",
     "TlsaAnswer",
     "TlsaFound",
     "TlsaNone",
@@ -89,6 +90,7 @@ class TlsaNone:
 
 
 TlsaAnswer = TlsaFound | TlsaNone | MxUnknown
+TextAnswer = tuple[str, ...] | MxUnknown
 
 
 class Resolver(Protocol):
@@ -103,3 +105,7 @@ class Resolver(Protocol):
     async def tlsa(self, host: str, port: int) -> TlsaAnswer:
         """The TLSA records of one exchanger and its TCP port (RFC 7672 §2.2). MxUnknown: the host is not to be used,
         not in the clear either, until DNS can say."""
+
+    async def texts(self, name: str) -> TextAnswer:
+        """The TXT records of a name, CNAMEs followed, each one's strings joined without a space (RFC 8461 §3.1, RFC
+        8460 §3); () where there are none."""

@@ -23,6 +23,7 @@ import dns.exception
 import dns.name
 import dns.rdatatype
 import dns.rdtypes.ANY.MX
+import dns.rdtypes.ANY.TXT
 
 from hedwig.mx import (
     AddressAnswer,
@@ -34,6 +35,7 @@ from hedwig.mx import (
     MxNone,
     MxUnknown,
     Resolver,
+    TextAnswer,
     TlsaAnswer,
 )
 from hedwig.mx.cache import Cache
@@ -72,6 +74,7 @@ class DnsResolver(Resolver):
         self._nameservers = Nameservers(nameservers, port, timeout, lifetime, clock)
         self._exchangers: Cache[str, MxAnswer] = Cache(clock)
         self._addresses: Cache[str, AddressAnswer] = Cache(clock)
+        self._texts: Cache[str, TextAnswer] = Cache(clock)
         self._tlsa = TlsaLookup(self._nameservers, self.addresses, clock)
 
     async def exchangers(self, domain: str) -> MxAnswer:
@@ -92,8 +95,13 @@ class DnsResolver(Resolver):
         """The TLSA records of `host` for that TCP port."""
         return await self._tlsa.tlsa(host, port)
 
+    async def texts(self, name: str) -> TextAnswer:
+        """The TXT records of `name`, CNAMEs followed."""
+        return await self._texts.ask(name, lambda: self._look_up_texts(name))
+
     async def close(self) -> None:
         """End what is under way and close the sockets."""
+        await self._texts.close()
         await self._tlsa.close()
         await self._exchangers.close()
         await self._addresses.close()
@@ -136,6 +144,16 @@ class DnsResolver(Resolver):
         if failed:
             return unknown(f"addresses of {host}", failed[0])
         return AddressesNone(one_line(f"the host {host} has no address")), ttl
+
+    async def _look_up_texts(self, text: str) -> tuple[TextAnswer, float]:
+        try:
+            records = await look_up(self._nameservers, name_of(text), dns.rdatatype.TXT)
+        except dns.exception.DNSException:
+            return (), MAX_ABSENT
+        except Unanswered as error:
+            return unknown(f"TXT of {text}", error)
+        named = [rdata.strings for rdata in records.rdatas if isinstance(rdata, dns.rdtypes.ANY.TXT.TXT)]
+        return tuple(b"".join(strings).decode("utf-8", "replace") for strings in named), records.ttl
 
     async def _family(self, name: dns.name.Name, rdtype: dns.rdatatype.RdataType) -> Records | Unanswered:
         try:

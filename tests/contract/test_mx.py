@@ -23,6 +23,9 @@ dangling CNAME nothing.example.
 implicit A 192.0.2.7
 implicit6 AAAA 2001:db8::7
 nomail TXT "neither MX nor address"
+_smtp._tls.several TXT "v=TLSRPTv1; " "rua=mailto:a@several.example"
+_smtp._tls.several TXT "other\\229\\000"
+_smtp._tls.alias CNAME _smtp._tls.several.example.
 null MX 0 .
 mixed MX 0 .
 mixed MX 10 mx1.example.
@@ -179,3 +182,13 @@ async def test_system_resolver_is_read_from_resolv_conf(
     resolver = DnsResolver(port=servers.port)
     assert await resolver.exchangers("several.example") == SEVERAL
     await resolver.close()
+
+
+async def test_texts(resolver: DnsResolver) -> None:
+    """The strings of a record are joined; what is no text is text all the same; no record is no failure."""
+    both = {"v=TLSRPTv1; rua=mailto:a@several.example", "other\ufffd\0"}
+    assert set(await resolver.texts("_smtp._tls.several.example")) == both
+    assert set(await resolver.texts("_smtp._tls.alias.example")) == both
+    for name in ("several.example", "_smtp._tls.nothing.example", "nothing.at.all", "x" * 64, ""):
+        assert await resolver.texts(name) == ()
+    assert isinstance(await resolver.texts("loop1.example"), MxUnknown)

@@ -9,6 +9,7 @@ from hedwig.mx import (
     MxFound,
     MxNone,
     MxUnknown,
+    TextAnswer,
     TlsaAnswer,
     TlsaNone,
 )
@@ -28,6 +29,9 @@ class Names:
 
     async def addresses(self, host: str) -> AddressAnswer:
         return self._addresses[host]
+
+    async def texts(self, name: str) -> TextAnswer:
+        return ()
 
     async def tlsa(self, host: str, port: int) -> TlsaAnswer:
         return TlsaNone("")
