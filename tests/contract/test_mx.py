@@ -24,7 +24,7 @@ implicit A 192.0.2.7
 implicit6 AAAA 2001:db8::7
 nomail TXT "neither MX nor address"
 _smtp._tls.several TXT "v=TLSRPTv1; " "rua=mailto:a@several.example"
-_smtp._tls.several TXT "other\\229\\000"
+_smtp._tls.several TXT "other\229\000"
 _smtp._tls.alias CNAME _smtp._tls.several.example.
 null MX 0 .
 mixed MX 0 .
