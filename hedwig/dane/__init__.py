@@ -34,10 +34,13 @@ class TlsaRecord:
     association: bytes
 
     def __str__(self) -> str:
-        """As zone files have it, a long association cut short: "3 1 1 5ae1…"."""
-        hexadecimal = self.association.hex()
-        short = hexadecimal if len(hexadecimal) <= 128 else f"{hexadecimal[:32]}…"
-        return f"{self.usage} {self.selector} {self.matching} {short}"
+        """For people, what is long cut short: "3 1 1 5ae1…"."""
+        whole = self.presentation()
+        return whole if len(whole) <= 140 else f"{whole[:38]}…"
+
+    def presentation(self) -> str:
+        """As zone files have it (RFC 6698 §2.2)."""
+        return f"{self.usage} {self.selector} {self.matching} {self.association.hex()}"
 
 
 def usable(records: Iterable[TlsaRecord]) -> tuple[TlsaRecord, ...]:
