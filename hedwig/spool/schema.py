@@ -21,6 +21,7 @@ sweep, and large ones that are still being written (bodies.py). `names`: by whic
 their way to the day's file like `happened`. `keyed`: the newest message of each key and recipient, and a recipient's
 `successor` the queue ID of the message that supersedes it (supersede.py). `stops`: what the operator has paused.
 `reports`: how many reports a sender has had in an hour, and `digested` the first of those that went into a digest.
+`tls_results`: how TLS went with a domain's hosts on a day, and `tls_reports` when it is told of it (tls_results.py).
 """
 
 import errno
@@ -34,7 +35,7 @@ from hedwig.spool.numbers import unused_number
 from hedwig.spool.trouble import SPOOL_ERRORS, Damaged, Newer, damaged, trouble
 from hedwig.spool.turn import Turn
 
-SCHEMA = 2
+SCHEMA = 3
 APPLICATION = 0x68647767  # "hdwg": tells a spool from any other SQLite file
 BUSY_SECONDS = 10.0
 
@@ -101,6 +102,16 @@ CREATE TABLE digested (
     hour INTEGER NOT NULL, client TEXT NOT NULL, sender TEXT NOT NULL, number INTEGER NOT NULL, action TEXT NOT NULL,
     queue_id TEXT NOT NULL, rcptto TEXT NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (hour, client, sender, number)
     ) WITHOUT ROWID;
+""",
+    3: """
+CREATE TABLE tls_results (
+    day INTEGER NOT NULL, domain TEXT NOT NULL, policy TEXT NOT NULL, result TEXT NOT NULL, mx TEXT NOT NULL,
+    ip TEXT NOT NULL, sending TEXT NOT NULL, reason TEXT NOT NULL, sessions INTEGER NOT NULL,
+    PRIMARY KEY (day, domain, policy, result, mx, ip, sending, reason)) WITHOUT ROWID;
+CREATE TABLE tls_reports (
+    day INTEGER NOT NULL, domain TEXT NOT NULL, due REAL NOT NULL, tries INTEGER NOT NULL,
+    PRIMARY KEY (day, domain)) WITHOUT ROWID;
+CREATE INDEX tls_reports_due ON tls_reports (due);
 """,
 }
 _OLDEST = 1  # the release that may still write a spool after all of these steps
