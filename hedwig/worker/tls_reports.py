@@ -78,26 +78,23 @@ class TlsReports:
     async def run(self) -> None:
         """Until cancelled: flush and send, a round a minute."""
         while True:
-            await asyncio.sleep(ROUND * random.uniform(0.8, 1.2))  # noqa: S311  workers need not all come at once
             await self.flush()
-            await self.send(time.time())
+            await _guarded(self.send(time.time()), "TLS reports can't be sent")
+            await asyncio.sleep(ROUND * random.uniform(0.8, 1.2))  # noqa: S311  workers need not all come at once
 
     async def flush(self) -> None:
         """Have what was counted written; what can't be (the spool is in trouble, and says so) is lost."""
         await asyncio.gather(*map(asyncio.wrap_future, self._put()), return_exceptions=True)
 
     async def send(self, now: float) -> None:
-        """Send the reports that are due."""
+        """Send the reports that are due. Raises SpoolTrouble."""
         more = True
         while more and (sender := self._sender()) is not None:
-            try:
-                taken = await asyncio.wrap_future(take(self._spool, now))
-            except SpoolTrouble:
-                return
+            taken = await asyncio.wrap_future(take(self._spool, now))
             for _, domain in taken.dropped:
                 log.say(log.Level.NOTICE, f"the TLS report to {domain} is given up: it could not be sent for a day")
             for day in taken.days:
-                await self._guarded(self._send(sender, day, now), day)
+                await _guarded(self._send(sender, day, now), f"the TLS report to {day.domain} can't be made")
             more = taken.more
 
     def _put(self) -> "list[Future[object]]":
@@ -110,15 +107,6 @@ class TlsReports:
             for day, counts in days.items()
             for future in count(self._spool, day, counts, lambda: random.uniform(*SPREAD))  # noqa: S311
         ]
-
-    async def _guarded(self, sending: Awaitable[None], day: Day) -> None:
-        try:
-            await sending
-        except SpoolTrouble:
-            return  # who writes there says so; it is due again later
-        except Exception as error:  # noqa: BLE001  what one report trips over must not hold up all others
-            text = f"the TLS report to {day.domain} can't be made: {error!r}"
-            log.event(log.Matter.FAULT, text, log.Level.ALERT, reason=repr(error))
 
     async def _send(self, sender: Sender, day: Day, now: float) -> None:
         """One report to all that its domain names; its end, unless it is to be tried again."""
@@ -160,6 +148,16 @@ class TlsReports:
             answer = await self._resolver.addresses(host.rstrip(".").lower())
             addresses = answer.addresses if isinstance(answer, AddressesFound) else ()
         return next((each for each in addresses if not refused(each, sender.refused)), "")
+
+
+async def _guarded(sending: Awaitable[None], failed: str) -> None:
+    """What one report trips over must not hold up the others, and reports must not hold up the mail."""
+    try:
+        await sending
+    except SpoolTrouble:
+        return  # who writes there says so; it is due again later
+    except Exception as error:  # noqa: BLE001
+        log.event(log.Matter.FAULT, f"{failed}: {error!r}", log.Level.ALERT, reason=repr(error))
 
 
 def _letter(sender: Sender, report: Report, to: str, now: float) -> NewMessage:
