@@ -5,6 +5,7 @@
 - forget which message was the newest with its key (supersede.py), a thousand a step;
 - drop pauses that ran out a minute ago;
 - hold what waits of a client that the operator has paused, and free it afterwards (stops.py), a few hundred a step;
+- drop what came back from a worker to be dropped (recall.py), ten messages a step;
 - give pages back to the file system when a quarter of the file and more than 64 MiB lie empty, 1 MiB a step.
 
 Each process does them; what one has done, the next finds done.
@@ -12,7 +13,7 @@ Each process does them; what one has done, the next finds done.
 
 import sqlite3
 
-from hedwig.spool import stops
+from hedwig.spool import recall, stops
 from hedwig.spool.bodies import sweep
 from hedwig.spool.supersede import forget
 
@@ -26,6 +27,8 @@ _VACUUM_PAGES = 256
 def step(db: sqlite3.Connection, path: str, now: float) -> bool:
     """One step of each; whether there is more to do at once."""
     more = [sweep(db, path), _forget_seen(db, now - REMEMBER), forget(db, now, STEP), stops.step(db, now), _shrink(db)]
+    more.append(recall.step(db, now))
+    recall.sweep(db)
     db.execute("DELETE FROM pauses WHERE until <= ?", (now - PAUSE_KEPT,))
     return any(more)
 

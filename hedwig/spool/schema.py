@@ -19,7 +19,9 @@ message * 1024 + position, at most 1 MiB each. `numbers` has one row: the last n
 octets of all bodies. `happened` holds history that is not yet in the day's file (history.py). `leftovers`: bodies to
 sweep, and large ones that are still being written (bodies.py). `names`: by which words a message shall be found, on
 their way to the day's file like `happened`. `keyed`: the newest message of each key and recipient, and a recipient's
-`successor` the queue ID of the message that supersedes it (supersede.py). `stops`: what the operator has paused.
+`successor` the queue ID of the message that supersedes it (supersede.py). `stops`: what the operator has paused;
+`recalled`: what of claimed mail is to be held or dropped (recall.py). A delivery is `extended` that was held past its
+expiry and then released: its `expires` alone counts (stops.py).
 `reports`: how many reports a sender has had in an hour, and `digested` the first of those that went into a digest.
 """
 
@@ -91,6 +93,10 @@ CREATE INDEX keyed_to_forget ON keyed (forget_at);
 CREATE TABLE stops (
     kind TEXT NOT NULL, name TEXT NOT NULL, since REAL NOT NULL, until REAL NOT NULL, who TEXT NOT NULL,
     reason TEXT NOT NULL, swept INTEGER NOT NULL, last INTEGER NOT NULL, PRIMARY KEY (kind, name)) WITHOUT ROWID;
+CREATE TABLE recalled (
+    delivery INTEGER NOT NULL, number INTEGER NOT NULL, token INTEGER, ordered TEXT NOT NULL,
+    PRIMARY KEY (delivery, number)) WITHOUT ROWID;
+ALTER TABLE deliveries ADD COLUMN extended INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX held ON deliveries (state) WHERE state = 'held';
 CREATE INDEX held_sites ON deliveries (destination) WHERE state = 'held';
 CREATE INDEX held_recipients ON recipients (delivery) WHERE state = 'held';

@@ -4,8 +4,8 @@ It takes claims from its site's part of the bag while there are any, up to 100 a
 more, and says QUIT. What was said becomes a conclusion for the settler; the next message does not wait for that commit.
 
 Before each final dot it writes a dot mark (I5). Where the client's policy is not to repeat what is in doubt, the mark
-is on disk before the dot goes out, with the conversation so far. What is wanted no more is not sent (last_look.py); nor
-is what was not begun when the operator paused its site.
+is on disk before the dot goes out, with the conversation so far. What is wanted no more is not sent (last_look.py), nor
+what was not begun when the operator paused its site or client, or has no dot out when the operator wants it back.
 
 When no host gives a session, the site cools: the message at hand is deferred with what was said, and the others go back
 to the spool untouched, untried and uncounted (I9).
@@ -13,14 +13,14 @@ to the spool untouched, untried and uncounted (I9).
 
 import asyncio
 import time
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Iterable
 
 from hedwig import log, verdict
 from hedwig.options import OnDoubt
 from hedwig.reply import Stage
 from hedwig.smtp import Brink, Report, Said, Transaction
 from hedwig.smtp.connection import Connection
-from hedwig.spool import Claim, Doubt, SpoolTrouble
+from hedwig.spool import Claim, Doubt, Halted, SpoolTrouble
 from hedwig.verdict import Outcome, Scope
 from hedwig.worker import last_look
 from hedwig.worker.attempt import Attempt
@@ -48,7 +48,8 @@ class Courier:
         self._connection: Connection | None = None
         self._claim: Claim | None = None
         self._slot: int | None = None  # of its dot mark, from just before the dot on
-        self._called_back: Claim | None = None  # its site was paused before it was begun
+        self._not_begun = False  # the claim is not to be begun: its site or client was paused
+        self._recalled = False  # the operator wants it back, also when it is begun
         self._doubt: Doubt | None = None  # what is on disk with the mark, where its client wants that
         self._sessions = Sessions(tools, state, route, lambda: self._claim.queue_id if self._claim else "-")
         self._more = asyncio.Event()
@@ -65,10 +66,11 @@ class Courier:
         """There is something for this site."""
         self._more.set()
 
-    def call_back(self, stopped: Container[str]) -> None:
-        """These sites are paused: what is at hand is not begun any more."""
-        if self._claim is not None and self._claim.destination in stopped:
-            self._called_back = self._claim
+    def call_back(self, halted: Halted) -> None:
+        """What is at hand, and concerned, is not begun any more; what is recalled gets no dot either."""
+        if self._claim is not None and halted.concerns(self._claim):
+            self._not_begun = True
+            self._recalled = self._recalled or self._claim.delivery in halted.recalled
 
     def last(self) -> None:
         """Take no other message after the one at hand."""
@@ -79,6 +81,7 @@ class Courier:
         try:
             while not self._last and (claim := await self._next()) is not None:
                 self._claim, started = claim, time.monotonic()
+                self._not_begun = self._recalled = False
                 await self._carry(claim)
                 self._claim = None
                 self._state.finished(time.monotonic() - started)
@@ -161,11 +164,12 @@ class Courier:
         spool = self._tools.spool
 
         def before_dot() -> None:
-            last_look.check_time(claim)
+            self._check(claim)
             self._slot = self._tools.dots.mark(claim.delivery, claim.token)
 
         async def at_brink(brink: Brink) -> None:
             await last_look.check(spool, claim)
+            self._check(claim)
             if not careful:
                 before_dot()
                 return
@@ -190,10 +194,16 @@ class Courier:
     async def _wanted(self, claim: Claim) -> Claim:
         """What of it is to be sent, or Withdrawn. SpoolTrouble."""
         left = await last_look.wanted(self._tools.spool, claim)
-        if self._called_back is claim or not left.recipients:
+        if self._not_begun or not left.recipients:
             raise last_look.Withdrawn
         last_look.check_time(claim)
         return left
+
+    def _check(self, claim: Claim) -> None:
+        """The last look before the dot: Withdrawn where it is recalled, or too late."""
+        if self._recalled:
+            raise last_look.Withdrawn
+        last_look.check_time(claim)
 
     def _withdraw(self, claim: Claim) -> None:
         """No dot has gone out. What was superseded ends as the claim does; others go on."""

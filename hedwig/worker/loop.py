@@ -44,7 +44,7 @@ from hedwig.worker.tools import Tools
 LOCK_PATIENCE = 5.0  # seconds: another worker may hold our lock for a moment, to free our dead predecessor's claims
 OTHER_FILES = 100  # that a worker has open besides its connections, at the most
 ROUND = 5.0  # seconds between the rounds of upkeep
-STOPS_EVERY = 1.0  # seconds between looks for sites that were paused
+STOPS_EVERY = 1.0  # seconds between looks for what was paused or recalled
 DEAD_EVERY = 3  # rounds between looks for dead workers
 SPOOL_WAIT = 1.0
 DAMAGED_WAIT = 10.0  # to look through a damaged spool takes a while
@@ -231,15 +231,15 @@ class _Life:
             await asyncio.sleep(ROUND)
 
     async def _heed_stops(self) -> None:
-        """While the bag holds anything: what the operator has paused goes back."""
+        """While the bag holds anything: what the operator has paused, or wants back, goes back."""
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(STOPS_EVERY)
             if not self._tools.bag.messages:
                 continue
             with suppress(SpoolTrouble):  # whoever writes there says so; the next round looks again
-                if stopped := await loop.run_in_executor(None, self._spool.stopped, time.time()):
-                    self._dispatch.call_back(stopped)
+                if halted := await loop.run_in_executor(None, self._spool.halted, self._owner, time.time()):
+                    self._dispatch.call_back(halted)
 
     async def _free_dead_owners(self) -> None:
         loop = asyncio.get_running_loop()
