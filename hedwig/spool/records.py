@@ -176,6 +176,7 @@ class Recipient:
 @dataclass(frozen=True, slots=True)
 class Claim:
     """A delivery that this owner alone may now send. Only recipients without outcome, and due, are in it.
+    `extended`: it has been given more time than its age allows, and `expires_at` alone says how much.
 
     `content` is the body, or None where it is larger than the claimer's `load_up_to`: then `Work.body` gives it.
     """
@@ -198,6 +199,7 @@ class Claim:
     priority: int = NORMAL
     options: Options = PLAIN
     submitter: str = ""
+    extended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,12 +251,14 @@ class Settlement:
 class Settled:
     """`held_token` is False where the claim was no longer ours: then nothing of the settlement was written.
     `superseded`: recipients that don't go on, whatever the settlement says, as a newer message came meanwhile.
-    `digested`: queue IDs of reports that did not become messages, since their sender has had enough this hour."""
+    `digested`: queue IDs of reports that did not become messages, since their sender has had enough this hour.
+    `held`: recipients without outcome that the operator has recalled meanwhile."""
 
     held_token: bool
     bounces: tuple[Waiting, ...] = ()
     superseded: tuple[Superseded, ...] = ()
     digested: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
 """Upkeep: what a worker does beside delivering.
 
 Every few seconds: claims of workers that died are freed, digests whose hour is over are sent, what was learnt of
-receivers is kept. Every second: what the operator has paused goes back, and what other workers have heard of receivers
-that want rest is in force here too. A spool in trouble stops none of it: who writes there says so, and the next round
-looks again.
+receivers is kept. Every second: what the operator has paused, or wants back, goes back, and what other workers have
+heard of receivers that want rest is in force here too. A spool in trouble stops none of it: who writes there says so,
+and the next round looks again.
 """
 
 import asyncio
@@ -71,8 +71,9 @@ class Upkeep:
                 self._dispatch.rest(provider)
         if not self._tools.bag.messages:
             return
-        if stopped := await loop.run_in_executor(None, self._tools.spool.stopped, time.time()):
-            self._dispatch.call_back(stopped)
+        owner = self._heirs.owner
+        if halted := await loop.run_in_executor(None, self._tools.spool.halted, owner, time.time()):
+            self._dispatch.call_back(halted)
 
     async def _keep_paces(self) -> None:
         loop = asyncio.get_running_loop()
