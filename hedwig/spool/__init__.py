@@ -24,7 +24,6 @@ from typing import Protocol
 from hedwig.spool.freed import Doubt, Freed
 from hedwig.spool.halted import Halted
 from hedwig.spool.records import (
-    NORMAL,
     POSTOFFICE,
     Body,
     Bytes,
@@ -34,8 +33,6 @@ from hedwig.spool.records import (
     Kind,
     NewMessage,
     Outcome,
-    Pause,
-    Preview,
     QueuedRecipient,
     Recipient,
     RecipientResult,
@@ -46,10 +43,9 @@ from hedwig.spool.records import (
     SpoolFull,
     SpoolTrouble,
     State,
-    Stream,
     Superseded,
-    Waiting,
 )
+from hedwig.spool.streams import NORMAL, Pause, Preview, Stream, Waiting
 
 __all__ = [
     "NORMAL",

@@ -32,8 +32,9 @@ from hedwig.spool.operate import (
     Telling,
 )
 from hedwig.spool.reasons import Reason, reasons
-from hedwig.spool.records import HistoryLine, Pause, QueuedRecipient
+from hedwig.spool.records import HistoryLine, QueuedRecipient
 from hedwig.spool.schema import connect_reader, prepare
+from hedwig.spool.streams import Pause
 from hedwig.spool.trouble import SPOOL_ERRORS, trouble
 
 if TYPE_CHECKING:
