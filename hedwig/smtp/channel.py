@@ -19,8 +19,8 @@ from collections.abc import Callable
 from typing import cast
 
 from hedwig.reply import one_line
-from hedwig.smtp import Deadlines
-from hedwig.smtp.events import Action, Heard, ProtocolError, Refused, Send, SendBody, StartTls
+from hedwig.smtp import Deadlines, Said
+from hedwig.smtp.events import Action, Closed, Heard, ProtocolError, Refused, Send, SendBody, StartTls
 from hedwig.smtp.parser import ReplyParser
 from hedwig.smtp.session import Session, State
 from hedwig.smtp.watch import Watch
@@ -31,11 +31,13 @@ _HIGH_WATER = 64 * 1024
 
 
 class Channel(asyncio.Protocol):
-    """One connection's protocol. `closed`: nothing more can be said on it."""
+    """One connection's protocol. `closed`: nothing more can be said on it; `ended`: why, where that came while no
+    transaction was under way."""
 
     def __init__(self, session: Session, deadlines: Deadlines, trace: Trace | None) -> None:
         self.session = session
         self.closed = False
+        self.ended: Said | None = None
         self.inline: Callable[[], bytes] | None = None  # gives a small body whole, at the moment it is written
         self._deadlines = deadlines
         self._trace = trace
@@ -228,6 +230,8 @@ class Channel(asyncio.Protocol):
 
     def _part(self, action: Action) -> None:
         """The session is over. Who refused us in so many words gets a QUIT (RFC 5321 §3.1), others nothing."""
+        if isinstance(action, Closed):
+            self.ended = action.said
         if isinstance(action, Refused) and action.said.reply is not None and action.said.reply.code != 421:
             self.say(b"QUIT\r\n")
             self.close()
