@@ -10,14 +10,17 @@ from dataclasses import dataclass, field
 class Rule:
     """What happens at `stage` when `to` is part of the command (at "dot" and "body": of the first recipient).
 
-    `reply`: said instead of the usual. `times`: only for so many (`each`: counted apart for each command's text).
-    `hold`: wait for this event first. `hang_up`: close without a reply, by RST where `reset`. `drip`: seconds between
+    `reply`: said instead of the usual; `raw`: octets that are sent as they are instead, and for ever where `endless`.
+    `times`: only for so many (`each`: counted apart for each command's text). `hold`: wait for this event first.
+    `hang_up`: close without a reply (after `raw`, where that is given), by RST where `reset`. `drip`: seconds between
     the octets of the reply. `after`: at "body", how many octets are read first.
     """
 
     stage: str
     reply: str = ""
     to: str = ""
+    raw: bytes = b""
+    endless: bool = False
     times: int = 1 << 30
     each: bool = False
     hold: threading.Event | None = None

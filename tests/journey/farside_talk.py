@@ -98,10 +98,14 @@ class Conversation:
             rule.hold.wait()
         if rule.hang_up:
             note("")
+            self.wire.send(rule.raw, rule.drip)
             self.hang_up(rule)
-        reply = rule.reply or usual or _USUAL.get(stage, "")
+        octets = rule.raw or f"{rule.reply or usual or _USUAL.get(stage, '')}\r\n".encode()
+        reply = octets.decode("utf-8", "replace").removesuffix("\r\n")
         note(reply)
-        self.wire.say(reply, rule.drip)
+        self.wire.send(octets, rule.drip)
+        while rule.endless:
+            self.wire.send(octets, rule.drip)
         if reply.startswith("421"):
             raise Gone("said 421 and closed")
         return reply
