@@ -26,6 +26,7 @@ from hedwig.smtp.session import Session, State
 from hedwig.smtp.watch import Watch
 
 Trace = Callable[[str], None]
+CLOSED = "connection closed by the far side"
 SHOWN = 200  # octets of a body in a trace
 _HIGH_WATER = 64 * 1024
 
@@ -73,7 +74,7 @@ class Channel(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The far side closed, or the network did."""
-        self.fail(lost_because(exc) if exc else "connection closed by the far side")
+        self.fail(lost_because(exc) if exc else CLOSED)
 
     def pause_writing(self) -> None:
         """The far side does not keep up."""
@@ -279,6 +280,8 @@ class Channel(asyncio.Protocol):
 
 def lost_because(error: BaseException) -> str:
     """An error of the network in words: "connection refused", "connection reset by peer"."""
+    if isinstance(error, BrokenPipeError):  # we were writing when it closed
+        return CLOSED
     if isinstance(error, OSError) and error.errno and 0 < error.errno < 4096 and not hasattr(error, "library"):
         return os.strerror(error.errno).lower()
     return one_line(str(error)) or type(error).__name__

@@ -53,9 +53,14 @@ class FarSide(Book):
             for rule in self.rules:
                 if rule.hold is not None:
                     rule.hold.set()
-            still = list(self._open)
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        self.cut()
+
+    def cut(self) -> None:
+        """Close what is open, as a receiver's own deadline does."""
+        with self.lock:
+            still = list(self._open)
         for connection in still:
             _shut(connection)
 

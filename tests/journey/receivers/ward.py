@@ -28,13 +28,14 @@ def domain_at(number: int) -> str:
 
 
 class Ward:
-    """`more`: records of other domains. `settings`: as Host takes them."""
+    """`more`: records of other domains. `settings`: as Host takes them; each failure has its own report here."""
 
     def __init__(self, world: World, more: Iterable[str] = (), **settings: Any) -> None:
         self.world = world
         self._numbers = iter(ROOM)
         world.dns(*(mx(domain_at(number), f"192.0.2.{number}") for number in ROOM), *more)
         self.home = world.far(HOME)
+        settings["worker"] = {"reports_per_hour": 1000} | settings.get("worker", {})
         self.host = world.host(**settings).start("beanstalkd", "postoffice", "worker-1")
 
     def place(self) -> tuple[str, str]:
@@ -131,7 +132,6 @@ class Case:
         """All recipients have got it, and once; nothing waits, nothing was in doubt, nobody was bothered."""
         self.met("delivered")
         assert self.far.copies() == dict.fromkeys(self.rcpttos, 1)
-        assert len(self.far.accepted()) == len(self.far.letters)
         assert not self.ward.waiting() & set(self.rcpttos)
         assert not {kind for rcptto in self.rcpttos for kind in self.ward.kinds(self.queue_id, rcptto)} & {
             "failed",
