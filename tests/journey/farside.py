@@ -21,7 +21,8 @@ __all__ = ["FarSide", "Letter", "Rule"]
 
 class FarSide(Book):
     """One MX. `extensions` are announced after EHLO; `certificate` (a PEM file) makes STARTTLS work, without it an
-    announced STARTTLS ends in noise."""
+    announced STARTTLS ends in noise. No transaction gets more than `most_rcpttos` recipients (0: any number); the
+    others are answered with `beyond`."""
 
     def __init__(
         self,
@@ -29,8 +30,12 @@ class FarSide(Book):
         *rules: Rule,
         extensions: tuple[str, ...] = ("PIPELINING", "8BITMIME", "SIZE 41943040", "SMTPUTF8", "ENHANCEDSTATUSCODES"),
         certificate: str = "",
+        most_rcpttos: int = 0,
+        beyond: str = "452 4.5.3 too many recipients",
     ) -> None:
         super().__init__(rules, extensions, certificate)
+        self.most_rcpttos = most_rcpttos
+        self.beyond = beyond
         self.address = address
         self.connections = 0
         self.most_open = 0

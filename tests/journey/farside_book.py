@@ -83,6 +83,8 @@ class Book:
         self.faults: list[str] = []
         self.commands: list[tuple[int, str]] = []
         self.address = ""
+        self.most_rcpttos = 0
+        self.beyond = ""
         self.lock = threading.Lock()
 
     def add(self, rule: Rule) -> None:

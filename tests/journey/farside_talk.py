@@ -147,7 +147,9 @@ class Conversation:
     def rcpt(self, line: bytes) -> None:
         """RCPT TO."""
         text = line.decode("utf-8", "surrogateescape").strip()
-        if self.answer("rcpt", text)[:1] == "2":
+        if self.far.most_rcpttos and len(self.rcpttos) >= self.far.most_rcpttos:
+            self.wire.say(self.far.beyond)
+        elif self.answer("rcpt", text)[:1] == "2":
             self.rcpttos.append(_path(text))
 
     def take(self, line: bytes) -> None:

@@ -39,9 +39,7 @@ def cases(ward: Ward) -> dict[str, Case]:
 
 
 @pytest.mark.parametrize(("stage", "how", "extensions"), EACH)
-def test_before_the_dot_nothing_was_handed_over(
-    cases: dict[str, Case], stage: str, how: str, extensions: str
-) -> None:
+def test_before_the_dot_nothing_was_handed_over(cases: dict[str, Case], stage: str, how: str, extensions: str) -> None:
     """No doubt, no second copy: the letter waits for its next try, and arrives once."""
     case = cases[f"{stage} {how} {extensions}"]
     case.deferred("connection closed by the far side" if how == "closed" else "connection ")

@@ -99,7 +99,9 @@ MIXED = {
 @pytest.fixture(scope="module", params=EXTENSIONS)
 def mixed(ward: Ward, request: pytest.FixtureRequest) -> Case:
     rules = [
-        Rule("rcpt", reply, to=f"<{user}@", times=1 if reply[0] == "4" else 99) for user, reply in MIXED.items() if reply
+        Rule("rcpt", reply, to=f"<{user}@", times=1 if reply[0] == "4" else 99)
+        for user, reply in MIXED.items()
+        if reply
     ]
     return ward.case(*rules, users=tuple(MIXED), extensions=EXTENSIONS[request.param])
 
