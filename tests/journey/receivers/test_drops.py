@@ -1,4 +1,4 @@
-"""The connection is lost: at each stage, closed or reset, with PIPELINING and without, in mid-reply, between letters."""
+"""The connection is lost: at each stage, closed or reset, pipelined or in lock-step, in mid-reply, between letters."""
 
 import itertools
 

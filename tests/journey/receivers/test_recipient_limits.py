@@ -20,7 +20,7 @@ def limited(ward: Ward, request: pytest.FixtureRequest) -> Case:
 
 
 def test_the_rest_goes_in_transactions_of_its_own(limited: Case) -> None:
-    """RFC 5321 §4.5.3.1.10: 452, and 552 by old hosts, at RCPT is about the transaction. Who did not fit gets the letter
-    in the next one, which follows at once; nobody gets it twice."""
+    """RFC 5321 §4.5.3.1.10: 452, and 552 by old hosts, at RCPT is about the transaction. Who did not fit gets the
+    letter in the next one, which follows at once; nobody gets it twice."""
     limited.delivered_at_once()
     assert [len(letter.rcpttos) for letter in limited.far.accepted()] == [10, 10, 10, 4]

@@ -1,4 +1,4 @@
-"""What a receiver says at MAIL, RCPT, DATA and after the dot: 2yz, 4yz, 5yz and mixtures of them, for each recipient."""
+"""What a receiver says at MAIL, RCPT, DATA and after the dot: 2yz, 4yz, 5yz, and mixtures of them by recipient."""
 
 import itertools
 
