@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Rule:
-    """What happens at `stage` when `to` is part of the command (at "dot" and "body": of the first recipient).
+    """What happens at `stage` when `to` is part of the command (at "dot" and "body": of the first recipient). At "body"
+    and "handshake", where no reply is due, it hangs up.
 
     `reply`: said instead of the usual; `raw`: octets that are sent as they are instead, and for ever where `endless`.
     `times`: only for so many (`each`: counted apart for each command's text). `hold`: wait for this event first.

@@ -110,6 +110,14 @@ class Conversation:
             raise Gone("said 421 and closed")
         return reply
 
+    def _leave(self, rule: Rule) -> None:
+        """Go away where no reply is due; after so many octets of a message."""
+        if rule.hold is not None:
+            rule.hold.wait()
+        if rule.stage == "body":
+            self.wire.content(rule.after)
+        self.hang_up(rule)
+
     def hang_up(self, rule: Rule) -> None:
         """Close as the rule says."""
         if rule.reset:
@@ -130,6 +138,9 @@ class Conversation:
         """Encrypt; or, without a certificate, make noise and hang up."""
         if not self.answer("starttls", line.decode()).startswith("220"):
             return
+        rule = self.far.find("handshake", "")
+        if rule is not None:
+            self._leave(rule)
         if not self.far.certificate:
             self.wire.socket.sendall(b"\x00this is no TLS at all\r\n" * 3)
             raise Gone("made noise instead of TLS")
@@ -164,10 +175,7 @@ class Conversation:
             return
         rule = self.far.find("body", text)
         if rule is not None:
-            if rule.hold is not None:
-                rule.hold.wait()
-            self.wire.content(rule.after)
-            self.hang_up(rule)
+            self._leave(rule)
         raw = self.wire.content()
         for fault in faults_of(raw):
             self.far.fault(self.number, f"{fault} in the message to {text}")

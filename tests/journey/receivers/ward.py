@@ -19,7 +19,7 @@ from ..waiting import until
 from ..world import HOME, World, mx
 
 LETTER = SAMPLE.replace(b"\n", b"\r\n")
-ROOM = range(10, 250)  # the last octets of the receivers' addresses
+ROOM = range(10, 120)  # the last octets of the receivers' addresses; others are a module's own
 
 
 def domain_at(number: int) -> str:
