@@ -59,7 +59,7 @@ AT_ONCE = {
     "IPv4 beside IPv6 without a route": (addresses("d10.example", FIRST, NO_ROUTE), FIRST),
     "no MX record": (f"d11.example. A {FIRST}", FIRST),
     "no MX record, IPv6": (f"d12.example. AAAA {IPV6}", IPV6),
-    "a CNAME": (f"d13.example. CNAME d1.example.", FIRST),
+    "a CNAME": ("d13.example. CNAME d1.example.", FIRST),
     "an exchanger that is a CNAME": ("d14.example. MX 10 c.d14.example.\nc.d14.example. CNAME mx1.d1.example.", FIRST),
     "a second address of the exchanger": (addresses("d15.example", DEAD, SECOND), SECOND),
     "one of two equal ones is dead": (equal("d16.example", DEAD, SECOND), SECOND),
