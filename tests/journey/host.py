@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,15 @@ class Host:
         said = self.hedwig("key", "add", fqdn)
         pairs = (line.partition(": ") for line in said.splitlines())
         return {name.strip(): value.strip().strip("'\"") for name, _, value in pairs}
+
+    def client(self, fqdn: str, **settings: str) -> Http:
+        """Another host that may hand in mail, with a key of its own and these lines in its file of clients.d. Before
+        the postoffice starts."""
+        key = self.add_key(fqdn)["key"]
+        file = self.config / "clients.d" / f"{fqdn}.yml"
+        lines = (f"{name}: {value}\n" for name, value in settings.items())
+        file.write_text("".join([file.read_text(), "\n", *lines]))
+        return replace(self.http, fqdn=fqdn, key=key)
 
     def try_hedwig(self, *arguments: str) -> tuple[int, str]:
         """Run the operator's command; its exit status, and all that it said."""

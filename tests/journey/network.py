@@ -144,8 +144,8 @@ class Network:
     def close(self) -> None:
         """Go home; the kernel takes the namespaces down once nothing runs in them.
 
-        A user's way leads out only (the machine's own network belongs to no namespace of theirs): their first test stays
-        where it is, with a loopback like any other, until the next one makes its own.
+        A user's way leads out only (the machine's own network belongs to no namespace of theirs): their first test
+        stays where it is, with a loopback like any other, until the next one makes its own.
         """
         with contextlib.suppress(PermissionError):
             _enter(self._home)

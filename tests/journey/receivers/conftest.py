@@ -1,4 +1,5 @@
-"""One ward a module. What a module needs of it besides stands in its MORE (records) and DEADLINES (hurried.py)."""
+"""One ward a module. What a module needs of it besides stands in its MORE (records), WORKER (settings) and DEADLINES
+(hurried.py)."""
 
 from collections.abc import Iterator
 
@@ -16,7 +17,7 @@ def ward(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReques
     world = World(network, tmp_path_factory.mktemp("ward"))
     more, deadlines = getattr(request.module, "MORE", ()), getattr(request.module, "DEADLINES", None)
     try:
-        yield Ward(world, more, deadlines=deadlines)
+        yield Ward(world, more, deadlines=deadlines, worker=getattr(request.module, "WORKER", {}))
     finally:
         world.close()
         network.close()

@@ -1,11 +1,15 @@
 """Which of a domain's exchangers gets the letter: many of them, equal ones, dead ones, such with IPv6 alone."""
 
-import socket
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import dns.flags
+import dns.message
+import dns.query
 import pytest
 
+from ..dns import RESOLVER
 from ..farside import FarSide, Rule
 from ..waiting import until
 from ..world import mx
@@ -15,7 +19,17 @@ DEADLINES = {"connect": 2, "banner": 2}
 FIRST, SECOND, THIRD = "192.0.2.130", "192.0.2.131", "192.0.2.132"
 DEAD = "192.0.2.140"  # nobody listens
 SILENT = "192.0.2.141"  # connections are neither taken nor refused
-FULL = "192.0.2.142"  # greets with 421
+# Whoever is refused a session goes on to the next one: a 5yz greeting is about us, never about the recipient.
+SURLY = {
+    "greets with 421": Rule("banner", "421 4.3.2 too busy"),
+    "greets with 554": Rule("banner", "554 5.7.1 not from there"),
+    "hangs up": Rule("banner", hang_up=True),
+    "resets": Rule("banner", hang_up=True, reset=True),
+    "hangs up at EHLO": Rule("ehlo", hang_up=True),
+    "refuses EHLO": Rule("ehlo", "550 5.7.1 not you"),
+    "says nothing": Rule("banner", hold=threading.Event(), hang_up=True),
+}
+SURLY_ADDRESSES = {name: f"192.0.2.{number}" for number, name in enumerate(SURLY, 180)}
 IPV6 = "2001:db8::25"
 NO_ROUTE = "2001:db9::25"
 HUNDRED = range(100)
@@ -52,7 +66,10 @@ AT_ONCE = {
     "the first is silent": (mx("d3.example", SILENT, SECOND), SECOND),
     "the first has no route": (mx("d4.example", NO_ROUTE, SECOND), SECOND),
     "the first does not exist": ("d5.example. MX 10 gone.d5.example.\n" + "d5.example. MX 20 mx1.d1.example.", FIRST),
-    "the first greets with 421": (mx("d6.example", FULL, SECOND), SECOND),
+    **{
+        f"the first {name}": (mx(f"surly{number}.example", SURLY_ADDRESSES[name], SECOND), SECOND)
+        for number, name in enumerate(SURLY)
+    },
     "the first is no host name": ('d7.example. MX 10 "192.0.2.1."\n' + "d7.example. MX 20 mx1.d1.example.", FIRST),
     "IPv6 alone": (mx("d8.example", IPV6), IPV6),
     "IPv6 after a dead IPv4": (addresses("d9.example", DEAD, IPV6), IPV6),
@@ -95,22 +112,10 @@ class Fars:
 
 
 @pytest.fixture(scope="module")
-def silence(ward: Ward) -> Iterator[None]:
-    """A listener whose queue is full: the kernel drops what asks for another connection."""
-    with socket.create_server((SILENT, 25), backlog=0) as listener:
-        asking = [socket.socket() for _ in range(4)]
-        for each in asking:
-            each.setblocking(False)
-            each.connect_ex(listener.getsockname())
-        yield
-        for each in asking:
-            each.close()
-
-
-@pytest.fixture(scope="module")
-def fars(ward: Ward, silence: None) -> Fars:
+def fars(ward: Ward) -> Fars:
+    ward.deaf(SILENT)
     made = {address: ward.world.far(address) for address in (FIRST, SECOND, THIRD, IPV6)}
-    made[FULL] = ward.world.far(FULL, Rule("banner", "421 4.3.2 too busy"))
+    made |= {SURLY_ADDRESSES[name]: ward.world.far(SURLY_ADDRESSES[name], rule) for name, rule in SURLY.items()}
     ids = {name: ward.send(LETTER, f"user@{domain_of(name)}") for name in AT_ONCE}
     return Fars(made, ids)
 
@@ -123,7 +128,6 @@ def test_in_the_same_try(ward: Ward, fars: Fars, name: str) -> None:
     until("its outcome", lambda: rcptto not in ward.waiting())
     assert {address: far.copies()[rcptto] for address, far in fars.by_address.items() if far.has(rcptto)} == {where: 1}
     assert ward.kinds(fars.ids[name], rcptto) == ["delivered"]
-    assert f"[{where}]" in ward.history(fars.ids[name])
 
 
 def test_equal_preferences_share_the_load(ward: Ward) -> None:
@@ -149,7 +153,10 @@ def test_half_of_a_hundred_are_dead(ward: Ward) -> None:
 
 
 def test_a_hundred_dead_ones_are_not_all_tried(ward: Ward) -> None:
-    """The letter waits with the reason; and a site that is dead in a hundred places takes no longer than another."""
+    """The letter waits with the reason; and a site that is dead in a hundred places takes no longer than another. (Its
+    exchangers come by TCP, since the answer by UDP is cut off.)"""
+    answer = dns.query.udp(dns.message.make_query(ALL_DEAD, "MX", payload=1232), RESOLVER, timeout=5)
+    assert answer.flags & dns.flags.TC
     queue_id = ward.send(LETTER, f"user@{ALL_DEAD}")
     until("the first try", lambda: "deferred" in ward.kinds(queue_id, f"user@{ALL_DEAD}"), seconds=10)
     assert f"[{DEAD}] at connect; connection refused" in ward.history(queue_id)

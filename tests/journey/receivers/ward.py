@@ -4,6 +4,7 @@
 side, what `hedwig queue show` tells, what the sender got back.
 """
 
+import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,7 +36,7 @@ class Ward:
         self._numbers = iter(ROOM)
         world.dns(*(mx(domain_at(number), f"192.0.2.{number}") for number in ROOM), *more)
         self.home = world.far(HOME)
-        settings["worker"] = {"reports_per_hour": 1000} | settings.get("worker", {})
+        settings["worker"] = {"reports_per_hour": 1000} | (settings.get("worker") or {})
         self.host = world.host(**settings).start("beanstalkd", "postoffice", "worker-1")
 
     def place(self) -> tuple[str, str]:
@@ -49,6 +50,16 @@ class Ward:
         users = details.pop("users", ("user",))
         content = details.pop("content", LETTER)
         return Case(self, self.world.far(address, *rules, **details), domain, users, content)
+
+    def deaf(self, address: str) -> None:
+        """Have nobody there who answers at all: with a full queue of connections the kernel drops what asks for one."""
+        listener = socket.create_server((address, 25), backlog=0)
+        asking = [socket.socket() for _ in range(4)]
+        for each in asking:
+            each.setblocking(False)
+            each.connect_ex(listener.getsockname())
+        for each in (listener, *asking):
+            self.world.at_end(each.close)
 
     @cached_property
     def _desk(self) -> SqliteDesk:
