@@ -21,7 +21,7 @@ __all__ = ["FarSide", "Letter", "Rule"]
 
 class FarSide(Book):
     """One MX. `extensions` are announced after EHLO; `certificate` (a PEM file) makes STARTTLS work, without it an
-    announced STARTTLS ends in noise. No transaction gets more than `most_rcpttos` recipients (0: any number); the
+    announced STARTTLS ends in noise. With `narrow` the kernel takes no more for it than it reads. No transaction gets more than `most_rcpttos` recipients (0: any number); the
     others are answered with `beyond`."""
 
     def __init__(
@@ -30,6 +30,7 @@ class FarSide(Book):
         *rules: Rule,
         extensions: tuple[str, ...] = ("PIPELINING", "8BITMIME", "SIZE 41943040", "SMTPUTF8", "ENHANCEDSTATUSCODES"),
         certificate: str = "",
+        narrow: bool = False,
         most_rcpttos: int = 0,
         beyond: str = "452 4.5.3 too many recipients",
     ) -> None:
@@ -43,6 +44,8 @@ class FarSide(Book):
         self._closing = False
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self._listener = socket.create_server((address, 25), family=family, backlog=512)
+        if narrow:
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         threading.Thread(target=self._accept, daemon=True).start()
 
     def __enter__(self) -> "FarSide":

@@ -8,7 +8,7 @@ from ..farside import Rule
 from ..waiting import until
 from .ward import LETTER, Case, Ward
 
-LARGE = LETTER + b"and more, and more, and more\r\n" * 25_000  # no socket's buffers take it whole
+LARGE = LETTER + b"and more, and more, and more\r\n" * 100_000
 STAGES = ("mail", "rcpt", "data", "body")
 HOW = {"closed": False, "reset": True}
 EXTENSIONS = {"pipelining": ("PIPELINING", "8BITMIME"), "lock-step": ("8BITMIME",)}
@@ -26,8 +26,9 @@ def cases(ward: Ward) -> dict[str, Case]:
     made = {}
     for stage, how, extensions in EACH:
         rule = Rule(stage, hang_up=True, reset=HOW[how], after=100, times=1)
-        content = LARGE if stage == "body" else LETTER
-        made[f"{stage} {how} {extensions}"] = ward.case(rule, extensions=EXTENSIONS[extensions], content=content)
+        large = stage == "body"  # too large for the kernel to take it whole, so that its dot is still here
+        details = {"extensions": EXTENSIONS[extensions], "content": LARGE if large else LETTER, "narrow": large}
+        made[f"{stage} {how} {extensions}"] = ward.case(rule, **details)
     for how, extensions in DOT:
         rule = Rule("dot", hang_up=True, reset=HOW[how], times=1)
         made[f"dot {how} {extensions}"] = ward.case(rule, extensions=EXTENSIONS[extensions])

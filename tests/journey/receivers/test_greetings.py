@@ -8,6 +8,7 @@ from ..farside import Rule
 from .ward import Case, Ward
 
 DEADLINES = {"banner": 3, "quit": 1}
+AHEAD = "EHLO's answer ahead"
 HTTP = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"
 # What is said once, and what the operator reads of it. No greeting is about the recipient: whatever it is, the letter
 # waits, is tried again and arrives.
@@ -25,7 +26,7 @@ WRONG = {
     "an empty line": (Rule("banner", raw=b"\r\n220 hello\r\n", times=1), "not an SMTP reply: ''"),
     "half a code": (Rule("banner", raw=b"22\r\n", times=1), "not an SMTP reply: '22'"),
     # Twice: what breaks in EHLO may be TLS's fault, so that another try without it follows at once.
-    "EHLO's answer ahead": (Rule("banner", raw=b"220 hello\r\n250 hello\r\n", times=2), "250 when no reply was due"),
+    AHEAD: (Rule("banner", raw=b"220 hello\r\n250 hello\r\n", times=2), "250 when no reply was due"),
     "the end": (Rule("banner", hang_up=True, times=1), "connection closed by the far side"),
     "a reset": (Rule("banner", hang_up=True, reset=True, times=1), "connection reset by peer"),
     "half a line and the end": (Rule("banner", raw=b"220 hel", hang_up=True, times=1), "closed by the far side"),
@@ -53,7 +54,8 @@ def cases(ward: Ward) -> dict[str, Case]:
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_greeting_puts_off(cases: dict[str, Case], name: str) -> None:
     """The letter waits with the greeting as its reason, and arrives once when the receiver is well again."""
-    cases[name].deferred(WRONG[name][1], "banner")
+    stage = {AHEAD: "at ehlo", "a reset": "at "}.get(name, "at banner")  # a reset may come while we still connect
+    cases[name].deferred(WRONG[name][1], stage)
     cases[name].delivered()
 
 

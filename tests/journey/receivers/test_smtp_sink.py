@@ -9,7 +9,7 @@ from ..waiting import until
 from .sink import Sink
 from .ward import LETTER, Ward
 
-LARGE = LETTER + b"and more, and more, and more\r\n" * 25_000  # no socket's buffers take it whole
+LARGE = LETTER + b"and more, and more, and more\r\n" * 25_000
 LATER = "450 4.3.0 Error: command failed"
 NEVER = "500 5.3.0 Error: command failed"
 SHUT = "421 4.0.0 Server closing connection"
