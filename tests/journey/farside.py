@@ -21,8 +21,8 @@ __all__ = ["FarSide", "Letter", "Rule"]
 
 class FarSide(Book):
     """One MX. `extensions` are announced after EHLO; `certificate` (a PEM file) makes STARTTLS work, without it an
-    announced STARTTLS ends in noise. With `narrow` the kernel takes no more for it than it reads. No transaction gets more than `most_rcpttos` recipients (0: any number); the
-    others are answered with `beyond`."""
+    announced STARTTLS ends in noise. With `narrow` the kernel takes hardly more for it than it reads. No transaction
+    gets more than `most_rcpttos` recipients (0: any number); the others are answered with `beyond`."""
 
     def __init__(
         self,
