@@ -4,6 +4,8 @@ It is no root's program: it runs as nobody of a user namespace of its own, which
 `unshare -r` can both make. So it may not take port 25 unless the network namespace says that anybody may.
 """
 
+import socket
+import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,7 @@ from ..network import tool
 from ..process import Process
 
 HOST = "sink.far.example"
+_LISTEN = "0A"  # TCP_LISTEN in /proc/net/tcp
 _ANYBODYS = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 
 
@@ -43,7 +46,13 @@ class Sink:
         dump = f"{self._directory}/{self._lives}."
         command = [tool("unshare"), "--user", "--", tool("smtp-sink"), "-h", HOST, "-d", dump, *switches]
         self._process = Process("smtp-sink", [*command, f"inet:{self.address}:25", "100"], self._directory / "log")
-        self._process.start()
+        self._process.start(self._listens)
+
+    def _listens(self) -> bool:
+        """As the kernel has it: a connection to see it would be counted, and cut, by some of its switches."""
+        where = f"{int.from_bytes(socket.inet_aton(self.address), sys.byteorder):08X}:{25:04X}"
+        rows = (line.split() for line in Path("/proc/thread-self/net/tcp").read_text().splitlines())
+        return any(row[1] == where and row[3] == _LISTEN for row in rows)
 
     def restart(self, *switches: str) -> None:
         """End what is under way, and begin anew with these switches."""
