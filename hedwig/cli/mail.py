@@ -35,17 +35,18 @@ def mail(config_dir: Path, queue_id: str, client: str | None, as_json: bool) -> 
             if isinstance(one, ConfigError):
                 raise one
             with desks.desk_at(one.spool) as desk:
-                letter = _letter(desk, queue_id, client)
-                if letter is not None:
+                if letter := _letter(desk, queue_id, client):
                     _print(one, desk, letter, as_json)
                     return
         except (ConfigError, SpoolTrouble) as error:
             click.echo(desks.clean_lines(str(error)), err=True)
             failed = True
-    raise click.ClickException(
-        f"{queue_id}: no such message waits here"
-        + ("" if failed else "; if it is done, its body is gone (`hedwig trace`)")
+    said = (
+        "not found, or not whole"
+        if failed
+        else "no such message waits here; if it is done, its body is gone (`hedwig trace`)"
     )
+    raise click.ClickException(f"{queue_id}: {said}")
 
 
 def _letter(desk: SqliteDesk, queue_id: str, client: str | None) -> Letter | None:
