@@ -82,11 +82,11 @@ class ReplyRule:
         kind="scope",
     )
     action: tuple[Step, ...] = setting(
-        "What is done. One of: `fail`; `retry`, or `retry 1h` where the first wait is not the schedule's; `back-off 1h`, "
-        "as nothing goes to that receiver for so long; `hold`, for a fault of ours: it is kept up to `retry.hold` of "
-        "worker.yml; `new-connection` and `split`, at once, on a new connection or with fewer recipients; none of them: "
-        "what the code's first digit says. Beside it: `alert` the operator, as back-off and hold do by themselves; "
-        "`suppress` the recipient's address; `one-connection` at a time to that receiver.",
+        "What is done. One of: `fail`; `retry`, or `retry 1h` where the first wait is not the schedule's; "
+        "`back-off 1h`: nothing goes to that receiver for so long; `hold`, for a fault of ours: it is kept up to "
+        "`retry.hold` of worker.yml; `new-connection` and `split`, at once, on a new connection or with fewer "
+        "recipients; none of them: what the code's first digit says. Beside it: `alert` the operator, as back-off and "
+        "hold do by themselves; `suppress` the recipient's address; `one-connection` at a time to that receiver.",
         default=(),
         kind="actions",
     )

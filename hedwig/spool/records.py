@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 from hedwig.envelope import Envelope
 from hedwig.options import PLAIN, Options, Priority
 from hedwig.reply import Reply, Stage
+from hedwig.spool.suppressed import Suppression
 
 POSTOFFICE = "postoffice"
 NORMAL = int(Priority.NORMAL)
@@ -163,7 +164,8 @@ class Registered:
 @dataclass(frozen=True, slots=True)
 class Recipient:
     """One recipient of a claimed delivery: `number` counts within the delivery. `tries`: attempts so far; `doubts`: how
-    many of them ended in doubt (I5)."""
+    many of them ended in doubt (I5). `fault_since`: since when a fault of ours keeps it, 0: none does. `suppressed`:
+    why its address gets no mail."""
 
     number: int
     address: str
@@ -171,6 +173,8 @@ class Recipient:
     due: float
     last_reply: str
     doubts: int = 0
+    fault_since: float = 0.0
+    suppressed: Suppression | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +209,7 @@ class RecipientResult:
     """What became of one recipient. state: DONE (delivered, or failed for good), DEFERRED (with `due`) or HELD.
 
     `counted`: whether this attempt counts as one of the recipient's tries (a 421 that was about us does not).
-    `in_doubt`: whether it counts as one of its doubts.
+    `in_doubt`: whether it counts as one of its doubts. `fault_since`: as in Recipient.
     """
 
     number: int
@@ -214,6 +218,7 @@ class RecipientResult:
     due: float = 0.0
     counted: bool = True
     in_doubt: bool = False
+    fault_since: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +239,7 @@ class Settlement:
     """The end of one claim. `results` has an entry for each recipient that was tried; the others stay as they were.
 
     A recipient left out, or a Settlement without results, is handed back: state and due as before the claim. `bounces`
-    are registered in the same transaction.
+    are registered in the same transaction, and the addresses of `suppress` get no mail from then on.
     """
 
     delivery: int
@@ -243,6 +248,7 @@ class Settlement:
     events: tuple[Event, ...] = ()
     bounces: tuple[NewMessage, ...] = ()
     warned: bool = False
+    suppress: tuple[Suppression, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

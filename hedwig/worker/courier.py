@@ -25,7 +25,7 @@ from hedwig.verdict import Outcome, Scope
 from hedwig.worker import last_look
 from hedwig.worker.attempt import Attempt
 from hedwig.worker.bag import SiteState
-from hedwig.worker.delivery import conclude, given_up, is_late
+from hedwig.worker.delivery import conclude, given_up, is_late, turned_away
 from hedwig.worker.route import Route
 from hedwig.worker.sessions import NoHost, Sessions
 from hedwig.worker.settle import Ending, handed_back
@@ -53,6 +53,7 @@ class Courier:
         self._sessions = Sessions(tools, state, route, lambda: self._claim.queue_id if self._claim else "-")
         self._more = asyncio.Event()
         self._last = False
+        self._worn = False  # what was said last ends the connection
         self._stopping = False
         self.idle = False
 
@@ -82,7 +83,8 @@ class Courier:
                 await self._carry(claim)
                 self._claim = None
                 self._state.finished(time.monotonic() - started)
-                if self._connection is not None and self._connection.sent >= MESSAGES_PER_CONNECTION:
+                worn, self._worn = self._worn, False
+                if self._connection is not None and (worn or self._connection.sent >= MESSAGES_PER_CONNECTION):
                     await self._hang_up()
         except asyncio.CancelledError:
             self._stopping = True
@@ -128,6 +130,9 @@ class Courier:
                 self._sessions.left()
 
     async def _carry(self, claim: Claim) -> None:
+        if turned := turned_away(claim):
+            self._end(claim, turned)  # the others come back at once
+            return
         reused = self._connection is not None
         report = await self._send(claim)
         if reused and report is not None and self._slot is None and _is_stale(report):
@@ -258,6 +263,7 @@ class Courier:
 
     def _end(self, claim: Claim, attempts: dict[int, Attempt]) -> None:
         conclusion = conclude(claim, attempts, self._tools.rules, time.time(), self._tools.original(claim))
+        self._worn = conclusion.close
         slot, self._slot, self._doubt = self._slot, None, None
         self._tools.settler.add(Ending(claim, conclusion, self._after(slot)))
 
