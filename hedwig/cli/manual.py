@@ -57,9 +57,9 @@ _PAGES = {
         "replies.yml",
         "/etc/hedwig/replies.yml",
         "hedwig's workers",
-        "read by each `hedwig-worker` on the host that delivers, beside worker.yml (`replies` there names another one). "
-        "It need not be there: rules for the replies of big receivers, and for what all others say, come with hedwig, in "
-        "/usr/share/hedwig/replies.yml, which shows how a rule is written. What hedwig makes of a reply is told by "
+        "read by each `hedwig-worker` on the host that delivers, beside worker.yml (or where `replies` there says). "
+        "It need not be there: rules for the replies of big receivers, and for what all others say, come with hedwig, "
+        "in /usr/share/hedwig/replies.yml, which shows how a rule is written. What hedwig makes of a reply is told by "
         "`hedwig explain-reply`.",
         "A change counts after `systemctl reload 'hedwig-worker@*'`. A file with faults leaves the old rules in force.",
         "hedwig-worker",

@@ -107,7 +107,7 @@ def test_check_takes_files_by_name(check, tmp_path):
     )
     assert error.stderr.splitlines() == [
         f"{tmp_path}/strange.yml: its name doesn't say what it is; "
-        "name it mailman.yml, postoffice.yml, worker.yml or clients.d/FQDN.yml",
+        "name it mailman.yml, postoffice.yml, worker.yml, replies.yml or clients.d/FQDN.yml",
         f"{tmp_path}/x/mailman.yml: there is no such file",
     ]
 
