@@ -13,12 +13,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from hedwig.options import PLAIN, Options, unpacked
-from hedwig.spool import bodies, listing, sites, stops
+from hedwig.spool import bodies, listing, sites, stops, suppress
 from hedwig.spool.history import DAY, DAYS, DayFiles, folded, lines_of
 from hedwig.spool.operate import Act, Backlog, Filter, Letter, Lot, Order, Stop, StopKind, Tally
 from hedwig.spool.reasons import Reason, reasons
 from hedwig.spool.records import HistoryLine, Pause, QueuedRecipient
 from hedwig.spool.schema import connect_reader, prepare
+from hedwig.spool.suppressed import Suppression
 from hedwig.spool.trouble import SPOOL_ERRORS, trouble
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def open_desk(path: str, *, clock: Callable[[], float] = time.time) -> "SqliteDe
 
 
 class SqliteDesk:
-    """See `open_desk`; the methods are those of Operate, Trace and Stopping."""
+    """See `open_desk`; the methods are those of Operate, Trace, Stopping and Suppressing."""
 
     def __init__(self, path: str, clock: Callable[[], float]) -> None:
         self._path = path
@@ -87,7 +88,9 @@ class SqliteDesk:
         def write(db: sqlite3.Connection, entries: list[Any]) -> list[Any]:
             return [acts.apply(db, entry, self._clock()) for entry in entries]
 
-        [changed] = self._write(write, chosen, chosen.size, sum(one.body.size for one in chosen.reports.values()))
+        [changed] = self._write(
+            write, chosen, rows=chosen.size, octets=sum(one.body.size for one in chosen.reports.values())
+        )
         touched = tuple(row.shown for row in changed.rows)
         return Lot(touched, len(rows) - len(touched), changed.reports, listing.token(more))
 
@@ -161,7 +164,7 @@ class SqliteDesk:
             stops.step(db, self._clock())
             return [stops.progress(db, one) for one in entries]
 
-        [(passed, of)] = self._write(step, name, stops.MOST)
+        [(passed, of)] = self._write(step, name, rows=stops.MOST)
         return passed, of
 
     def pauses(self, now: float) -> list[Pause]:
@@ -171,6 +174,29 @@ class SqliteDesk:
     def reasons(self, limit: int) -> list[Reason]:
         """Why mail waits: see reasons.py."""
         return self._read(reasons, limit)
+
+    # Suppressing
+
+    def suppressed(self, part: str, after: str, limit: int) -> list[Suppression]:
+        """See Suppressing."""
+        return self._read(suppress.listed, part, after, limit, self._clock())
+
+    def suppress(self, wanted: Sequence[Suppression]) -> None:
+        """See Suppressing."""
+
+        def put(db: sqlite3.Connection, entries: list[Any]) -> list[Any]:
+            suppress.put(db, entries)
+            return entries
+
+        self._write(put, *wanted)
+
+    def unsuppress(self, addresses: Sequence[str]) -> list[str]:
+        """See Suppressing."""
+
+        def lift(db: sqlite3.Connection, entries: list[Any]) -> list[Any]:
+            return [suppress.remove(db, entry) for entry in entries]
+
+        return [address for address, was in zip(addresses, self._write(lift, *addresses), strict=True) if was]
 
     # within
 
@@ -195,14 +221,14 @@ class SqliteDesk:
         except SPOOL_ERRORS as error:
             raise trouble(error, f"{self._path}.history") from error
 
-    def _write(self, write: "Write", entry: Any, rows: int = 1, octets: int = 0) -> list[Any]:
+    def _write(self, write: "Write", *entries: Any, rows: int = 0, octets: int = 0) -> list[Any]:
         """One transaction; its results, once it is on disk."""
         from hedwig.spool.sqlite import SqliteSpool
         from hedwig.spool.writer import Job
 
         if self._spool is None:
             self._spool = SqliteSpool(self._path, self._clock)
-        results: list[Any] = self._spool.put(Job(write, [entry], octets, rows, vital=True)).result()
+        results: list[Any] = self._spool.put(Job(write, entries, octets, rows or len(entries), vital=True)).result()
         return results
 
 
