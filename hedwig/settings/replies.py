@@ -67,7 +67,9 @@ class ReplyRule:
         kind="statuses",
     )
     text: tuple[str, ...] = setting(
-        "Words that the reply has, one of these at least, in whatever case.", default=(), kind="phrases"
+        "Words that the reply has, one of these at least, in whatever case, and from the beginning of a word on.",
+        default=(),
+        kind="phrases",
     )
     pattern: str = setting(
         "A regular expression (Python's) that is found in the reply. The reply is in small letters then, and so the "
