@@ -18,6 +18,8 @@ from pathlib import Path
 import uvloop
 
 from hedwig import limits, log
+from hedwig.classify.providers import Providers
+from hedwig.classify.table import Table
 from hedwig.in_force import InForce
 from hedwig.mx.dns import DnsResolver
 from hedwig.pulse import STUCK
@@ -135,7 +137,15 @@ async def _spool(settings: Worker, stopping: asyncio.Event, supervisor: Supervis
 
 
 def _rules(settings: Worker, reporting: str) -> Rules:
-    return Rules(settings.retry, reporting, random.random, settings.reports_per_hour)
+    return Rules(
+        settings.retry,
+        reporting,
+        random.random,
+        settings.reports_per_hour,
+        Table(settings.rules),
+        Providers(settings.sites),
+        settings.suppress,
+    )
 
 
 class _Life:
