@@ -128,7 +128,7 @@ class SqliteDesk:
         rows, more = self._read(listing.busy, wanted, acts.MOST, listing.place_of(after))
         if not rows:
             return Recalled(())
-        [noted] = self._write(lambda db, lots: [recall.note(db, lot, order) for lot in lots], rows, len(rows))
+        [noted] = self._write(lambda db, lots: [recall.note(db, lot, order) for lot in lots], rows, rows=len(rows))
         return Recalled(tuple(row.shown for row in noted), tuple(row.place[1:] for row in noted), listing.token(more))
 
     def left(self, places: Sequence[tuple[int, int]]) -> int:
@@ -137,7 +137,7 @@ class SqliteDesk:
 
         claimed, back = self._read(recall.left, places)
         if back:
-            self._write(lambda db, entries: [recall.step(db, self._clock()) for _ in entries], None, recall.NOTES)
+            self._write(lambda db, entries: [recall.step(db, self._clock()) for _ in entries], None, rows=recall.NOTES)
         return claimed + back
 
     # Operate, of one message
