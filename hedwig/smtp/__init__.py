@@ -45,7 +45,7 @@ class Deadlines:
 @dataclass(frozen=True, slots=True)
 class Transaction:
     """One message to recipients of one site. `body` in pieces of any size, CRLF line ends, not dot-stuffed; it may be
-    asked for once. `size` is its octets. `options`: of these DSN's are told to a host that has it."""
+    asked for more than once. `size` is its octets. `options`: of these DSN's are told to a host that has it."""
 
     mailfrom: str
     rcpttos: tuple[str, ...]

@@ -28,8 +28,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from hedwig.reply import Stage
 from hedwig.smtp import Brink, ConnectFailed, Deadlines, Report, Said, Target, Transaction
 from hedwig.smtp.channel import Channel, Trace, lost_because
-from hedwig.smtp.commands import Letter, compose
-from hedwig.smtp.content import Streamed, Whole
+from hedwig.smtp.commands import Letter, compose, header_matters
+from hedwig.smtp.content import Streamed, Whole, header_is_ascii
 from hedwig.smtp.events import Action, Ready, Refused, SendBody, StartTls
 from hedwig.smtp.session import Session, State
 from hedwig.smtp.stuffing import BodyError
@@ -158,7 +158,13 @@ class Connection:
                 whole = Whole(transaction.body(), transaction.size)
             except BodyError as error:
                 return self._unsent(transaction, Said(Stage.LOCAL, error.reply))
-        letter = compose(transaction, self.extensions, whole.eight_bit if whole else None)
+        eight_bit = whole.eight_bit if whole else None
+        utf8_header = (
+            eight_bit is not False
+            and header_matters(transaction, self.extensions)
+            and not header_is_ascii(transaction.body())
+        )
+        letter = compose(transaction, self.extensions, eight_bit, utf8_header=utf8_header)
         if isinstance(letter, Said):
             return self._unsent(transaction, letter)
         try:

@@ -49,6 +49,21 @@ class Streamed:
         _check_size(stuffer.size, self._size)
 
 
+def header_is_ascii(pieces: Iterable[bytes]) -> bool:
+    """Whether the header is, by which RFC 6532 §3 tells an internationalized message; of the body as little is read as
+    can be."""
+    tail = b"\r\n"  # a message may begin with its blank line
+    for piece in pieces:
+        text = tail + piece
+        end = text.find(b"\r\n\r\n")
+        if end >= 0:
+            return text[:end].isascii()
+        if not piece.isascii():
+            return False
+        tail = text[-3:]
+    return True
+
+
 def _joined(pieces: Iterable[bytes]) -> bytes:
     """One bytes object; without a copy where there is one piece."""
     gathered = tuple(pieces)
