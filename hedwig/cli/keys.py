@@ -22,7 +22,7 @@ from hedwig.cli.postoffice_url import PostofficeUrl, postoffice_url
 from hedwig.cli.terminal import clean, counted, table
 from hedwig.config import ConfigError, Unfit, host_name, load_client, load_postoffice
 from hedwig.config.document import read_text
-from hedwig.config.kinds import http_url
+from hedwig.config.places import http_url
 from hedwig.settings import Postoffice
 
 _SHORT = 8

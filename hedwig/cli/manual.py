@@ -1,5 +1,5 @@
-"""The manual pages of the configuration files, made from hedwig/settings: mailman.yml(5), postoffice.yml(5), worker.yml(5),
-and hedwig-clients(5) for the files of clients.d.
+"""The manual pages of the configuration files, made from hedwig/settings: mailman.yml(5), postoffice.yml(5),
+worker.yml(5), and hedwig-clients(5) for the files of clients.d.
 
 `manual("mailman")` is docs/man/mailman.yml.5 to the letter (a test compares them), so the pages can't drift from the
 code. The text is roff with the man(7) macros. Pure.
@@ -115,7 +115,7 @@ _DASH = r"\-"
 
 def _is_section(one: Field[Any]) -> bool:
     """Sections come last, or what follows them would look like theirs."""
-    return "section" in one.metadata
+    return "section" in one.metadata or "named" in one.metadata
 
 
 def _setting(one: Field[Any], prefix: str) -> Iterator[str]:
@@ -127,13 +127,37 @@ def _setting(one: Field[Any], prefix: str) -> Iterator[str]:
         for nested in fields(inner):
             yield from _setting(nested, f"{name}.")
         return
+    if "named" in one.metadata:
+        yield from _entries(one, name, about)
+        return
     yield from (".TP", f".B {_plain(name)}", _text(about))
     if one.metadata.get("pasted"):
         yield "No default."
-    elif one.default in ("", ()):
+    elif one.default in ("", (), None):
         yield "Default: empty."
     else:
         yield _text(f"Default: {written(one.metadata['kind'], one.default)}.")
+
+
+def _entries(one: Field[Any], name: str, about: str) -> Iterator[str]:
+    """A section of named entries: its keys, and the entries that are there by default."""
+    of, entries = one.metadata["named"], one.default_factory() if callable(one.default_factory) else {}
+    yield from (
+        f".SS {_plain(name)}",
+        _text(about),
+        _text("Each has a name of its own below it, and its keys below that."),
+    )
+    for nested in fields(of):
+        yield from _setting(nested, f"{name}.NAME.")
+    if entries:
+        yield from (".PP", "By default there are:")
+    for entry_name, entry in entries.items():
+        said = [
+            f"{nested.name}: {written(nested.metadata['kind'], getattr(entry, nested.name))}"
+            for nested in fields(of)
+            if getattr(entry, nested.name) != nested.default
+        ]
+        yield from (".TP", f".B {_plain(entry_name)}", _text("; ".join(said) or "the defaults above"))
 
 
 def _more_files(name: str) -> list[str]:

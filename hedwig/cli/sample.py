@@ -66,8 +66,30 @@ def _setting(one: Field[Any], indent: str) -> Iterator[str]:
         yield f"#{indent}{one.name}:"
         for nested in fields(inner):
             yield from _setting(nested, indent + "  ")
+    elif "named" in one.metadata:
+        yield from _entries(one, indent)
     else:
         yield f"#{indent}{one.name}: {written(one.metadata['kind'], one.default)}"
+
+
+def _entries(one: Field[Any], indent: str) -> Iterator[str]:
+    """A section of named entries: the default ones, of which the first shows every key; where there is none, the keys
+    in words."""
+    of, entries = one.metadata["named"], one.default_factory() if callable(one.default_factory) else {}
+    if not entries:
+        for nested in fields(of):
+            yield from _comment(f"  NAME.{nested.name} - {nested.metadata['text']}", indent)
+        yield f"#{indent}{one.name}: {{}}"
+        return
+    yield f"#{indent}{one.name}:"
+    for number, (name, entry) in enumerate(entries.items()):
+        yield f"#{indent}  {name}:"
+        for nested in fields(of):
+            value = getattr(entry, nested.name)
+            if not number:
+                yield from _comment(nested.metadata["text"], indent + "    ")
+            if not number or value != nested.default:
+                yield f"#{indent}    {nested.name}: {written(nested.metadata['kind'], value)}"
 
 
 def _comment(text: str, indent: str) -> list[str]:

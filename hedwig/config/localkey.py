@@ -15,7 +15,7 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-from hedwig.config.kinds import host_name
+from hedwig.config.names import host_name
 from hedwig.config.problem import Unfit
 from hedwig.settings import setting
 

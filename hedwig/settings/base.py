@@ -37,13 +37,13 @@ def section(of: type, text: str, *, at_start: bool = False) -> dict[str, Any]:
     return {"text": text, "section": of, "at_start": at_start}
 
 
-def named(of: type, text: str, *, at_start: bool = False) -> dict[str, Any]:
+def named(of: type, text: str, *, names: str = "word", at_start: bool = False) -> dict[str, Any]:
     """The metadata of a key that holds entries under names: each is a mapping of keys of the dataclass `of`.
 
     Its value is a dict. An entry of the file changes the default one of that name key by key; else it begins with the
-    defaults of `of`.
+    defaults of `of`. `names`: what kind the names are of (config/kinds.py, NAMES).
     """
-    return {"text": text, "named": of, "at_start": at_start}
+    return {"text": text, "named": of, "names": names, "at_start": at_start}
 
 
 def needs_restart(old: Any, new: Any) -> list[str]:

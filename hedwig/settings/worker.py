@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from hedwig.settings.base import DAY, HOUR, MINUTE, section, setting
+from hedwig.settings.base import DAY, HOUR, MINUTE, named, section, setting
+from hedwig.settings.receivers import SITES, ClientRule, DomainRule, SiteRule, Smarthost, Source, Tls
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,16 @@ class Worker:
         kind="refuse",
     )
     retry: Retry = field(default_factory=Retry, metadata=section(Retry, "When a deferred recipient is tried again."))
+    tls: Tls = setting(
+        "What mail needs of its way, where neither its domain nor its site says otherwise; as in `domains`.",
+        default=Tls.MAY,
+        kind="tls",
+    )
+    warm_up: tuple[int, ...] = setting(
+        "The most messages a day and receiver from a new source address on its first, second ... day; then no bound.",
+        default=(50, 100, 200, 400, 800, 1500, 3000, 6000, 12_000, 25_000, 50_000, 100_000),
+        kind="counts",
+    )
     reports_per_hour: int = setting(
         "The most bounces, and warnings of delay, that a sender gets one by one in an hour; the rest is one digest.",
         default=20,
@@ -72,3 +83,31 @@ class Worker:
         "How long a stopping worker waits for replies to messages that are fully sent.", default=60, kind="duration"
     )
     debug: bool = setting("Write whole SMTP conversations to the log.", default=False, kind="flag")
+    sites: dict[str, SiteRule] = field(
+        default_factory=lambda: dict(SITES),
+        metadata=named(
+            SiteRule,
+            "Receivers. Domains whose mail servers belong together are one site, and share connections, limits and "
+            "pauses. A site of yours is added; a known one changes in the keys that you name; `default` is for all "
+            "others, each by its set of mail servers.",
+        ),
+    )
+    domains: dict[str, DomainRule] = field(
+        default_factory=dict,
+        metadata=named(
+            DomainRule, "What holds for mail to one recipient domain, or to all below `.example.com`.", names="domain"
+        ),
+    )
+    sources: dict[str, Source] = field(
+        default_factory=dict,
+        metadata=named(Source, "This host's addresses that mail leaves from. Without any, the system chooses one."),
+    )
+    smarthosts: dict[str, Smarthost] = field(
+        default_factory=dict, metadata=named(Smarthost, "Servers that take mail on, used by `domains` and `clients`.")
+    )
+    clients: dict[str, ClientRule] = field(
+        default_factory=dict,
+        metadata=named(
+            ClientRule, "The way of what one sending host hands in, named as in `hedwig key add`.", names="host"
+        ),
+    )

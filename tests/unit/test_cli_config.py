@@ -38,8 +38,8 @@ def test_etc_is_what_settings_say(name):
 @pytest.mark.parametrize("name", FILES)
 def test_a_sample_shows_every_key_with_its_default(name, tmp_path):
     """With the `#` taken from every setting's line the file still means the same."""
-    text = re.sub(r"^#( *[a-z_]+:)", r"\1", sample(name), flags=re.MULTILINE)
-    named = set(re.findall(r"^ *([a-z_]+):", text, flags=re.MULTILINE))
+    text = re.sub(r"^#( *[a-z_-]+:)", r"\1", sample(name), flags=re.MULTILINE)
+    named = set(re.findall(r"^ *([a-z_-]+):", text, flags=re.MULTILINE))
     file = tmp_path / f"{name}.yml"
     file.write_text(text.replace("key: …", "key: k"))
     loaded = {"mailman": config.load_mailman, "postoffice": config.load_postoffice, "worker": config.load_worker}[name](
@@ -47,7 +47,8 @@ def test_a_sample_shows_every_key_with_its_default(name, tmp_path):
     )
     filled = {key: getattr(loaded, key) for key in ("fqdn", "postoffice", "key") if name == "mailman"}
     assert loaded == FILES[name](**filled)
-    inner = {one.name for cls in (settings.Dns, settings.Retry) for one in dataclasses.fields(cls)}
+    inner = {one.name for cls in (settings.Dns, settings.Retry, settings.SiteRule) for one in dataclasses.fields(cls)}
+    inner |= settings.SITES.keys()
     assert named == {one.name for one in dataclasses.fields(FILES[name]) if one.metadata} | (
         inner if name == "worker" else set()
     )

@@ -271,7 +271,10 @@ def test_every_kind_has_its_parser_and_back_again():
     """Each default of hedwig/settings, written as a file would say it, is read as the same value."""
     from hedwig.config.kinds import LISTS, SCALARS, written
 
-    sections = (settings.Mailman, settings.Postoffice, settings.Worker, settings.Dns, settings.Retry, settings.Client)
+    sections = (
+        *(settings.Mailman, settings.Postoffice, settings.Worker, settings.Dns, settings.Retry, settings.Client),
+        *(settings.SiteRule, settings.DomainRule, settings.Source, settings.Smarthost, settings.ClientRule),
+    )
     checked = 0
     for one in (one for section in sections for one in section.__dataclass_fields__.values()):
         kind = one.metadata.get("kind")
@@ -282,6 +285,6 @@ def test_every_kind_has_its_parser_and_back_again():
             items = [item.strip('"') for item in re.findall(r'"[^"]*"|[^\[\], ]+', text)]
             assert tuple(LISTS[kind](item) for item in items) == one.default
         else:
-            assert SCALARS[kind](text.strip('"')) == one.default
+            assert SCALARS[kind](text.strip('"')) == one.default, one.name
         checked += 1
     assert checked > 30
