@@ -142,7 +142,7 @@ def _address(octets: bytes) -> bytes:
         raise Unconvertible("has 8-bit octets in an address") from None
     if address.needs_smtputf8:
         raise Unconvertible("has an address that needs SMTPUTF8")
-    return f"{address.local}@{address.destination}".encode("ascii")
+    return address.widest.encode("ascii")
 
 
 def _unquoted(octets: bytes) -> bytes:

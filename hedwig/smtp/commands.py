@@ -155,7 +155,7 @@ class _Utf8:
         except AddressError as error:
             return Reply(553, status, str(error))
         if not parsed.needs_smtputf8:
-            return f"{parsed.local}@{parsed.destination}".encode("ascii")
+            return parsed.widest.encode("ascii")
         if self.missing:
             return _needs(called)
         return Reply(550, "5.6.7", "the address needs SMTPUTF8, which the message was not accepted with")

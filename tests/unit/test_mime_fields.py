@@ -3,6 +3,7 @@
 import email
 import email.policy
 from email.headerregistry import AddressHeader
+from email.message import EmailMessage
 
 import pytest
 from hypothesis import given
@@ -23,8 +24,8 @@ def made(field: str | bytes, charset: str = "") -> bytes:
     return octets
 
 
-def read(octets: bytes) -> email.message.EmailMessage:
-    return email.message_from_bytes(octets + b"\r\n", policy=email.policy.default)  # type: ignore[return-value]
+def read(octets: bytes) -> EmailMessage:
+    return email.message_from_bytes(octets + b"\r\n", EmailMessage, policy=email.policy.default)
 
 
 def value(field: str | bytes, charset: str = "") -> str:
