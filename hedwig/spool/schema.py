@@ -21,6 +21,8 @@ sweep, and large ones that are still being written (bodies.py). `names`: by whic
 their way to the day's file like `happened`. `keyed`: the newest message of each key and recipient, and a recipient's
 `successor` the queue ID of the message that supersedes it (supersede.py). `stops`: what the operator has paused.
 `reports`: how many reports a sender has had in an hour, and `digested` the first of those that went into a digest.
+What workers know together of receivers: `backoffs`, `tokens` (rates), `paces` (connections), `broken_tls`,
+`sts_policies`, `tls_results`; and of recipients `suppressions`, and since when one waits for a fault of ours.
 """
 
 import errno
@@ -34,7 +36,7 @@ from hedwig.spool.numbers import unused_number
 from hedwig.spool.trouble import SPOOL_ERRORS, Damaged, Newer, damaged, trouble
 from hedwig.spool.turn import Turn
 
-SCHEMA = 2
+SCHEMA = 3
 APPLICATION = 0x68647767  # "hdwg": tells a spool from any other SQLite file
 BUSY_SECONDS = 10.0
 
@@ -101,6 +103,28 @@ CREATE TABLE digested (
     hour INTEGER NOT NULL, client TEXT NOT NULL, sender TEXT NOT NULL, number INTEGER NOT NULL, action TEXT NOT NULL,
     queue_id TEXT NOT NULL, rcptto TEXT NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (hour, client, sender, number)
     ) WITHOUT ROWID;
+""",
+    3: """
+ALTER TABLE recipients ADD COLUMN fault_since REAL NOT NULL DEFAULT 0;
+CREATE TABLE backoffs (
+    site TEXT NOT NULL, source TEXT NOT NULL, since REAL NOT NULL, until REAL NOT NULL, connections INTEGER NOT NULL,
+    times INTEGER NOT NULL, rule TEXT NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (site, source)) WITHOUT ROWID;
+CREATE TABLE tokens (
+    site TEXT NOT NULL, source TEXT NOT NULL, kind TEXT NOT NULL, at REAL NOT NULL, PRIMARY KEY (site, source, kind)
+    ) WITHOUT ROWID;
+CREATE TABLE paces (
+    site TEXT NOT NULL, source TEXT NOT NULL, window REAL NOT NULL, at REAL NOT NULL, PRIMARY KEY (site, source)
+    ) WITHOUT ROWID;
+CREATE TABLE suppressions (
+    address TEXT PRIMARY KEY, since REAL NOT NULL, until REAL NOT NULL, who TEXT NOT NULL, reason TEXT NOT NULL
+    ) WITHOUT ROWID;
+CREATE TABLE sts_policies (
+    domain TEXT PRIMARY KEY, id TEXT NOT NULL, policy TEXT NOT NULL, fetched_at REAL NOT NULL, until REAL NOT NULL
+    ) WITHOUT ROWID;
+CREATE TABLE broken_tls (host TEXT PRIMARY KEY, until REAL NOT NULL, reason TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE tls_results (
+    day INTEGER NOT NULL, domain TEXT NOT NULL, policy TEXT NOT NULL, result TEXT NOT NULL, details TEXT NOT NULL,
+    sessions INTEGER NOT NULL, PRIMARY KEY (day, domain, policy, result, details)) WITHOUT ROWID;
 """,
 }
 _OLDEST = 1  # the release that may still write a spool after all of these steps

@@ -132,13 +132,13 @@ class SqliteSpool:
 
     def used(self) -> int:
         """See Intake."""
-        return self._read(look.used)
+        return self.read(look.used)
 
     # Work
 
     def preview(self, deliveries: Sequence[int], now: float) -> list[Preview]:
         """See Work."""
-        return self._read(claim.preview, deliveries, now)
+        return self.read(claim.preview, deliveries, now)
 
     def claim(
         self, deliveries: Sequence[int], owner: str, now: float, pauses: Sequence[Pause] = (), load_up_to: int = 1 << 20
@@ -179,15 +179,15 @@ class SqliteSpool:
 
     def marked(self, delivery: int) -> set[int]:
         """See Work."""
-        return self._read(supersede.marked, delivery)
+        return self.read(supersede.marked, delivery)
 
     def stopped(self, now: float) -> set[str]:
         """See Work."""
-        return self._read(stops.sites, now)
+        return self.read(stops.sites, now)
 
     def owners(self) -> list[str]:
         """See Work."""
-        return self._read(look.owners)
+        return self.read(look.owners)
 
     def free(
         self, owner: str, doubtful: Callable[[int, int], bool | Doubt], now: float, retry_after: float
@@ -200,35 +200,35 @@ class SqliteSpool:
 
     def streams(self, now: float, newly_due_since: float | None) -> set[Stream]:
         """See Look."""
-        return self._read(look.streams, now, newly_due_since)
+        return self.read(look.streams, now, newly_due_since)
 
     def due(self, destination: str, now: float, limit: int, priority: int | None = None) -> list[Waiting]:
         """See Look."""
-        return self._read(look.due, destination, now, limit, priority)
+        return self.read(look.due, destination, now, limit, priority)
 
     def expired(self, now: float, limit: int) -> list[Waiting]:
         """See Look."""
-        return self._read(look.expired, now, limit)
+        return self.read(look.expired, now, limit)
 
     def pauses(self, now: float) -> list[Pause]:
         """See Look."""
-        return self._read(look.pauses, now)
+        return self.read(look.pauses, now)
 
     def still_waiting(self, deliveries: Sequence[int], now: float) -> set[int]:
         """See Look."""
-        return self._read(look.still_waiting, deliveries, now)
+        return self.read(look.still_waiting, deliveries, now)
 
     def depth(self) -> int:
         """See Look."""
-        return self._read(look.depth)
+        return self.read(look.depth)
 
     def queued(self, queue_id: str = "", limit: int = 1000, after: int = 0) -> tuple[list[QueuedRecipient], int]:
         """See Look."""
-        return self._read(look.queued, queue_id, limit, after)
+        return self.read(look.queued, queue_id, limit, after)
 
     def history(self, queue_id: str) -> list[HistoryLine]:
         """See Look."""
-        rows = self._read(look.happened, queue_id)
+        rows = self.read(look.happened, queue_id)
         try:
             return lines_of([queue_id], rows, DayFiles(self._path), self._clock() - DAYS * DAY)[queue_id]
         except SPOOL_ERRORS as error:
@@ -301,9 +301,10 @@ class SqliteSpool:
         else:
             db.close()
 
-    def _read(
+    def read(
         self, query: Callable[Concatenate[sqlite3.Connection, Asked], Answer], *asked: Asked.args, **named: Asked.kwargs
     ) -> Answer:
+        """Ask this, on a connection that can't write; for other modules of this package."""
         try:
             with self._lend() as db:
                 return query(db, *asked, **named)
