@@ -74,11 +74,11 @@ def compose(
     if _SIZE.match(limit) and 0 < int(limit) < transaction.size:
         text = f"the message has {transaction.size} octets, the host takes {int(limit)}"
         return Said(Stage.MAIL, Reply(552, "5.3.4", text))
-    if eight_bit and "8BITMIME" not in announced:
-        return Said(Stage.LOCAL, EIGHT_BIT)
     utf8 = _Utf8(offered=takes_utf8(announced), accepted=transaction.smtputf8)
     if utf8.missing and utf8_header:
         return Said(Stage.LOCAL, _needs("the message's header"))
+    if eight_bit and "8BITMIME" not in announced:
+        return Said(Stage.LOCAL, EIGHT_BIT)
     sender = utf8.path(transaction.mailfrom, "5.1.7", "the sender's address") if transaction.mailfrom else b""
     if isinstance(sender, Reply):
         return Said(Stage.LOCAL, sender)
