@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from hedwig.config.problem import Unfit, shown
-from hedwig.settings import Family, Tls
+from hedwig.settings import EightBit, Family, Tls
 
 E = TypeVar("E", bound=enum.StrEnum)
 
@@ -25,6 +25,7 @@ def _one_of(words: type[E]) -> Callable[[str], E]:
 
 tls = _one_of(Tls)
 family = _one_of(Family)
+eight_bit = _one_of(EightBit)
 
 
 def tls_or_none(text: str) -> Tls | None:

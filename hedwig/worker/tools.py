@@ -40,6 +40,7 @@ class Tools:
     allowances: Allowances
     slots: Slots
     debug: bool = False
+    convert: bool = True  # 8-bit content for a host that takes 7-bit alone
     deadlines: Deadlines = field(default_factory=Deadlines)
     broken_tls: dict[str, float] = field(default_factory=dict)
     addresses: Counter[str] = field(default_factory=Counter)  # connections that are open or being opened

@@ -5,7 +5,8 @@ changes what it says or does at one stage: refuse, greylist, hang up, say nothin
 that fits decides.
 
 It is strict where hedwig must be: data ends at CRLF.CRLF and nowhere else; a bare CR, a bare LF, a NUL, a line over
-1,000 octets, a command sent ahead where that was not allowed are written down in `faults`, which every journey checks.
+1,000 octets, a command sent ahead where that was not allowed, 8-bit octets and parameters that were not offered are
+written down in `faults`, which every journey checks.
 """
 
 import socket

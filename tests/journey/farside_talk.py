@@ -38,6 +38,7 @@ class Conversation:
         self.number = number
         self.mailfrom = ""
         self.rcpttos: list[str] = []
+        self.utf8 = False
         self.encrypted = False
         self.over = False
 
@@ -88,6 +89,11 @@ class Conversation:
         if alone and self.wire.waiting():
             self.far.fault(self.number, f"sent ahead of the reply to {line[:80]!r}: {self.wire.waiting()[:80]!r}")
 
+    def _check_octets(self, line: bytes) -> None:
+        """RFC 6531 §3.4: UTF-8 in an address is announced with MAIL."""
+        if not line.isascii() and not self.utf8:
+            self.far.fault(self.number, f"8-bit octets in command {line[:80]!r}")
+
     def answer(self, stage: str, text: str, usual: str = "", note: Callable[[str], None] = lambda _: None) -> str:
         """Say what the rules or custom want; returns it. Raises Gone where a rule hangs up.
 
@@ -137,12 +143,19 @@ class Conversation:
     def mail(self, line: bytes) -> None:
         """MAIL FROM."""
         text = line.decode("utf-8", "surrogateescape").strip()
+        known = {word.split(" ")[0] for word in self.far.extensions}
+        for parameter, extension in (("SIZE=", "SIZE"), ("BODY=", "8BITMIME"), ("SMTPUTF8", "SMTPUTF8")):
+            if f" {parameter}" in text.rpartition(">")[2] and extension not in known:
+                self.far.fault(self.number, f"{parameter} was not offered: {text!r}")
+        self.utf8 = " SMTPUTF8" in text.rpartition(">")[2]
+        self._check_octets(line)
         if self.answer("mail", text)[:1] == "2":
             self.mailfrom, self.rcpttos = _path(text), []
 
     def rcpt(self, line: bytes) -> None:
         """RCPT TO."""
         text = line.decode("utf-8", "surrogateescape").strip()
+        self._check_octets(line)
         if self.answer("rcpt", text)[:1] == "2":
             self.rcpttos.append(_path(text))
 
@@ -165,6 +178,8 @@ class Conversation:
         raw = self.wire.content()
         for fault in faults_of(raw):
             self.far.fault(self.number, f"{fault} in the message to {text}")
+        if not raw.isascii() and "8BITMIME" not in self.far.extensions:
+            self.far.fault(self.number, f"8-bit octets in the message to {text}")
         content = b"\r\n".join(part[1:] if part.startswith(b".") else part for part in raw.split(b"\r\n"))
         letter = Letter(self.mailfrom, tuple(self.rcpttos), content, "", self.number, self.encrypted)
         self.mailfrom, self.rcpttos = "", []
