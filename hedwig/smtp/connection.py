@@ -197,7 +197,9 @@ class Connection:
 
     def _gone(self) -> Said | None:
         """What is said of a transaction that can't begin."""
-        return None if self.alive else Said(Stage.MAIL, None, "the connection was closed while idle")
+        if self.alive:
+            return None
+        return self._channel.ended or Said(Stage.MAIL, None, "the connection was closed while idle")
 
     def _unsent(self, transaction: Transaction, said: Said) -> Report:
         """The same refusal of ours for all; the connection was not touched."""

@@ -61,14 +61,16 @@ class _Judged:
 def conclude(
     claim: Claim, attempts: Mapping[int, Attempt], rules: Rules, now: float, original: Callable[[], bytes]
 ) -> Conclusion:
-    """Judge the recipients that were tried (`attempts` by recipient number); the others are handed back.
+    """Judge the recipients that were tried (`attempts` by recipient number); the others are handed back, and with them
+    those that were one too many for a transaction which carried somebody: the next one follows at once.
 
     `original` gives the message's beginning, and is called only where a report needs it.
     """
+    fitting = _fitting(attempts)
     judged = [
-        _judge(claim, recipient, attempts[recipient.number], rules, now)
+        _judge(claim, recipient, fitting[recipient.number], rules, now)
         for recipient in claim.recipients
-        if recipient.number in attempts
+        if recipient.number in fitting
     ]
     lines = tuple(line for each in judged for line in each.lines)
     news = [each.news for each in judged if each.news]
@@ -111,6 +113,18 @@ def put_off(claim: Claim, why: str, due: float) -> Conclusion:
     return Conclusion(Settlement(claim.delivery, claim.token, results), lines)
 
 
+def _fitting(attempts: Mapping[int, Attempt]) -> Mapping[int, Attempt]:
+    """Without those that were one too many, unless nobody got the message: then they are deferred as any other, so that
+    a host which always says so is not asked without end."""
+    if not any(attempt.said.delivered for attempt in attempts.values()):
+        return attempts
+    return {
+        number: attempt
+        for number, attempt in attempts.items()
+        if not verdict.one_too_many(attempt.said.stage, attempt.said.reply)
+    }
+
+
 def _judge(claim: Claim, recipient: Recipient, attempt: Attempt, rules: Rules, now: float) -> _Judged:
     said = attempt.said
     decided = verdict.decide(said.stage, said.reply, said.detail)
@@ -123,7 +137,7 @@ def _judge(claim: Claim, recipient: Recipient, attempt: Attempt, rules: Rules, n
         return _Judged(result, (Line(Kind.DELIVERED, recipient, attempt),), news)
     if decided.outcome is Outcome.FAILED:
         return _failed(claim, recipient, attempt, Kind.FAILED)
-    expires_at = min(claim.expires_at, claim.accepted_at + rules.retry.expire, claim.options.deadline or math.inf)
+    expires_at = _end_of(claim, rules)
     in_doubt = decided.outcome is Outcome.IN_DOUBT
     if schedule.expired(now, expires_at) and not in_doubt:
         return _failed(claim, recipient, attempt, Kind.EXPIRED, late=is_late(claim, now))
@@ -135,6 +149,12 @@ def _judge(claim: Claim, recipient: Recipient, attempt: Attempt, rules: Rules, n
     result = RecipientResult(recipient.number, State.DEFERRED, words, due, decided.counted)
     news = telling.news(claim, recipient, attempt, dsn.Action.DELAYED)
     return _Judged(result, (Line(Kind.DEFERRED, recipient, attempt, due),), news)
+
+
+def _end_of(claim: Claim, rules: Rules) -> float:
+    """When it is given up. What was held past its expiry and released is older than our own rule allows."""
+    own = math.inf if claim.extended else claim.accepted_at + rules.retry.expire
+    return min(claim.expires_at, own, claim.options.deadline or math.inf)
 
 
 def _failed(claim: Claim, recipient: Recipient, attempt: Attempt, kind: Kind, *, late: bool = False) -> _Judged:

@@ -12,6 +12,7 @@ from hedwig.smtp import Deadlines
 from hedwig.spool import Claim, SpoolTrouble, Work
 from hedwig.spool.receivers import Sharing
 from hedwig.spool.trouble import matter_of
+from hedwig.tlsrpt import Session
 from hedwig.worker.allowance import Allowances, message_rates, plain_rates
 from hedwig.worker.bag import Bag
 from hedwig.worker.delivery import Rules
@@ -28,7 +29,7 @@ class WorkerSpool(Work, Sharing, Protocol):
 
 @dataclass(slots=True)
 class Tools:
-    """What all couriers of a worker share."""
+    """What all couriers of a worker share. `count_tls` is to hear of each try to speak TLS, for each destination."""
 
     spool: WorkerSpool
     router: Router
@@ -41,6 +42,7 @@ class Tools:
     slots: Slots
     debug: bool = False
     convert: bool = True  # 8-bit content for a host that takes 7-bit alone
+    count_tls: Callable[[Session], None] = lambda session: None
     deadlines: Deadlines = field(default_factory=Deadlines)
     broken_tls: dict[str, float] = field(default_factory=dict)
     addresses: Counter[str] = field(default_factory=Counter)  # connections that are open or being opened
