@@ -10,6 +10,9 @@ question. The rules, in the order in which they are asked:
 3. 421 at any stage: the host shuts the channel (RFC 5321 §3.8). It is about the host and us: a deferral, not charged.
 4. Connect, banner, EHLO, STARTTLS: about the host, never about a recipient, even as a 5yz: next host; and
    when no host is left, a deferral.
+   AUTH is about us, whatever the digit says: a password that is not right any more is the operator's to mend, and
+   costs nobody a letter, nor a try (I8). After a 5yz no other host is asked: an account that is refused again and again
+   gets locked.
 5. The connection failed before the final dot: a deferral; another host may be tried, for nothing has been handed
    over. After the dot: in doubt (I5), and no other host is tried, or the letter might arrive twice.
 6. A reply at MAIL is about the message (or its sender), at RCPT about that recipient, at DATA and the dot about all
@@ -90,6 +93,9 @@ def decide(stage: Stage, reply: Reply | None, detail: str = "") -> Verdict:
         return _ours(reply)
     if stage is Stage.DNS:
         return Verdict(Outcome.FAILED if _is_final(reply) else Outcome.DEFERRED, Scope.DESTINATION)
+    if stage is Stage.AUTH:
+        next_host = reply is None or reply.code < 500
+        return Verdict(Outcome.DEFERRED, Scope.SESSION, next_host=next_host, counted=False, close=True)
     if reply is not None and reply.code == 421:
         return Verdict(Outcome.DEFERRED, Scope.SESSION, next_host=stage in _HOST_STAGES, counted=False, close=True)
     if stage in _HOST_STAGES:

@@ -32,7 +32,9 @@ from hedwig.smtp.channel import Channel, Trace, lost_because
 from hedwig.smtp.content import Streamed, Whole
 from hedwig.smtp.events import Action, Ready, Refused, SendBody, StartTls
 from hedwig.smtp.fitting import Fitted, fit
-from hedwig.smtp.session import Session, State
+from hedwig.smtp.login import Login
+from hedwig.smtp.session import Session
+from hedwig.smtp.states import State
 from hedwig.smtp.stuffing import BodyError
 from hedwig.smtp.tls import described, opportunistic, server_name
 
@@ -67,14 +69,22 @@ async def dial(target: Target) -> socket.socket:
 
 
 async def connect(  # noqa: PLR0913  two of the six are seams (dial, trace) that have no noun in common
-    dial: Dial, target: Target, ehlo: str, deadlines: Deadlines, *, tls: bool = True, trace: Trace | None = None
+    dial: Dial,
+    target: Target,
+    ehlo: str,
+    deadlines: Deadlines,
+    *,
+    tls: bool = True,
+    login: Login | None = None,
+    trace: Trace | None = None,
 ) -> "Connection":
     """Open a session, or raise ConnectFailed.
 
     `dial` gives a connected stream socket. `ehlo` is our name (ValueError if it can't be one). `tls`: whether STARTTLS
-    is used where the host offers it. `trace` is called with each line, "> " sent and "< " received.
+    is used where the host offers it. `login`: whom to log in as; what fails there is told at the stage AUTH. `trace` is
+    called with each line, "> " sent and "< " received.
     """
-    channel = Channel(Session(ehlo, tls=tls), deadlines, trace)
+    channel = Channel(Session(ehlo, tls=tls, login=login), deadlines, trace)
     limit = asyncio.timeout(deadlines.connect)
     try:
         async with limit:
