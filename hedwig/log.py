@@ -73,6 +73,7 @@ class Matter(enum.StrEnum):
     NO_NAME = "no_name"
     DNS_DOWN = "dns_down"
     DNS_BACK = "dns_back"
+    LOGIN_FAILED = "login_failed"
 
 
 @functools.cache

@@ -1,5 +1,6 @@
 """The far side's part of one SMTP conversation."""
 
+import base64
 import socket
 import ssl
 import struct
@@ -13,6 +14,7 @@ _STAGE_OF = {
     b"EHLO": "ehlo",
     b"HELO": "ehlo",
     b"STARTTLS": "starttls",
+    b"AUTH": "auth",
     b"MAIL": "mail",
     b"RCPT": "rcpt",
     b"DATA": "data",
@@ -40,6 +42,7 @@ class Conversation:
         self.rcpttos: list[str] = []
         self.utf8 = False
         self.encrypted = False
+        self.logged_in = False
         self.over = False
 
     def run(self) -> None:
@@ -50,6 +53,7 @@ class Conversation:
         handlers: dict[str, Callable[[bytes], None]] = {
             "ehlo": self.ehlo,
             "starttls": self.starttls,
+            "auth": self.auth,
             "mail": self.mail,
             "rcpt": self.rcpt,
             "data": self.take,
@@ -155,8 +159,18 @@ class Conversation:
         self.wire = Wire(context.wrap_socket(self.wire.socket, server_side=True))
         self.encrypted = True
 
+    def auth(self, line: bytes) -> None:
+        """AUTH PLAIN with its response (RFC 4616)."""
+        user, password = self.far.login
+        given = base64.b64decode(line.split()[2]).decode()
+        good = given == f"\0{user}\0{password}"
+        reply = self.answer("auth", line.decode(), "235 2.7.0 welcome" if good else "535 5.7.8 wrong user or password")
+        self.logged_in = reply.startswith("235")
+
     def mail(self, line: bytes) -> None:
         """MAIL FROM."""
+        if any(self.far.login) and not self.logged_in:
+            self.far.fault(self.number, "MAIL without a login")
         text = line.decode("utf-8", "surrogateescape").strip()
         known = {word.split(" ")[0] for word in self.far.extensions}
         for parameter, extension in (("SIZE=", "SIZE"), ("BODY=", "8BITMIME"), ("SMTPUTF8", "SMTPUTF8")):
