@@ -3,9 +3,9 @@
 Pieces of any size go in, tokens come out: Head, Body, Filler, Delimiter. Their octets, one behind the other, are the
 message again. A body comes in as many tokens as it needs, each of whole lines.
 
-Headers are read line by line; of bodies only the lines that begin with "--" are looked at. A delimiter is what RFC 2046
-says: "--", the boundary, perhaps "--", perhaps blanks; one of an outer multipart ends the inner ones. A line that is no
-field ends a header, as a blank line does.
+Of headers the fields are taken many at a time, other lines one by one; of bodies only the lines that begin with "--"
+are looked at. A delimiter is what RFC 2046 says: "--", the boundary, perhaps "--", perhaps blanks; one of an outer
+multipart ends the inner ones. A line that is no field ends a header, as a blank line does.
 
 Bounds, past which Unconvertible is raised: MAX_ENTITIES, MAX_DEPTH of multiparts, MAX_HEADER and MAX_LINE octets.
 """
@@ -24,6 +24,7 @@ MAX_HEADER = 1 << 20
 MAX_LINE = 1 << 20
 
 _FIELD = re.compile(rb"[!-9;-~]+[ \t]*:")
+_RUN = re.compile(rb"(?:(?!--)[!-9;-~]+[ \t]*:[^\n]*\n|[ \t][^\n]*\n)+")  # a delimiter may have a colon in it
 _FIELDS = re.compile(rb"[^\n]*\n(?:[ \t][^\n]*\n)*")
 _COMMENT = re.compile(r"\([^()]*\)")
 _ENCODED = frozenset({"base64", "quoted-printable"})
@@ -122,8 +123,10 @@ class Walker:
         position = 0
         while position < end:
             if self._here is None:
-                stop = text.index(b"\n", position) + 1
-                yield from self._header_line(text[position:stop])
+                stop = self._fields_end(text, position, end)
+                if stop == position:
+                    stop = text.index(b"\n", position) + 1
+                    yield from self._header_line(text[position:stop])
                 position = stop
             else:
                 at, stop = self._next_delimiter(text, position, end)
@@ -147,6 +150,20 @@ class Walker:
 
     # headers
 
+    def _fields_end(self, text: bytes, start: int, end: int) -> int:
+        """Take the lines that are fields for sure, and that many at a time; where the next line begins."""
+        found = _RUN.match(text, start, end)
+        if found is None or (text[start : start + 1] in (b" ", b"\t") and not self._header):
+            return start
+        self._take_fields(found[0])
+        return found.end()
+
+    def _take_fields(self, lines: bytes) -> None:
+        self._header.append(lines)
+        self._header_size += len(lines)
+        if self._header_size > MAX_HEADER:
+            raise Unconvertible(f"has a header of more than {MAX_HEADER} octets")
+
     def _header_line(self, line: bytes) -> Iterator[Token]:
         if line.startswith(b"--") and self._found(line):
             yield self._end_header(b"")
@@ -154,10 +171,7 @@ class Walker:
         elif line == b"\r\n":
             yield self._end_header(line)
         elif self._is_field(line):
-            self._header.append(line)
-            self._header_size += len(line)
-            if self._header_size > MAX_HEADER:
-                raise Unconvertible(f"has a header of more than {MAX_HEADER} octets")
+            self._take_fields(line)
         else:
             head = self._end_header(b"")
             yield head

@@ -22,6 +22,7 @@ from hedwig.smtp.content import Streamed, Whole, check_size, header_is_ascii
 from hedwig.smtp.stuffing import BodyError, Stuffer, blocks
 
 IN_MEMORY = 256 << 10
+STEP = 64 << 10  # octets that are looked through, or converted, at a time
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ async def _converted(transaction: Transaction, survey: Survey) -> Transaction:
     """The same message in 7 bits. Raises BodyError where that can't be."""
 
     def pieces() -> Iterable[bytes]:
-        return convert(blocks(transaction.body()), survey)
+        return convert(blocks(transaction.body(), STEP), survey)
 
     size = 0
     try:
@@ -104,6 +105,6 @@ async def _converted(transaction: Transaction, survey: Survey) -> Transaction:
 
 async def _turns(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
     """Block by block, with the event loop's other tasks in between."""
-    for block in blocks(pieces):
+    for block in blocks(pieces, STEP):
         yield block
         await asyncio.sleep(0)
