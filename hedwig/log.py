@@ -77,6 +77,7 @@ class Matter(enum.StrEnum):
     SITE_BLOCKED = "site_blocked"
     SETUP_REFUSED = "setup_refused"
     MAIL_REFUSED = "mail_refused"
+    LOGIN_FAILED = "login_failed"
 
 
 @functools.cache

@@ -133,7 +133,8 @@ class Errand:
             (lambda: (content,)) if content is not None else (lambda: self._tools.spool.body(first.message))
         )
         rcpttos = tuple(recipient.address for _, recipient in self.parcel.handed)
-        return Transaction(first.mailfrom, rcpttos, body, first.size, first.smtputf8, first.options)
+        convert = self._tools.convert
+        return Transaction(first.mailfrom, rcpttos, body, first.size, first.smtputf8, first.options, convert)
 
     def end(self, report: Report, connection: Connection | None) -> None:
         """Settle what was said of each recipient."""

@@ -24,7 +24,7 @@ from hedwig.in_force import InForce
 from hedwig.mx.dns import DnsResolver
 from hedwig.pulse import STUCK
 from hedwig.queue.beanstalk import open_queue
-from hedwig.settings import Worker
+from hedwig.settings import EightBit, Worker
 from hedwig.spool import Kind, SpoolTrouble, owner, receivers
 from hedwig.spool.examine import examined
 from hedwig.spool.sqlite import SqliteSpool, open_spool
@@ -182,6 +182,7 @@ class _Life:
             allowances=Allowances(spool),
             slots=Slots(settings.run_dir),
             debug=settings.debug,
+            convert=settings.eight_bit is EightBit.CONVERT,
             count_tls=self._tls_reports.count,
         )
         self._dispatch = Dispatch(self._tools, min(MOST_CONNECTIONS, limits.raise_open_files() - OTHER_FILES))
@@ -273,3 +274,4 @@ class _Life:
         self._tools.resting.use(self._router.ways.sources)
         self._tools.rules = _rules(settings, me.ehlo)
         self._tools.debug = settings.debug
+        self._tools.convert = settings.eight_bit is EightBit.CONVERT

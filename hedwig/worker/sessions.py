@@ -2,7 +2,7 @@
 
 Hosts are tried in the order of the route, each with TLS where it has one that works, else in the clear (RFC 7435); that
 a host's TLS is broken is remembered for an hour. No address gets more than MOST_PER_ADDRESS connections of this worker,
-whatever names lead to it.
+whatever names lead to it. At a smarthost a session begins with a login, where the settings have one (logins.py).
 """
 
 import time
@@ -15,10 +15,12 @@ from hedwig.reply import Stage
 from hedwig.settings.replies import Action
 from hedwig.smtp import ConnectFailed, Said, Target
 from hedwig.smtp.connection import Connection, connect, dial
+from hedwig.smtp.login import Login
 from hedwig.verdict import Outcome
 from hedwig.worker.attempt import Attempt
 from hedwig.worker.bag import SiteState
 from hedwig.worker.judge import Rules
+from hedwig.worker.logins import LoginTrouble, login_of
 from hedwig.worker.route import Route
 from hedwig.worker.tools import Tools
 
@@ -93,12 +95,31 @@ class Sessions:
         self._tools.addresses[target.address] += 1
         self._address = target.address
         try:
-            return await self._shake_hands(target)
+            return await self._logged_in(target)
         except BaseException:
             self.left()
             raise
 
-    async def _shake_hands(self, target: Target) -> Connection:
+    async def _logged_in(self, target: Target) -> Connection:
+        """A session; at a smarthost that wants one after a login, of whose failure the operator hears."""
+        smarthost, logins = self._route.smarthost, self._tools.logins
+        if smarthost is None or not smarthost.user:
+            return await self._shake_hands(target, None)
+        name = self._route.site.name
+        try:
+            connection = await self._shake_hands(target, login_of(smarthost))
+        except LoginTrouble as trouble:
+            said = Said(Stage.LOCAL, None, str(trouble))
+            logins.failed(name, "", said)
+            raise ConnectFailed(target, said) from trouble
+        except ConnectFailed as failure:
+            if failure.said.stage is Stage.AUTH:
+                logins.failed(name, f"{target.host}[{target.address}]", failure.said)
+            raise
+        logins.succeeded(name)
+        return connection
+
+    async def _shake_hands(self, target: Target, login: Login | None) -> Connection:
         now = time.monotonic()
         tls = self._tools.broken_tls.get(target.address, 0.0) <= now
         deadlines = (
@@ -107,11 +128,11 @@ class Sessions:
         trace = self._trace(target) if self._tools.debug else None
         ehlo = self._route.ehlo or self._tools.router.myself.ehlo
         try:
-            return await connect(dial, target, ehlo, deadlines, tls=tls, trace=trace)
+            return await connect(dial, target, ehlo, deadlines, tls=tls, login=login, trace=trace)
         except ConnectFailed as failure:
             if not tls or not _may_be_tls(failure.said):
                 raise
-            connection = await connect(dial, target, ehlo, deadlines, tls=False, trace=trace)
+            connection = await connect(dial, target, ehlo, deadlines, tls=False, login=login, trace=trace)
             log.say(log.Level.NOTICE, f"{failure}; it gets its mail in the clear for an hour")
             self._tools.broken_tls[target.address] = now + TLS_MEMORY
             return connection
