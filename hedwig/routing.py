@@ -31,10 +31,13 @@ class Exchanger:
 
 @dataclass(frozen=True, slots=True)
 class MxFound:
-    """Exchangers as DNS gave them. `implicit`: there is no MX record and the domain itself is the host (§5.1)."""
+    """Exchangers as DNS gave them. `implicit`: there is no MX record and the domain itself is the host (§5.1).
+    `secure`: DNSSEC vouches for that (hedwig.mx). `name`: the domain that this one is an alias of, or ""."""
 
     exchangers: tuple[Exchanger, ...]
     implicit: bool = False
+    secure: bool = False
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,5 @@
 """Real DNS for tests: nsd with the test's zones behind unbound, both on one loopback address and ports of their own.
+Zones may be signed (dns_signing.py); then unbound validates.
 
 `DnsServers` starts both, waits until unbound answers from every zone, and ends both by their process IDs. A missing
 program fails the test. What real servers don't do is in dns_script.py.
@@ -10,11 +11,13 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 import dns.exception
 import dns.message
 import dns.query
+from dns_signing import Signer
 
 _NSD = """
 server:
@@ -41,7 +44,7 @@ server:
     use-syslog: no
     do-daemonize: no
     do-not-query-localhost: no
-    module-config: "iterator"
+    module-config: "{modules}"
     access-control: 0.0.0.0/0 allow
     access-control: ::/0 allow
     num-threads: 1
@@ -79,10 +82,21 @@ class DnsServers:
 
     `zones`: by name without the final dot ("" is the root), the records as lines of a zone file; SOA and NS are added.
     What stands in no zone does not exist. TTLs of records without one, and of absence, are `ttl` seconds.
+
+    `signed`: zones that are signed, and for which unbound has a trust anchor; the others are insecure. `forged`: names
+    and types in them ("mx.example A") that are bogus.
     """
 
     def __init__(
-        self, tmp_path: Path, address: str = "127.0.0.1", port: int = 0, *, zones: dict[str, str], ttl: int = 300
+        self,
+        tmp_path: Path,
+        address: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        zones: dict[str, str],
+        ttl: int = 300,
+        signed: Collection[str] = (),
+        forged: Collection[str] = (),
     ) -> None:
         self.address = address
         self.port = port or free_port(address)
@@ -91,6 +105,8 @@ class DnsServers:
         self._directory.mkdir(parents=True, exist_ok=True)
         self._zones = zones if "" in zones else {"": "ns.root. IN A 127.0.0.1", **zones}
         self._ttl = ttl
+        self._signed = signed
+        self._forged = forged
         self._configure()
         self._nsd = self._start("nsd", "-d", "-c", "nsd.conf")
         try:
@@ -108,14 +124,25 @@ class DnsServers:
     def _configure(self) -> None:
         words = {"address": self.address, "directory": self._directory}
         nsd = _NSD.format(port=self.authority_port, **words)
-        unbound = _UNBOUND.format(port=self.port, **words)
+        unbound = _UNBOUND.format(port=self.port, modules="validator iterator" if self._signed else "iterator", **words)
+        anchors = ""
         for number, (zone, records) in enumerate(self._zones.items()):
             head = _HEAD.format(origin=f"{zone}.", ttl=self._ttl)
-            (self._directory / f"{number}.zone").write_text(f"{head}{records}\n", "utf-8")
+            zonefile = self._directory / f"{number}.zone"
+            zonefile.write_text(f"{head}{records}\n", "utf-8")
+            if zone in self._signed:
+                anchors += f'server:\n    trust-anchor: "{self._sign(zone, zonefile)}"\n'
             nsd += f'zone:\n    name: "{zone}."\n    zonefile: "{number}.zone"\n'
             unbound += f'stub-zone:\n    name: "{zone}."\n    stub-addr: {self.address}@{self.authority_port}\n'
         (self._directory / "nsd.conf").write_text(nsd, "utf-8")
-        (self._directory / "unbound.conf").write_text(unbound, "utf-8")
+        (self._directory / "unbound.conf").write_text(unbound + anchors, "utf-8")
+
+    def _sign(self, zone: str, zonefile: Path) -> str:
+        """Sign the zone; its trust anchor."""
+        signer = Signer(self._directory / "keys", zone, program("ldns-keygen"), program("ldns-signzone"))
+        inside = [each for each in self._forged if f".{each.split()[0]}".endswith(f".{zone}")]
+        signer.sign(zonefile, inside)
+        return signer.anchor
 
     def _start(self, *command: str) -> subprocess.Popen[bytes]:
         with (self._directory / f"{command[0]}.log").open("wb") as log:

@@ -120,7 +120,8 @@ SCALARS: dict[str, Parser] = {
     "optional path": places.path_or_none, "size": size, "duration": duration, "duration or never": _duration_or_never,
     "count": _count, "count or none": _count_or_none, "port": places.port_number, "percent": _percent, "flag": _flag,
     "url": places.http_url, "queue": places.queue_url, "priority": _priority, "on doubt": _on_doubt,
-    "word": names.word_or_none, "host or address": names.host_or_address, "optional secret": _secret_or_none,
+    "optional mailbox": names.mailbox_or_none, "word": names.word_or_none,
+    "host or address": names.host_or_address, "optional secret": _secret_or_none,
     "tls": ways.tls, "tls or none": ways.tls_or_none, "family": ways.family,
     "optional ipv4": ways.ipv4_or_none, "optional ipv6": ways.ipv6_or_none, "optional day": ways.day_or_none,
 }  # fmt: skip

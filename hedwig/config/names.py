@@ -5,6 +5,7 @@ import re
 
 import idna
 
+from hedwig.address import Address, AddressError
 from hedwig.config.problem import Unfit, shown
 
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
@@ -81,3 +82,16 @@ def host_or_address(text: str) -> str:
         return str(ipaddress.ip_address(text))
     except ValueError:
         return host_name(text)
+
+
+def mailbox_or_none(text: str) -> str:
+    """A mail address in ASCII, with a domain; or ""."""
+    if not text:
+        return ""
+    try:
+        address = Address.parse(text)
+    except AddressError as error:
+        raise Unfit(f"{shown(text)} is no mail address: {error}", "write it like tls@example.com") from None
+    if not text.isascii() or address.destination.startswith("["):
+        raise Unfit(f"{shown(text)} is no mail address in ASCII, at a domain", "write it like tls@example.com")
+    return text

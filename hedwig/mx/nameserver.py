@@ -7,6 +7,12 @@ nobody listening: perhaps it is just being restarted) is asked again in the next
 seconds. A server that said that it failed (SERVFAIL, REFUSED, a malformed answer) is not asked that question again:
 others are, and then the failure is the answer.
 
+Only of a server on this host (loopback) is it believed that DNSSEC vouches for an answer, the AD bit (RFC 4035 §3.2.3):
+on the way from any other one anybody could set it. Such a server is asked for it (RFC 6840 §5.7), and from the answers
+of others the bit is taken away. DO, which would bring all signatures too, isn't sent. Where servers of both sorts are
+given, what fails at the one that validates is answered by the other, and so counts as insecure: whoever wants DANE
+names none but servers of this host.
+
 At most YOUNG questions are under way that are younger than SLOW seconds. So a burst doesn't drown the server's receive
 buffer, and slow names, which leave that count after SLOW seconds, hold back no others (I9).
 """
@@ -119,7 +125,8 @@ class Nameservers:
         self._control = Control(self._answers, clock)
 
     async def ask(self, name: dns.name.Name, rdtype: dns.rdatatype.RdataType) -> dns.message.QueryMessage:
-        """The answer (NOERROR or NXDOMAIN) to this question, recursion desired. Raises Unanswered."""
+        """The answer (NOERROR or NXDOMAIN) to this question, recursion desired. Its flag AD is to be believed. Raises
+        Unanswered."""
         try:
             async with _Place(self._young):
                 asked_at = self._clock()
@@ -175,17 +182,21 @@ class Nameservers:
     async def _ask_server(
         self, server: str, name: dns.name.Name, rdtype: dns.rdatatype.RdataType, seconds: float
     ) -> dns.message.QueryMessage:
+        query = dns.message.make_query(name, rdtype, use_edns=0, payload=PAYLOAD)
+        believed = ipaddress.ip_address(server).is_loopback
+        if believed:
+            query.flags |= dns.flags.AD
         try:
             async with asyncio.timeout(seconds):
-                response = await self._exchange(
-                    server, dns.message.make_query(name, rdtype, use_edns=0, payload=PAYLOAD)
-                )
+                response = await self._exchange(server, query)
                 if response.rcode() in _PERHAPS_EDNS:  # RFC 6891 §6.2.2: a server from before EDNS
                     response = await self._exchange(server, dns.message.make_query(name, rdtype))
         except TimeoutError:
             raise _Failed(f"no answer within {seconds:g} s", absent=True) from None
         if response.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
             raise _Failed(dns.rcode.to_text(response.rcode()))
+        if not believed:
+            response.flags &= ~dns.flags.AD
         return response
 
     async def _exchange(self, server: str, message: dns.message.QueryMessage) -> dns.message.QueryMessage:

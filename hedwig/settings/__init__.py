@@ -9,7 +9,7 @@ from hedwig.settings.base import DAY, GIB, HOUR, KIB, MIB, MINUTE, named, needs_
 from hedwig.settings.mailman import Listen, Mailman
 from hedwig.settings.postoffice import Client, Postoffice
 from hedwig.settings.receivers import SITES, ClientRule, DomainRule, Family, SiteRule, Smarthost, Source, Tls
-from hedwig.settings.worker import Dns, Retry, Worker
+from hedwig.settings.worker import Dns, Retry, TlsReport, Worker
 
 __all__ = [
     "DAY",
@@ -32,6 +32,7 @@ __all__ = [
     "Smarthost",
     "Source",
     "Tls",
+    "TlsReport",
     "Worker",
     "named",
     "needs_restart",

@@ -10,7 +10,11 @@ from hedwig.settings.receivers import SITES, ClientRule, DomainRule, SiteRule, S
 class Dns:
     """worker.yml, `dns`: which resolver is asked."""
 
-    nameservers: tuple[str, ...] = setting("Resolvers' addresses; empty: the system's.", default=(), kind="addresses")
+    nameservers: tuple[str, ...] = setting(
+        "Resolvers' addresses; empty: the system's. DANE needs ones on this host that validate (DNSSEC), no others.",
+        default=(),
+        kind="addresses",
+    )
     port: int = setting("Their port.", default=53, kind="port")
 
 
@@ -31,6 +35,20 @@ class Retry:
         "The sender is warned once when a message has waited so long; 0: never.",
         default=4 * HOUR,
         kind="duration or never",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TlsReport:
+    """worker.yml, `tls_report`: who reports to receivers how TLS went (RFC 8460)."""
+
+    contact: str = setting(
+        "The address that reports come from and name, such as tls@example.com; empty: there are none.",
+        default="",
+        kind="optional mailbox",
+    )
+    organization: str = setting(
+        "Who reports, as people may read it; empty: the domain of `contact`.", default="", kind="text"
     )
 
 
@@ -72,6 +90,10 @@ class Worker:
         "The most bounces, and warnings of delay, that a sender gets one by one in an hour; the rest is one digest.",
         default=20,
         kind="count",
+    )
+    tls_report: TlsReport = field(
+        default_factory=TlsReport,
+        metadata=section(TlsReport, "Daily reports to receivers that ask for them, on how TLS went (TLS-RPT)."),
     )
     run_dir: str = setting(
         "Where workers' locks lie; gone after a reboot.", default="/run/hedwig", kind="path", at_start=True

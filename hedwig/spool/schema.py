@@ -22,7 +22,8 @@ their way to the day's file like `happened`. `keyed`: the newest message of each
 `successor` the queue ID of the message that supersedes it (supersede.py). `stops`: what the operator has paused.
 `reports`: how many reports a sender has had in an hour, and `digested` the first of those that went into a digest.
 What workers know together of receivers: `backoffs`, `tokens` (rates), `paces` (connections), `broken_tls`,
-`sts_policies`, `tls_results`; and of recipients `suppressions`, and since when one waits for a fault of ours.
+`sts_policies`; and of recipients `suppressions`, and since when one waits for a fault of ours.
+`tls_results`: how TLS went with a domain's hosts on a day, and `tls_reports` when it is told of it (tls_results.py).
 """
 
 import errno
@@ -123,8 +124,13 @@ CREATE TABLE sts_policies (
     ) WITHOUT ROWID;
 CREATE TABLE broken_tls (host TEXT PRIMARY KEY, until REAL NOT NULL, reason TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE tls_results (
-    day INTEGER NOT NULL, domain TEXT NOT NULL, policy TEXT NOT NULL, result TEXT NOT NULL, details TEXT NOT NULL,
-    sessions INTEGER NOT NULL, PRIMARY KEY (day, domain, policy, result, details)) WITHOUT ROWID;
+    day INTEGER NOT NULL, domain TEXT NOT NULL, policy TEXT NOT NULL, result TEXT NOT NULL, mx TEXT NOT NULL,
+    ip TEXT NOT NULL, sending TEXT NOT NULL, reason TEXT NOT NULL, sessions INTEGER NOT NULL,
+    PRIMARY KEY (day, domain, policy, result, mx, ip, sending, reason)) WITHOUT ROWID;
+CREATE TABLE tls_reports (
+    day INTEGER NOT NULL, domain TEXT NOT NULL, due REAL NOT NULL, tries INTEGER NOT NULL,
+    PRIMARY KEY (day, domain)) WITHOUT ROWID;
+CREATE INDEX tls_reports_due ON tls_reports (due);
 """,
 }
 _OLDEST = 1  # the release that may still write a spool after all of these steps

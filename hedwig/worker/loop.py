@@ -29,6 +29,7 @@ from hedwig.spool.examine import examined
 from hedwig.spool.sqlite import SqliteSpool, open_spool
 from hedwig.spool.trouble import Damaged, matter_of
 from hedwig.supervisor import Supervisor
+from hedwig.tlsrpt import Reporter
 from hedwig.worker import floods, myself
 from hedwig.worker.bag import Bag
 from hedwig.worker.claims import Claimer
@@ -39,6 +40,7 @@ from hedwig.worker.heirs import free_dead_owners, free_predecessors
 from hedwig.worker.hinter import Hinter
 from hedwig.worker.route import Router
 from hedwig.worker.settle import Settler
+from hedwig.worker.tls_reports import Sender, TlsReports
 from hedwig.worker.tools import Tools
 
 LOCK_PATIENCE = 5.0  # seconds: another worker may hold our lock for a moment, to free our dead predecessor's claims
@@ -150,8 +152,10 @@ class _Life:
         me = myself.find(settings)
         self._hinter = Hinter(open_queue(settings.queue))
         self._hinter.hint(free_predecessors(spool, self._owner, own_dots, settings.retry))
-        self._router = Router(DnsResolver(settings.dns.nameservers, settings.dns.port), me, settings.smtp_port)
+        resolver = DnsResolver(settings.dns.nameservers, settings.dns.port)
+        self._router = Router(resolver, me, settings.smtp_port)
         self._settler = Settler(spool, self._hinter.hint, time.time)
+        self._tls_reports = TlsReports(spool, resolver, self._reporting, self._hinter.hint)
         self._tools = Tools(
             spool=spool,
             router=self._router,
@@ -160,6 +164,7 @@ class _Life:
             settler=self._settler,
             rules=_rules(settings, me.ehlo),
             debug=settings.debug,
+            count_tls=self._tls_reports.count,
         )
         self._dispatch = Dispatch(self._tools, min(MOST_CONNECTIONS, limits.raise_open_files() - OTHER_FILES))
         queue = open_queue(settings.queue)
@@ -172,6 +177,7 @@ class _Life:
         claimer = asyncio.create_task(self._claimer.run(lambda: not self._settler.trouble))
         upkeep = asyncio.create_task(self._upkeep())
         heeding = asyncio.create_task(self._heed_stops())
+        reporting = asyncio.create_task(self._tls_reports.run())
         petting = asyncio.create_task(self._pet())
         self._supervisor.ready(self._status())
         parts = {settler, claimer, upkeep, heeding}
@@ -183,10 +189,11 @@ class _Life:
         )
         self._claimer.stop()
         self._dispatch.wind_down()
-        upkeep.cancel()
-        heeding.cancel()
-        await asyncio.gather(claimer, upkeep, heeding, return_exceptions=True)
+        for part in (upkeep, heeding, reporting):
+            part.cancel()
+        await asyncio.gather(claimer, upkeep, heeding, reporting, return_exceptions=True)
         await self._dispatch.stop(self._in_force.settings.stop_time)
+        await self._tls_reports.flush()
         self._settler.stop()
         await asyncio.gather(settler, return_exceptions=bool(broken))
         petting.cancel()
@@ -195,6 +202,12 @@ class _Life:
         log.say(log.Level.INFO, f"worker {self._number} has ended")
         for part in broken:
             part.result()
+
+    def _reporting(self) -> Sender | None:
+        """Who sends TLS reports, as the settings in force have it."""
+        who, me = self._in_force.settings.tls_report, self._router.myself
+        domain = who.contact.rpartition("@")[2]
+        return Sender(Reporter(who.organization or domain, who.contact), me.ehlo, me.refused) if who.contact else None
 
     def _status(self) -> str:
         """What `systemctl status` shows: what was done, what is under way, what is wrong."""

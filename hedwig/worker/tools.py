@@ -8,6 +8,7 @@ from hedwig import log
 from hedwig.smtp import Deadlines
 from hedwig.spool import Claim, SpoolTrouble, Work
 from hedwig.spool.trouble import matter_of
+from hedwig.tlsrpt import Session
 from hedwig.worker.bag import Bag
 from hedwig.worker.delivery import Rules
 from hedwig.worker.dots import DotMarks
@@ -17,7 +18,7 @@ from hedwig.worker.settle import Settler
 
 @dataclass(slots=True)
 class Tools:
-    """What all couriers of a worker share."""
+    """What all couriers of a worker share. `count_tls` is to hear of each try to speak TLS, for each destination."""
 
     spool: Work
     router: Router
@@ -26,6 +27,7 @@ class Tools:
     settler: Settler
     rules: Rules
     debug: bool = False
+    count_tls: Callable[[Session], None] = lambda session: None
     deadlines: Deadlines = field(default_factory=Deadlines)
     broken_tls: dict[str, float] = field(default_factory=dict)
     addresses: Counter[str] = field(default_factory=Counter)  # connections that are open or being opened

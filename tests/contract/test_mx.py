@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,9 @@ dangling CNAME nothing.example.
 implicit A 192.0.2.7
 implicit6 AAAA 2001:db8::7
 nomail TXT "neither MX nor address"
+_smtp._tls.several TXT "v=TLSRPTv1; " "rua=mailto:a@several.example"
+_smtp._tls.several TXT "other\229\000"
+_smtp._tls.alias CNAME _smtp._tls.several.example.
 null MX 0 .
 mixed MX 0 .
 mixed MX 10 mx1.example.
@@ -80,9 +84,9 @@ MX1 = MxFound((Exchanger(10, "mx1.example"),))
     ("domain", "expected"),
     [
         ("several.example", SEVERAL),
-        ("alias.example", SEVERAL),
-        ("alias2.example", SEVERAL),
-        ("elsewhere.example", MX1),
+        ("alias.example", replace(SEVERAL, name="several.example")),
+        ("alias2.example", replace(SEVERAL, name="several.example")),
+        ("elsewhere.example", replace(MX1, name="far.other")),
         ("implicit.example", MxFound((Exchanger(0, "implicit.example"),), implicit=True)),
         ("implicit6.example", MxFound((Exchanger(0, "implicit6.example"),), implicit=True)),
         ("mixed.example", MX1),
@@ -158,7 +162,7 @@ async def test_cnames_in_a_circle_are_a_deferral(resolver: DnsResolver) -> None:
 async def test_server_that_does_not_follow_cnames(servers: DnsServers) -> None:
     """Asked directly, nsd gives a CNAME into another zone and stops there; we go on."""
     resolver = DnsResolver([servers.address], servers.authority_port)
-    assert await resolver.exchangers("elsewhere.example") == MX1
+    assert await resolver.exchangers("elsewhere.example") == replace(MX1, name="far.other")
     await resolver.close()
 
 
@@ -176,5 +180,15 @@ async def test_system_resolver_is_read_from_resolv_conf(
     conf.write_text(f"# ours\nsearch example\nnameserver {servers.address}\noptions edns0\n")
     monkeypatch.setattr("hedwig.mx.nameserver.read_resolv_conf.__defaults__", (conf,))
     resolver = DnsResolver(port=servers.port)
-    assert await resolver.exchangers("alias.example") == SEVERAL
+    assert await resolver.exchangers("several.example") == SEVERAL
     await resolver.close()
+
+
+async def test_texts(resolver: DnsResolver) -> None:
+    """The strings of a record are joined; what is no text is text all the same; no record is no failure."""
+    both = {"v=TLSRPTv1; rua=mailto:a@several.example", "other\ufffd\0"}
+    assert set(await resolver.texts("_smtp._tls.several.example")) == both
+    assert set(await resolver.texts("_smtp._tls.alias.example")) == both
+    for name in ("several.example", "_smtp._tls.nothing.example", "nothing.at.all", "x" * 64, ""):
+        assert await resolver.texts(name) == ()
+    assert isinstance(await resolver.texts("loop1.example"), MxUnknown)

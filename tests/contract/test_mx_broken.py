@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Iterable
+from dataclasses import replace
 
 import dns.flags
 import dns.message
@@ -262,7 +263,7 @@ async def test_cname_that_the_server_does_not_follow(start: Start) -> None:
 
     server = await start(one_step)
     resolver = DnsResolver([server.address], server.port, timeout=AMPLE)
-    assert await resolver.exchangers("start.example") == GOOD
+    assert await resolver.exchangers("start.example") == replace(GOOD, name="end.example")
     assert isinstance(await resolver.exchangers("round.example"), MxUnknown)
     assert len(server.asked) < 20
     await resolver.close()

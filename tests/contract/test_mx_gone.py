@@ -9,7 +9,8 @@ import pytest
 from dns_script import AMPLE, Clock, Start, answer, event_loop, failing, good, silent, start
 
 from hedwig.mx import MxFound, MxUnknown
-from hedwig.mx.dns import FAILURE_TTL, GONE_TTL, DnsResolver
+from hedwig.mx.dns import DnsResolver
+from hedwig.mx.records import FAILURE_TTL, GONE_TTL
 
 __all__ = ["event_loop", "start"]  # fixtures
 pytestmark = pytest.mark.usefixtures("event_loop")

@@ -11,7 +11,8 @@ import pytest
 from dns_script import AMPLE, GOOD, Clock, Script, Start, answer, event_loop, failing, good, silent, start
 
 from hedwig.mx import AddressesFound
-from hedwig.mx.dns import FAILURE_TTL, MAX_ABSENT, DnsResolver
+from hedwig.mx.dns import DnsResolver
+from hedwig.mx.records import FAILURE_TTL, MAX_ABSENT
 
 __all__ = ["event_loop", "start"]  # fixtures
 pytestmark = pytest.mark.usefixtures("event_loop")

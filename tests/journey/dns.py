@@ -1,13 +1,16 @@
 """Real DNS for a journey: nsd answers for the whole tree from one zone, unbound resolves and caches.
 
 The zone is the root, so that every name that is not in it is NXDOMAIN, at once and truthfully. Times to live are a
-second, so that a test may change a record.
+second, so that a test may change a record. It may be signed; then unbound validates, and says so to who asks for it.
 """
 
 import signal
 import socket
 import struct
+from collections.abc import Collection
 from pathlib import Path
+
+from dns_signing import Signer
 
 from .network import tool
 from .process import Process
@@ -45,12 +48,13 @@ server:
   logfile: ""
   do-daemonize: no
   do-not-query-localhost: no
-  module-config: "iterator"
+  module-config: "{modules}"
   access-control: 0.0.0.0/0 allow
   cache-max-ttl: 1
   cache-max-negative-ttl: 1
   num-threads: 1
-stub-zone:
+  val-bogus-ttl: 1
+{trust}stub-zone:
   name: "."
   stub-addr: {authority}
 remote-control:
@@ -66,15 +70,33 @@ ns.root. IN A 127.0.0.54
 
 class Dns:
     """`records` are lines of a zone file with full names, such as `163.com. MX 10 mx.163.com.`; they are to be asked at
-    `resolver`."""
+    `resolver`.
 
-    def __init__(self, directory: Path, records: str, resolver: str = RESOLVER) -> None:
+    `signed`: all is secure, but `insecure` domains and what is below them, and what is `forged` (of `change`: names and
+    types such as "_25._tcp.mx.163.com TLSA"), which is bogus.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        records: str,
+        resolver: str = RESOLVER,
+        *,
+        signed: bool = False,
+        insecure: Collection[str] = (),
+    ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
         self._serial = 0
+        self._signer = Signer(directory / "keys", "", tool("ldns-keygen"), tool("ldns-signzone")) if signed else None
         (directory / "nsd.conf").write_text(_NSD.format(directory=directory, address=_AUTHORITY))
-        unbound = _UNBOUND.format(directory=directory, address=resolver, authority=_AUTHORITY)
-        (directory / "unbound.conf").write_text(unbound)
+        trust = ""
+        if self._signer is not None:
+            trust = f'  trust-anchor: "{self._signer.anchor}"\n'
+            trust += "".join(f'  domain-insecure: "{name}"\n' for name in insecure)
+        modules = "validator iterator" if signed else "iterator"
+        words = {"directory": directory, "address": resolver, "authority": _AUTHORITY}
+        (directory / "unbound.conf").write_text(_UNBOUND.format(modules=modules, trust=trust, **words))
         self._write(records)
         nsd, unbound_command = tool("nsd"), tool("unbound")
         self._nsd = Process("nsd", [nsd, "-d", "-c", f"{directory}/nsd.conf"], directory / "nsd.out")
@@ -83,14 +105,18 @@ class Dns:
         self._nsd.start(lambda: _answers(_AUTHORITY))
         self._unbound.start(lambda: _answers(resolver))
 
-    def change(self, records: str) -> None:
+    def change(self, records: str, forged: Collection[str] = ()) -> None:
         """Serve these records from now on; caches forget the old ones within a second or two."""
-        self._write(records)
+        self._write(records, forged)
         self._nsd.signal(signal.SIGHUP)
 
-    def _write(self, records: str) -> None:
+    def _write(self, records: str, forged: Collection[str] = ()) -> None:
         self._serial += 1
-        (self._directory / "root.zone").write_text(_HEAD.format(serial=self._serial) + records + "\n")
+        written = self._directory / "written.zone"
+        written.write_text(_HEAD.format(serial=self._serial) + records + "\n")
+        if self._signer is not None:
+            self._signer.sign(written, forged)
+        written.replace(self._directory / "root.zone")
 
     def close(self) -> None:
         """End both."""

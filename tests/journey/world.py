@@ -33,9 +33,9 @@ class World:
         self.fars: list[FarSide] = []
         self._ends: list[Callable[[], None]] = []
 
-    def dns(self, *records: str) -> Dns:
-        """A resolver for these records; the sender's domain is always there, its MX at HOME."""
-        served = Dns(self.directory / "dns", "\n".join((mx("robot.genee.cn", HOME), *records)))
+    def dns(self, *records: str, **details: Any) -> Dns:
+        """A resolver for these records; the sender's domain is always there, its MX at HOME. `details` as in Dns."""
+        served = Dns(self.directory / "dns", "\n".join((mx("robot.genee.cn", HOME), *records)), **details)
         self._ends.append(served.close)
         return served
 

@@ -225,6 +225,10 @@ def test_the_three_required_keys_are_checked(mailman, text, key, right):
         ("ehlo: mail_host", "ehlo", "less.example.com"),
         ('ehlo: "[300.1.1.1]"', "ehlo", "192.0.2.1"),
         ("refuse: [docker]", "refuse", "this-host"),
+        ("tls_report: {contact: nobody}", "tls_report.contact", "tls@example.com"),
+        ('tls_report: {contact: "a@[192.0.2.1]"}', "tls_report.contact", "tls@example.com"),
+        ("tls_report: {contact: 中@genee.cn}", "tls_report.contact", "tls@example.com"),
+        ('tls_report: {contact: "a@genee.cn\\r\\nBcc: b@genee.cn"}', "tls_report.contact", "tls@example.com"),
         ("max_size: 3M", "max_size", "postoffice.yml"),
     ],
 )

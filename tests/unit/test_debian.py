@@ -17,6 +17,7 @@ DEBIAN = ROOT / "debian"
 LIBRARIES = {
     "aiosmtpd": "python3-aiosmtpd",
     "bottle": "python3-bottle",
+    "OpenSSL": "python3-openssl",
     "click": "python3-click",
     "cryptography": "python3-cryptography",
     "dns": "python3-dnspython",
@@ -114,7 +115,8 @@ def test_a_package_depends_on_what_its_program_imports(package: str, main: str) 
 def test_setup_and_control_name_the_same_libraries() -> None:
     """What pip would install is what apt installs."""
     required = re.findall(r'^        "([A-Za-z-]+)[<>]', (ROOT / "setup.py").read_text(encoding="utf-8"), re.MULTILINE)
-    renamed = {"PyYAML": "python3-yaml", "dnspython": "python3-dnspython", "systemd-python": "python3-systemd"}
+    renamed = {"PyYAML": "python3-yaml", "pyOpenSSL": "python3-openssl", "systemd-python": "python3-systemd"}
+    renamed["dnspython"] = "python3-dnspython"
     wanted = {renamed.get(name, f"python3-{name}") for name in required}
     named = {name for package in MAINS for name in depends(package) if name.startswith("python3-")}
     # requests brings urllib3 along; its types are named in hedwig.

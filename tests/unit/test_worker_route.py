@@ -9,6 +9,9 @@ from hedwig.mx import (
     MxFound,
     MxNone,
     MxUnknown,
+    TextAnswer,
+    TlsaAnswer,
+    TlsaNone,
 )
 from hedwig.reply import Stage
 from hedwig.routing import parse_refuse
@@ -26,6 +29,12 @@ class Names:
 
     async def addresses(self, host: str) -> AddressAnswer:
         return self._addresses[host]
+
+    async def texts(self, name: str) -> TextAnswer:
+        return ()
+
+    async def tlsa(self, host: str, port: int) -> TlsaAnswer:
+        return TlsaNone("")
 
 
 def router(names: Names, *refuse: str, own: tuple[str, ...] = ()) -> Router:

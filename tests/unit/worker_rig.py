@@ -9,7 +9,7 @@ from typing import Any
 
 from hedwig import queueid
 from hedwig.envelope import Envelope, digest
-from hedwig.mx import AddressAnswer, AddressesFound, Exchanger, MxAnswer, MxFound
+from hedwig.mx import AddressAnswer, AddressesFound, Exchanger, MxAnswer, MxFound, TextAnswer, TlsaAnswer, TlsaNone
 from hedwig.options import PLAIN
 from hedwig.settings import Retry
 from hedwig.smtp import Deadlines
@@ -37,6 +37,12 @@ class Names:
 
     async def addresses(self, host: str) -> AddressAnswer:
         return AddressesFound((self.hosts[host],))
+
+    async def texts(self, name: str) -> TextAnswer:
+        return ()
+
+    async def tlsa(self, host: str, port: int) -> TlsaAnswer:
+        return TlsaNone(f"the addresses of {host} are not secured by DNSSEC")
 
 
 class Receiver:
