@@ -1,8 +1,9 @@
 """A connection to one exchanger: dials, opens the session, carries transactions, says goodbye (RFC 5321; 3207).
 
 `connect` gives a Connection that is ready for a transaction, or raises ConnectFailed with what was said and at which
-stage. Where a TLS handshake fails the stage is STARTTLS and `reply` is None: the caller may come again with tls=False,
-and remembers that about the host. A refused STARTTLS (454, 5yz) is no failure; the session goes on in the clear.
+stage. What is done about TLS a Security says (tls.py). Where a handshake fails, or the host is not proved to be the one
+that is meant, the stage is STARTTLS and `reply` is None: where TLS isn't required the caller may come again with CLEAR,
+and remembers that about the host. A refused STARTTLS (454, 5yz) is no failure there: the session goes on in the clear.
 
 `Connection.send` ends in a Report whatever the network does. Its promises:
 
@@ -33,7 +34,7 @@ from hedwig.smtp.content import Streamed, Whole
 from hedwig.smtp.events import Action, Ready, Refused, SendBody, StartTls
 from hedwig.smtp.session import Session, State
 from hedwig.smtp.stuffing import BodyError
-from hedwig.smtp.tls import described, opportunistic, server_name
+from hedwig.smtp.tls import OPPORTUNISTIC, Security, described, server_name
 
 Dial = Callable[[Target], Awaitable[socket.socket]]
 AtBrink = Callable[[Brink], Awaitable[None]]
@@ -57,14 +58,21 @@ async def dial(target: Target) -> socket.socket:
 
 
 async def connect(  # noqa: PLR0913  two of the six are seams (dial, trace) that have no noun in common
-    dial: Dial, target: Target, ehlo: str, deadlines: Deadlines, *, tls: bool = True, trace: Trace | None = None
+    dial: Dial,
+    target: Target,
+    ehlo: str,
+    deadlines: Deadlines,
+    *,
+    security: Security = OPPORTUNISTIC,
+    trace: Trace | None = None,
 ) -> "Connection":
     """Open a session, or raise ConnectFailed.
 
-    `dial` gives a connected stream socket. `ehlo` is our name (ValueError if it can't be one). `tls`: whether STARTTLS
-    is used where the host offers it. `trace` is called with each line, "> " sent and "< " received.
+    `dial` gives a connected stream socket. `ehlo` is our name (ValueError if it can't be one). `trace` is called with
+    each line, "> " sent and "< " received.
     """
-    channel = Channel(Session(ehlo, tls=tls), deadlines, trace)
+    session = Session(ehlo, tls=security.starttls, required=security.required, implicit=security.implicit)
+    channel = Channel(session, deadlines, trace)
     limit = asyncio.timeout(deadlines.connect)
     try:
         async with limit:
@@ -75,29 +83,32 @@ async def connect(  # noqa: PLR0913  two of the six are seams (dial, trace) that
         ours = error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)  # says nothing of the host (I8)
         raise ConnectFailed(target, Said(Stage.LOCAL if ours else Stage.CONNECT, None, detail)) from error
     try:
-        said = await _open(channel, target, deadlines)
+        said = await _open(channel, target, deadlines, security)
     except BaseException:
         channel.abort()
         raise
     if said is not None:
         raise ConnectFailed(target, said)
-    return Connection(target, channel)
+    return Connection(target, channel, security)
 
 
-async def _open(channel: Channel, target: Target, deadlines: Deadlines) -> Said | None:
-    """From the banner to readiness; what was said where it did not come to that."""
+async def _open(channel: Channel, target: Target, deadlines: Deadlines, security: Security) -> Said | None:
+    """From the banner, or the handshake before it, to readiness; what was said where it did not come to that."""
+    if security.implicit:
+        await _handshake(channel, target, deadlines.starttls, security)
     while True:
         action = await channel.action()
         if isinstance(action, StartTls):
-            await _handshake(channel, target, deadlines.starttls)
+            await _handshake(channel, target, deadlines.starttls, security)
         elif isinstance(action, Refused):
             return action.said
         elif isinstance(action, Ready):
             return None
 
 
-async def _handshake(channel: Channel, target: Target, seconds: float) -> None:
-    """TLS, then EHLO again; a failure becomes the channel's action. Nothing that came in the clear survives it."""
+async def _handshake(channel: Channel, target: Target, seconds: float, security: Security) -> None:
+    """TLS, and the look at who it is with; then EHLO again, or the banner. A failure becomes the channel's action.
+    Nothing that came in the clear survives it."""
     plain = channel.transport
     if plain is None or channel.closed:
         return
@@ -106,8 +117,8 @@ async def _handshake(channel: Channel, target: Target, seconds: float) -> None:
             transport = await asyncio.get_running_loop().start_tls(
                 plain,
                 channel,
-                opportunistic(),
-                server_hostname=server_name(target.host),
+                security.context,
+                server_hostname=server_name(security.server_name or target.host),
                 ssl_handshake_timeout=seconds + 1,  # ours above is the one that rings
                 ssl_shutdown_timeout=1.0,
             )
@@ -120,14 +131,20 @@ async def _handshake(channel: Channel, target: Target, seconds: float) -> None:
             channel.fail("TLS handshake: connection lost")
             return
         channel.use(transport)
-        channel.start(channel.session.secured())
+        wrong = security.check(transport.get_extra_info("ssl_object"))
+        if wrong:
+            channel.fail(wrong)
+        else:
+            channel.start(channel.session.secured())
 
 
 class Connection:
-    """An open session. `tls`: protocol and cipher, or ""; `sent`: transactions carried to their end so far."""
+    """An open session. `security`: what it was opened with; `tls`: protocol and cipher, or ""; `sent`: transactions
+    carried to their end so far."""
 
-    def __init__(self, target: Target, channel: Channel) -> None:
+    def __init__(self, target: Target, channel: Channel, security: Security) -> None:
         self.target = target
+        self.security = security
         self.sent = 0
         self._channel = channel
         transport = channel.transport

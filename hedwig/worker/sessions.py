@@ -14,6 +14,7 @@ from hedwig import log, verdict
 from hedwig.reply import Stage
 from hedwig.smtp import ConnectFailed, Said, Target
 from hedwig.smtp.connection import Connection, connect, dial
+from hedwig.smtp.tls import CLEAR, OPPORTUNISTIC
 from hedwig.verdict import Outcome
 from hedwig.worker.attempt import Attempt
 from hedwig.worker.bag import SiteState
@@ -92,11 +93,11 @@ class Sessions:
         trace = self._trace(target) if self._tools.debug else None
         ehlo = self._tools.router.myself.ehlo
         try:
-            return await connect(dial, target, ehlo, deadlines, tls=tls, trace=trace)
+            return await connect(dial, target, ehlo, deadlines, security=OPPORTUNISTIC if tls else CLEAR, trace=trace)
         except ConnectFailed as failure:
             if not tls or not _may_be_tls(failure.said):
                 raise
-            connection = await connect(dial, target, ehlo, deadlines, tls=False, trace=trace)
+            connection = await connect(dial, target, ehlo, deadlines, security=CLEAR, trace=trace)
             log.say(log.Level.NOTICE, f"{failure}; it gets its mail in the clear for an hour")
             self._tools.broken_tls[target.address] = now + TLS_MEMORY
             return connection
