@@ -100,35 +100,6 @@ def test_without_tls_wanted_starttls_is_not_said() -> None:
     assert tell(Session("me.example", tls=False), "220 hi", "250-you|250 STARTTLS")[-1] == Ready()
 
 
-@pytest.mark.parametrize(
-    ("replies", "said"),
-    [
-        (["220 hi", "250-you|250 PIPELINING"], "starttls it offers no STARTTLS; because"),
-        (["220 hi", "500 what", "250 you"], "starttls it offers no STARTTLS; because"),
-        (["220 hi", "250-you|250 STARTTLS", "454 4.7.0 not now"], "starttls 454"),
-        (["220 hi", "250-you|250 STARTTLS", "502 what"], "starttls 502"),
-    ],
-)
-def test_where_tls_is_required_there_is_no_session_in_the_clear(replies: list[str], said: str) -> None:
-    """It is we who refuse: the host gets its QUIT."""
-    [*_, action] = tell(Session("me.example", required="because"), *replies)
-    assert isinstance(action, Refused)
-    assert action.ours
-    assert brief(action.said) == said
-    assert "because" in action.said.detail
-
-
-def test_tls_from_the_first_octet() -> None:
-    """RFC 8314 §3.3: the banner comes within it, and STARTTLS is not said; what came before it ends the session."""
-    session = Session("me.example", required="because", implicit=True)
-    assert session.stage is Stage.STARTTLS
-    assert session.secured() is None
-    assert tell(session, "220 hi", "250-you|250 STARTTLS")[-1] == Ready()
-    [action] = tell(Session("me.example", implicit=True), "220 hi")
-    assert isinstance(action, Refused)
-    assert brief(action.said) == "starttls protocol error: 220 when no reply was due"
-
-
 def test_a_reply_before_the_handshake_ends_the_session() -> None:
     """CVE-2011-0411: what is said in the clear must not be taken for what TLS protects."""
     session = Session("me.example")

@@ -1,7 +1,6 @@
 """hedwig.smtp over TLS: opportunistic, with any certificate, and nothing from the clear survives the handshake."""
 
 import asyncio
-import contextlib
 import dataclasses
 import datetime
 import itertools
@@ -18,7 +17,7 @@ from smtp_host import LOOPS, Peer, a_loop, host, letter, reach, unmarked
 
 from hedwig.reply import Reply, Stage
 from hedwig.smtp import ConnectFailed, Deadlines, Said, Transaction
-from hedwig.smtp.tls import CLEAR, Security, server_name
+from hedwig.smtp.tls import CLEAR, server_name
 
 pytestmark = pytest.mark.usefixtures("event_loop")
 
@@ -178,88 +177,6 @@ async def test_a_handshake_that_fails_says_so_and_the_clear_remains() -> None:
         connection = await reach(target, security=CLEAR)
         assert connection.tls == ""
         connection.abort()
-
-
-async def test_a_host_that_is_not_the_one_meant_hears_nothing_more(context: ssl.SSLContext) -> None:
-    """Not even EHLO: who it is comes first."""
-    seen: list[str] = []
-
-    def check(tls: ssl.SSLObject) -> str:
-        seen.append(str(tls.version()))
-        return "its certificate is another's"
-
-    def script(peer: Peer) -> None:
-        offer(peer)
-        peer.say("220 go")
-        with contextlib.suppress(ssl.SSLError):  # uvloop closes before its part of the handshake has gone out
-            peer.secure(context)
-            assert peer.rest() == b""
-
-    async with host(script) as target:
-        with pytest.raises(ConnectFailed) as failure:
-            await reach(target, security=Security(required="because", check=check))
-    assert failure.value.said == Said(Stage.STARTTLS, None, "its certificate is another's")
-    assert seen == ["TLSv1.3"]
-
-
-@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated")
-async def test_authentication_takes_no_tls_below_1_2(context: ssl.SSLContext) -> None:
-    """RFC 8461 §7.2. What opportunistic TLS takes proves nobody."""
-    context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
-
-    def script(peer: Peer) -> None:
-        offer(peer)
-        peer.say("220 go")
-        with pytest.raises(ssl.SSLError):
-            peer.secure(context)
-
-    async with host(script) as target:
-        with pytest.raises(ConnectFailed) as failure:
-            await reach(target, security=Security(required="because", authenticated=True))
-    assert failure.value.said.stage is Stage.STARTTLS
-
-
-async def test_required_tls_that_is_not_offered_ends_with_quit() -> None:
-    def script(peer: Peer) -> None:
-        peer.open("PIPELINING")
-        peer.line("QUIT")
-
-    async with host(script) as target:
-        with pytest.raises(ConnectFailed) as failure:
-            await reach(target, security=Security(required="this domain's policy wants it"))
-    assert failure.value.said.detail == "it offers no STARTTLS; this domain's policy wants it"
-
-
-async def test_implicit_tls_and_another_name_for_sni(context: ssl.SSLContext) -> None:
-    named: list[str | None] = []
-    context.sni_callback = lambda _socket, name, _context: named.append(name)
-
-    def script(peer: Peer) -> None:
-        peer.secure(context)
-        peer.open("PIPELINING", "STARTTLS")
-        peer.group()
-        peer.body()
-        peer.say("250 ok")
-        peer.line("QUIT")
-        peer.say("221 bye")
-
-    async with host(script) as target:
-        connection = await reach(target, security=Security(implicit=True, server_name="base.example"))
-        assert connection.tls.startswith("TLSv1.3 ")
-        assert (await connection.send(letter(), lambda: None)).said[0].delivered
-        await connection.quit()
-    assert named == ["base.example"]
-
-
-async def test_a_host_in_the_clear_where_tls_was_to_be_implicit() -> None:
-    def script(peer: Peer) -> None:
-        peer.say("220 host.example ESMTP")
-        peer.rest()
-
-    async with host(script) as target:
-        with pytest.raises(ConnectFailed) as failure:
-            await reach(target, security=Security(implicit=True))
-    assert failure.value.said.stage is Stage.STARTTLS
 
 
 async def test_a_connection_lost_in_the_handshake_is_told_at_starttls() -> None:
