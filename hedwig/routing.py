@@ -1,7 +1,8 @@
 """From DNS's answer to hosts in the order in which they are tried (RFC 5321 §5.1): pure rules, no look-ups.
 
 Who resolves (hedwig.mx) gives Exchangers; this module says which of them count, in what order, and which *site* they
-make: domains with the same set of exchangers are one site, and share connections and limits.
+make: domains with the same set of exchangers are one site, and share connections. (sites.py: several may be one
+receiver's, and share its limits.)
 
 Two guards against mail that comes back to us, both ending in 5.4.6 (see `loop`):
 - by name and preference: where this host is itself an exchanger, only hosts preferred to it are tried (`before_us`);
@@ -42,15 +43,24 @@ class MxFound:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where mail for one or more domains goes. `key`: its exchangers' names, sorted, with commas between; for a
-    literal destination the literal itself. Printable, the same in every process, and no path."""
+    """Where mail for one or more domains goes: one set of hosts. `key`: the exchangers' names, sorted, with commas
+    between; for a literal destination the literal itself. `provider`: the receiver's name in the settings (`sites`),
+    whose limits all its sites share; "" where it has none. `source`: that of ours which mail leaves from, "" for what
+    the system chooses. Printable, the same in every process, and no path."""
 
     key: str
+    provider: str = ""
+    source: str = ""
+
+    @property
+    def name(self) -> str:
+        """The receiver, whose limits hold: the provider's name, or what tells this site from others."""
+        return self.provider or self.key
 
 
-def site_of(domain: str, found: MxFound) -> Site:
-    """The site that takes mail for `domain`. Preferences don't matter: the same hosts are the same site."""
-    return Site(",".join(sorted({exchanger.host for exchanger in found.exchangers})) or domain)
+def key_of(domain: str, exchangers: Iterable[Exchanger]) -> str:
+    """A site's key. Preferences don't matter: the same hosts are the same site."""
+    return ",".join(sorted({exchanger.host for exchanger in exchangers})) or domain
 
 
 def order(exchangers: Iterable[Exchanger], shuffle: Callable[[list[str]], None]) -> list[str]:
@@ -105,6 +115,15 @@ def literal_target(destination: str) -> str | None:
     except ValueError:
         return None
     return str(address) if address.version == (6 if is_v6 else 4) else None
+
+
+def is_address(host: str) -> bool:
+    """Whether it is an IP address and no name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def parse_refuse(entries: Iterable[str], own: Iterable[str]) -> Networks:

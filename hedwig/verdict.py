@@ -61,6 +61,20 @@ class Verdict:
     close: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class SiteWord:
+    """What a reply says of the way to the receiver, beside its recipients: nothing more from this address of ours for
+    `wait` seconds, and at most `connections` afterwards (0: no word). `rule`: which one of replies.yml read it so;
+    `reason`: the receiver's words; `alert`: the operator must know; `url`: the receiver's page about it, or ""."""
+
+    wait: float
+    connections: int
+    reason: str
+    rule: str = ""
+    alert: bool = False
+    url: str = ""
+
+
 _HOST_STAGES = frozenset({Stage.CONNECT, Stage.BANNER, Stage.EHLO, Stage.STARTTLS})
 _SCOPES = {Stage.RCPT: Scope.RECIPIENT, Stage.QUIT: Scope.SESSION}
 _OUTCOMES = {Weight.PERMANENT: Outcome.FAILED, Weight.TEMPORARY: Outcome.DEFERRED}

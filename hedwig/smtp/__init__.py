@@ -18,11 +18,18 @@ from hedwig.reply import Reply, Stage
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One address of one exchanger. `host` is its name, for the log and for TLS's SNI."""
+    """One address of one exchanger. `host` is its name, for the log and for TLS's SNI. `local`: the address of ours
+    that the connection leaves from, "" for what the system chooses."""
 
     host: str
     address: str
     port: int = 25
+    local: str = ""
+
+    @property
+    def family(self) -> str:
+        """Of its address: "ipv4" or "ipv6"."""
+        return "ipv6" if ":" in self.address else "ipv4"
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,15 +41,25 @@ AtBrink = Callable[[Brink], Awaitable[None]]
 
 IN_MEMORY = 256 << 10  # a body of at most so many octets is gathered and checked first
 INLINE = 64 * 1024  # and one of at most so many goes out in one write, its dot with it
+_IP_BIND_ADDRESS_NO_PORT = 24  # Linux's number; the socket module has the name only from Python 3.14 on
 BRINK = 120.0  # seconds that `at_brink` may take; the host waits that long for the next block (RFC 5321 §4.5.3.2.5)
 
 
+# These say nothing of the host (I8); the last one is of a source address that this machine lacks.
+_OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
+
+
 async def dial(target: Target) -> socket.socket:
-    """A TCP connection to the target's address (no name is looked up); OSError if it can't be had."""
+    """A TCP connection to the target's address, from `local` if it has one (no name is looked up); OSError if it can't
+    be had."""
     family = socket.AF_INET6 if ":" in target.address else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
+        if target.local:
+            # The port is chosen by connect, which knows the far side: many connections may share one (ip(7)).
+            sock.setsockopt(socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
+            sock.bind((target.local, 0))
         await asyncio.get_running_loop().sock_connect(sock, (target.address, target.port))
     except BaseException:
         sock.close()
@@ -80,7 +90,7 @@ async def connect(  # noqa: PLR0913  two of the six are seams (dial, trace) that
         await asyncio.get_running_loop().create_connection(lambda: channel, sock=sock)
     except OSError as error:  # TimeoutError, ours and the kernel's, is one
         detail = f"no connection within {deadlines.connect:g} s" if limit.expired() else lost_because(error)
-        ours = error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)  # says nothing of the host (I8)
+        ours = error.errno in _OURS
         raise ConnectFailed(target, Said(Stage.LOCAL if ours else Stage.CONNECT, None, detail)) from error
     try:
         said = await _open(channel, target, deadlines, security)

@@ -272,13 +272,20 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a worker must know of a hinted delivery before it claims it. Only deliveries that are due appear."""
+    """What a worker must know of a hinted delivery before it claims it. Only deliveries that are due appear.
+
+    `hinted` is False of one that was not asked for: it is of the same message as one that was, and due too, so that
+    both may go in one transaction.
+    """
 
     delivery: int
     destination: str
     size: int
     expires_at: float
     priority: int = NORMAL
+    message: int = 0
+    client: str = ""
+    hinted: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,62 +1,57 @@
 """The bag: deliveries that this worker has claimed and not yet settled, by site. Pure: no I/O, no clock of its own.
 
-It decides how much may be claimed for a site (I9): what its free connections can take at once, and beyond that about
-one second of what its connections manage at the pace of its last messages. A tarpit so holds a score of messages, a
-quick receiver thousands. The bag as a whole is bounded in messages, and a claim holds a body of LOADED octets at the
-most: what is larger is read when its turn has come, so that a slow receiver of large letters holds back no other.
+It decides how much may be claimed for a site (I9): provider.py bounds it for each receiver, and the bag as a whole is
+bounded in messages. A claim holds a body of LOADED octets at the most: what is larger is read when its turn has come,
+so that a slow receiver of large letters holds back no other.
 
-Better priorities pass: what waits here for a site leaves as much room for what is better as if it were not there (so a
-site may hold three times its share), and waitlist.py says who is next. Between sites it is shared: KEPT_MESSAGES are
-for urgent mail alone, and no priority has more than SHARE of the bag (connections.py has the same for connections).
+Better priorities pass: what waits here for a receiver leaves as much room for what is better as if it were not there
+(so a receiver may hold three times its share), and waitlist.py says who is next. Between receivers it is shared:
+KEPT_MESSAGES are for urgent mail alone, and no priority has more than SHARE of the bag (connections.py has the same for
+connections).
 
 A site whose hosts all failed to answer is *cooling*: nothing is claimed for it until `not_before`, then one connection
-tries alone; a success opens it again.
+tries alone; a success opens it again. A receiver that asked for rest has a `not_before` of its own.
 """
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from hedwig.options import Priority
+from hedwig.pace import Window
 from hedwig.routing import Site
+from hedwig.settings import SiteRule
 from hedwig.spool import NORMAL, Claim
 from hedwig.worker.connections import SHARE, Connections
+from hedwig.worker.provider import Provider
 from hedwig.worker.waitlist import Waitlist
 
-CONNECTIONS = 10  # at a time, per site and process
-AHEAD_LEAST = 10  # messages claimed beyond the free connections of a slow site
-AHEAD_NEW = 100  # and of one that has only just been met, one connection's worth
-NEW_FOR = 1.0  # seconds
-AHEAD_TIME = 1.0  # seconds of a site's pace
-SMOOTHING = 0.2  # share of the last message in the pace
 MOST_MESSAGES = 5000
 KEPT_MESSAGES = 500  # more than that, for urgent ones
 LOADED = 16 << 10  # octets
-BUSY_LEAST = 0.05  # seconds
-BUSY_MOST = 1.0
 STEP_BACK = 2.0  # seconds
 COOLING_FIRST = 60.0  # seconds; doubles with each failure in a row
 COOLING_MOST = 900.0
+MOST_PACES = 10_000
 FAILURE_MEMORY = 3600.0  # seconds after its cooling for which a site's failures in a row are remembered
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class SiteState:
-    """One site's part of the bag. `pace`: seconds that one connection takes for a message, smoothed; 0 while unknown.
-    `met`: when the site was first met."""
+    """One site's part of the bag. `couriers`: its connections; `idle`: those that wait for more to carry."""
 
     site: Site
-    met: float = 0.0
+    provider: Provider
     waiting: Waitlist = field(default_factory=Waitlist)
     couriers: int = 0
     idle: int = 0
     failures: int = 0
     not_before: float = 0.0
     reason: str = ""
-    pace: float = 0.0
 
-    def connections_allowed(self) -> int:
-        """How many connections may be open: one that probes after failures, else the limit."""
-        return 1 if self.failures else CONNECTIONS
+    def may_connect(self, now: float) -> bool:
+        """Whether there may be one more connection: after failures one alone, else as many as the receiver has free."""
+        return not self.couriers if self.failures else self.provider.free(now) > 0
 
     def failed(self, now: float, reason: str, first: float = COOLING_FIRST) -> float:
         """No host of the site gave a session. Returns how long the site cools, in seconds; `first`: the schedule's
@@ -70,9 +65,9 @@ class SiteState:
         self.reason = reason
         return wait
 
-    def step_back(self, now: float, reason: str) -> None:
+    def step_back(self, now: float, reason: str, wait: float = STEP_BACK) -> None:
         """We can't open a connection there just now, for a reason of ours."""
-        self.not_before = now + STEP_BACK
+        self.not_before = now + wait
         self.reason = reason
 
     def answered(self) -> None:
@@ -81,57 +76,75 @@ class SiteState:
         self.not_before = 0.0
         self.reason = ""
 
-    def finished(self, seconds: float) -> None:
-        """One message more was carried; it took one connection so long."""
-        self.pace = seconds if not self.pace else self.pace + SMOOTHING * (seconds - self.pace)
-
-    def ahead(self, now: float) -> int:
-        """How many messages may wait here beyond those that a free connection takes at once."""
-        if not self.pace:
-            return AHEAD_NEW if now - self.met < NEW_FOR else AHEAD_LEAST
-        return max(AHEAD_LEAST, int(CONNECTIONS * AHEAD_TIME / self.pace))
-
-    def busy_for(self) -> float:
-        """Seconds until about half of what waits here has been carried."""
-        return min(max(len(self.waiting) * self.pace / CONNECTIONS / 2, BUSY_LEAST), BUSY_MOST)
+    def opens(self) -> float:
+        """When something may go there again; 0: now."""
+        return max(self.not_before, self.provider.opens())
 
 
 class Bag:
-    """All sites. `now` is passed in, by a monotonic clock: one that is set must not keep a site cooling."""
+    """All sites. `now` is passed in, by a monotonic clock: one that is set must not keep a site cooling. `paces`: the
+    windows that are known of receivers from before, by name and source. `met` is told of each receiver that is new."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        paces: Mapping[tuple[str, str], float] | None = None,
+        met: Callable[[Provider], object] = lambda _provider: None,
+    ) -> None:
+        self._met = met
         self._sites: dict[Site, SiteState] = {}
+        self._providers: dict[tuple[str, str], Provider] = {}
+        self._paces = dict(paces or {})
+        self._gone: dict[tuple[str, str], float] = {}
         self._waiting: Counter[int] = Counter()  # by priority
         self.connections = Connections(1 << 20)
         self.messages = 0
 
-    def of(self, site: Site, now: float = 0.0) -> SiteState:
-        """The state of a site; a new one for a site not met before."""
+    def of(self, site: Site, now: float = 0.0, rule: SiteRule | None = None) -> SiteState:
+        """The state of a site; a new one for a site not met before. `rule`: what holds at its receiver now."""
         state = self._sites.get(site)
         if state is None:
-            state = self._sites[site] = SiteState(site, now, Waitlist(self._waiting))
+            provider = self._provider(site, now)
+            waiting = Waitlist((provider.waiting, self._waiting))
+            state = self._sites[site] = SiteState(site, provider, waiting)
+        if rule is not None and rule is not state.provider.rule:
+            state.provider.rule = rule
         return state
+
+    def _provider(self, site: Site, now: float) -> Provider:
+        key = (site.name, site.source)
+        provider = self._providers.get(key)
+        if provider is None:
+            provider = self._providers[key] = Provider(site.name, site.source, met=now)
+            if known := self._paces.get(key):
+                provider.window = Window(max(1.0, known), known)
+            self._met(provider)
+        return provider
 
     def sites(self) -> list[SiteState]:
         """All that are known now."""
         return list(self._sites.values())
+
+    def providers(self) -> list[Provider]:
+        """All receivers that are known now."""
+        return list(self._providers.values())
 
     def room(self, priority: int = NORMAL) -> int:
         """How many messages more of this priority the bag may hold."""
         most = MOST_MESSAGES + (KEPT_MESSAGES if priority <= Priority.URGENT else 0)
         return max(0, min(most - self.messages, int(most * SHARE) - self._waiting[priority]))
 
-    def capacity(self, site: Site, now: float, priority: int = NORMAL) -> int:
+    def capacity(self, site: Site, now: float, priority: int = NORMAL, rule: SiteRule | None = None) -> int:
         """How many messages more of this priority may be claimed for this site; of worse ones it is no more."""
-        state = self.of(site, now)
-        if not state.couriers and not self.connections.may_open(priority):
-            return 0
-        if now < state.not_before:
+        state = self.of(site, now, rule)
+        provider = state.provider
+        if now < state.opens() or not (state.couriers or self.connections.may_open(priority)):
             return 0
         if state.failures:
             return max(0, 1 - len(state.waiting) - state.couriers)
-        free = max(0, CONNECTIONS - state.couriers + state.idle)
-        return max(0, min(self.room(priority), free + state.ahead(now) - state.waiting.before(priority)))
+        free = provider.free(now)
+        if not (free or provider.couriers):
+            return 0  # other workers have all its connections
+        return max(0, min(self.room(priority), free + state.idle + provider.ahead(now) - provider.before(priority)))
 
     def put(self, site: Site, claim: Claim) -> SiteState:
         """Take a claim in."""
@@ -154,3 +167,14 @@ class Bag:
             asleep = not state.waiting and not state.couriers
             if asleep and now >= state.not_before + (FAILURE_MEMORY if state.failures else 0.0):
                 del self._sites[site]
+        used = {id(state.provider) for state in self._sites.values()}
+        for key, provider in list(self._providers.items()):
+            if id(provider) not in used and not provider.couriers and now >= provider.opens():
+                if len(self._paces) < MOST_PACES:
+                    self._paces[key] = self._gone[key] = provider.window.size
+                del self._providers[key]
+
+    def paces(self) -> dict[tuple[str, str], float]:
+        """The windows of all receivers that are known, or were since the last time, to be kept."""
+        gone, self._gone = self._gone, {}
+        return gone | {key: provider.window.size for key, provider in self._providers.items() if provider.pace}

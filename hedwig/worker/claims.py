@@ -11,8 +11,9 @@ committed; if this process dies before, the queue hands it out again, and the cl
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from hedwig import log
@@ -33,10 +34,25 @@ ROUTE_TIME = 0.02  # seconds that a batch waits for DNS before the slow ones go 
 MOST_ASIDE = 20  # deliveries of one destination that wait for DNS
 PROBE_PAUSE = 0.5  # seconds, while one connection finds out whether a site is back
 LOOKUP_PAUSE = 2.0
+REST_MOST = 60.0  # seconds: within that an operator's word on a resting receiver is heard
 CROWDED_PAUSE = 1.0
 FULL_HINTS = 50  # a batch, and
 FULL_PAUSE = 0.1  # seconds between them, while the bag has room for urgent ones alone
 TROUBLE_PAUSE = 1.0
+
+
+Bound = tuple[str, str]  # what a way depends on: the destination, and the sending host, or "" where that is all one
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be claimed: due deliveries by way, the ways, and what is past its expiry. `companions`: of the same
+    messages, to be claimed if they may go in one transaction with those."""
+
+    groups: Mapping[Bound, list[Preview]]
+    routes: Mapping[Bound, Route | Unroutable]
+    gone: Sequence[int] = ()
+    companions: Sequence[Preview] = ()
 
 
 class Carrier(Protocol):
@@ -141,31 +157,40 @@ class Claimer:
         now = time.time()
         previews = await loop.run_in_executor(self._eyes, self._spool.preview, numbers, now)
         gone = [preview.delivery for preview in previews if preview.expires_at <= now]
-        groups: dict[str, list[Preview]] = {}
+        groups: dict[Bound, list[Preview]] = {}
+        companions: list[Preview] = []
         for preview in previews:
-            if preview.expires_at > now:
-                groups.setdefault(preview.destination, []).append(preview)
-        routes = {destination: asyncio.ensure_future(self._router.route(destination)) for destination in groups}
-        hopeful = [task for destination, task in routes.items() if destination not in self._aside]
+            if preview.expires_at > now and preview.hinted:
+                groups.setdefault(self._bound(preview), []).append(preview)
+            elif preview.hinted is False:
+                companions.append(preview)
+        asked = {*groups, *(self._bound(preview) for preview in companions)}
+        routes = {bound: asyncio.ensure_future(self._router.route(*bound)) for bound in asked}
+        hopeful = [routes[bound] for bound in groups if bound[0] not in self._aside]
         if hopeful:
             await asyncio.wait(hopeful, timeout=ROUTE_TIME)
-        known: dict[str, Route | Unroutable] = {}
+        known: dict[Bound, Route | Unroutable] = {}
         pauses: list[Pause] = []
-        for destination, task in routes.items():
+        for bound, task in routes.items():
             if task.done():
-                known[destination] = _route_of(destination, task)
-            else:
-                pauses += self._put_aside(destination, groups.pop(destination), task)
-        await self._claim(groups, known, pauses, gone)
+                known[bound] = _route_of(bound[0], task)
+            elif bound in groups:
+                pauses += self._put_aside(bound, groups.pop(bound), task)
+        await self._claim(Wanted(groups, known, gone, companions), pauses)
+
+    def _bound(self, of: Preview | Claim) -> Bound:
+        """What its way depends on."""
+        return of.destination, of.client if self._router.ways.by_client else ""
 
     def _put_aside(
-        self, destination: str, previews: list[Preview], route: "asyncio.Future[Route | Unroutable]"
+        self, bound: Bound, previews: list[Preview], route: "asyncio.Future[Route | Unroutable]"
     ) -> list[Pause]:
         """DNS is slow for this destination: a task goes on with some of its deliveries; the others are paused."""
+        destination = bound[0]
         waiting = self._aside.get(destination, 0)
         taken = previews[: max(0, MOST_ASIDE - waiting)]
         self._aside[destination] = waiting + len(taken)
-        task = asyncio.create_task(self._after_lookup(destination, taken, route))
+        task = asyncio.create_task(self._after_lookup(bound, taken, route))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         now = time.time()
@@ -174,14 +199,15 @@ class Claimer:
         return [Pause(destination, now, now + LOOKUP_PAUSE, f"looking up the MX of {destination}")]
 
     async def _after_lookup(
-        self, destination: str, previews: list[Preview], route: "asyncio.Future[Route | Unroutable]"
+        self, bound: Bound, previews: list[Preview], route: "asyncio.Future[Route | Unroutable]"
     ) -> None:
+        destination = bound[0]
         stopped = asyncio.ensure_future(self._stop.wait())
         either: set[asyncio.Future[Any]] = {route, stopped}
         try:
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if not self._stop.is_set():
-                await self._claim({destination: previews}, {destination: _route_of(destination, route)}, [])
+                await self._claim(Wanted({bound: previews}, {bound: _route_of(destination, route)}), [])
         except SpoolTrouble as trouble:
             self._tell_trouble(str(trouble))
         finally:
@@ -192,43 +218,51 @@ class Claimer:
             else:
                 self._aside.pop(destination, None)
 
-    async def _claim(
-        self,
-        groups: dict[str, list[Preview]],
-        routes: dict[str, Route | Unroutable],
-        pauses: list[Pause],
-        gone: Sequence[int] = (),
-    ) -> None:
-        """Claim what there is room for, the best priorities first, and `gone`, which is past its expiry."""
+    async def _claim(self, wanted: "Wanted", pauses: list[Pause]) -> None:
+        """Claim what there is room for, the best priorities first, and what is past its expiry."""
         now = time.time()
-        chosen = [*gone]
-        promised: Counter[Site] = Counter()
-        short: set[str] = set()  # destinations where there was no room for all
-        for priority, destination, deliveries in _by_priority(groups):
-            route = routes[destination]
-            room = len(deliveries)
-            if destination in short:
+        chosen = [*wanted.gone]
+        sites: set[tuple[int, Site]] = set()  # messages that are claimed for a site
+        promised: Counter[tuple[str, str]] = Counter()  # by receiver and source
+        short: set[Bound] = set()  # where there was no room for all
+        for priority, bound, previews in _by_priority(wanted.groups):
+            route = wanted.routes[bound]
+            room = len(previews)
+            if bound in short:
                 continue
             if isinstance(route, Route):
-                room = max(0, self._bag.capacity(route.site, time.monotonic(), priority) - promised[route.site])
-                promised[route.site] += min(room, len(deliveries))
+                place = (route.site.name, route.site.source)
+                capacity = self._bag.capacity(route.site, time.monotonic(), priority, route.rule)
+                room = max(0, capacity - promised[place])
+                promised[place] += min(room, len(previews))
+                sites.update((preview.message, route.site) for preview in previews[:room])
             elif route.wait:  # our nameservers are gone: what would be said of the mail is no word about it (I8)
                 room = 0
-            chosen += deliveries[:room]
-            if room < len(deliveries):
-                short.add(destination)
-                pauses.append(self._pause(Stream(destination, priority), route, now))
+            chosen += [preview.delivery for preview in previews[:room]]
+            if room < len(previews):
+                short.add(bound)
+                pauses.append(self._pause(Stream(bound[0], priority), route, now))
+        chosen += [each.delivery for each in wanted.companions if self._goes_along(each, wanted, sites)]
         if not chosen and not pauses:
             return
         claims = await asyncio.wrap_future(self._spool.claim(chosen, self._owner, now, pauses, LOADED))
-        self._pass_on(claims, routes, now)
+        self._pass_on(claims, wanted.routes, now)
+
+    def _goes_along(self, companion: Preview, wanted: "Wanted", sites: Container[tuple[int, Site]]) -> bool:
+        """Whether it may go in one transaction with what is claimed of its message."""
+        route = wanted.routes.get(self._bound(companion))
+        return isinstance(route, Route) and not route.rule.one_domain and (companion.message, route.site) in sites
 
     def _pause(self, stream: Stream, route: Route | Unroutable, now: float) -> Pause:
         destination, priority = stream
         if isinstance(route, Unroutable):
             return Pause(destination, now, now + route.wait, route.said.detail)
         state = self._bag.of(route.site)
-        cools = state.not_before - time.monotonic()
+        moment = time.monotonic()
+        rest = state.provider.opens() - moment
+        if rest > 0:
+            return Pause(destination, now, now + min(max(rest, PROBE_PAUSE), REST_MOST), state.provider.why(moment))
+        cools = state.not_before - moment
         if state.failures or cools > 0:
             return Pause(destination, now, now + max(cools, PROBE_PAUSE), state.reason)
         if not state.couriers and not self._bag.connections.may_open(priority):
@@ -236,12 +270,12 @@ class Claimer:
             return Pause(destination, now, now + CROWDED_PAUSE, why, priority)
         if not self._bag.room(priority):
             return Pause(destination, now, now + CROWDED_PAUSE, "this worker has as much mail as it may", priority)
-        return Pause(destination, now, now + state.busy_for(), "all its connections are busy", priority)
+        return Pause(destination, now, now + state.provider.busy_for(), "all its connections are busy", priority)
 
-    def _pass_on(self, claims: Iterable[Claim], routes: dict[str, Route | Unroutable], now: float) -> None:
+    def _pass_on(self, claims: Iterable[Claim], routes: Mapping[Bound, Route | Unroutable], now: float) -> None:
         for claim in claims:
             try:
-                route = None if claim.expires_at <= now else routes[claim.destination]
+                route = None if claim.expires_at <= now else routes[self._bound(claim)]
                 if route is None:
                     self._carrier.give_up(claim)
                 elif isinstance(route, Route):
@@ -258,14 +292,17 @@ def _matter(trouble: QueueDown | SpoolTrouble) -> log.Matter:
     return matter_of(trouble) if isinstance(trouble, SpoolTrouble) else log.Matter.QUEUE_DOWN
 
 
-def _by_priority(groups: dict[str, list[Preview]]) -> list[tuple[int, str, list[int]]]:
-    """The deliveries of each priority and destination, the best priorities first."""
-    found: dict[Stream, list[int]] = {}
-    for previews in groups.values():
+def _by_priority(groups: Mapping[Bound, Sequence[Preview]]) -> list[tuple[int, Bound, list[Preview]]]:
+    """The deliveries of each priority and way, the best priorities first."""
+    found: dict[tuple[int, Bound], list[Preview]] = {}
+    for bound, previews in groups.items():
         for preview in previews:
-            found.setdefault(Stream(preview.destination, preview.priority), []).append(preview.delivery)
-    ordered = sorted(found.items(), key=lambda group: group[0].priority)
-    return [(stream.priority, stream.destination, deliveries) for stream, deliveries in ordered]
+            found.setdefault((preview.priority, bound), []).append(preview)
+    return [(priority, bound, previews) for (priority, bound), previews in sorted(found.items(), key=_priority_of)]
+
+
+def _priority_of(group: tuple[tuple[int, Bound], list[Preview]]) -> int:
+    return group[0][0]
 
 
 def _route_of(destination: str, task: "asyncio.Future[Route | Unroutable]") -> Route | Unroutable:

@@ -14,7 +14,7 @@ from hedwig.settings import Retry
 from hedwig.smtp import Said
 from hedwig.spool import Claim, Event, Kind, NewMessage, Recipient, RecipientResult, Settlement, State
 from hedwig.spool.bounces import About
-from hedwig.verdict import Outcome
+from hedwig.verdict import Outcome, SiteWord
 from hedwig.worker import telling
 from hedwig.worker.attempt import Attempt
 
@@ -42,10 +42,11 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """The end of one claim, ready to be settled and told."""
+    """The end of one claim, ready to be settled and told. `site_words`: what was said of the way to the receiver."""
 
     settlement: Settlement
     lines: tuple[Line, ...]
+    site_words: tuple[SiteWord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

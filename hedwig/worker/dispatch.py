@@ -1,8 +1,12 @@
-"""Brings claims to couriers, starts couriers where a site may have another connection, and ends them (I9, I10)."""
+"""Brings claims to couriers, starts couriers where a site may have another connection, and ends them (I9, I10).
+
+A receiver's connections are shared by all its sites: a site that finds none free stands in line, and gets the next one
+that an idle or well-used connection of another site makes room for.
+"""
 
 import asyncio
 import time
-from collections.abc import Container
+from collections.abc import Container, Iterable
 
 from hedwig import log
 from hedwig.routing import Site
@@ -12,6 +16,7 @@ from hedwig.worker.bag import SiteState
 from hedwig.worker.connections import Connections
 from hedwig.worker.courier import Courier
 from hedwig.worker.delivery import Conclusion, conclude, given_up, put_off
+from hedwig.worker.provider import NO_SLOT_PAUSE, Provider
 from hedwig.worker.route import Route, Unroutable
 from hedwig.worker.settle import Ending, handed_back
 from hedwig.worker.tools import Tools
@@ -28,6 +33,7 @@ class Dispatch:
         self._winding_down = False
         self._couriers: dict[Courier, asyncio.Task[None]] = {}
         self._of_site: dict[Site, set[Courier]] = {}
+        self._routes: dict[SiteState, Route] = {}  # of sites that stand in line for a connection
 
     @property
     def connections(self) -> int:
@@ -43,13 +49,22 @@ class Dispatch:
             self._hand_back(claim)
             return
         state = self._tools.bag.put(route.site, claim)
-        for courier in crew:
-            if courier.idle:
-                courier.wake()
-                courier.idle = False
-                return
-        if free and len(crew) < state.connections_allowed():
-            self._start(state, route, claim.priority)
+        if _wake_one(crew):
+            return
+        started = free and state.may_connect(time.monotonic()) and self._start(state, route, claim.priority)
+        if crew or started:
+            return
+        if state.provider.couriers:
+            self._stand_in_line(state, route)
+        else:
+            self._give_up_line(state)
+
+    def _stand_in_line(self, state: SiteState, route: Route) -> None:
+        """All connections that the receiver allows serve other sites of its: this one is next."""
+        state.provider.hungry[state] = None
+        self._routes[state] = route
+        others = (courier for courier in self._couriers if courier.provider is state.provider)
+        _wake_one(others)
 
     def conclude(self, claim: Claim, unroutable: Unroutable) -> None:
         """No host to ask: the verdict comes from DNS."""
@@ -71,10 +86,23 @@ class Dispatch:
     def _hand_back(self, claim: Claim) -> None:
         self._tools.settler.add(handed_back(claim, self._tools.bag.settled))
 
-    def _start(self, state: SiteState, route: Route, priority: int) -> None:
+    def _start(self, state: SiteState, route: Route, priority: int) -> bool:
+        """A courier for that site; False where other workers have all of the receiver's connections."""
+        provider, slots = state.provider, self._tools.slots
+        provider.most = slots.fair(provider.rule.connections)
+        provider.bound = self._tools.resting.most(provider.name, provider.source)
+        try:
+            slot = slots.take(provider.name, provider.source, provider.rule.connections)
+        except OSError as error:
+            state.step_back(time.monotonic(), f"run_dir can't be used: {error.strerror or error}")
+            return False
+        if slot is None:
+            provider.no_slot_before = time.monotonic() + NO_SLOT_PAUSE
+            return False
         courier = Courier(self._tools, state, route)
         connections = self._tools.bag.connections
         state.couriers += 1
+        provider.couriers += 1
         connections.opened(priority)
         self._tools.pressed = connections.scarce
         task = asyncio.create_task(courier.run())
@@ -82,14 +110,17 @@ class Dispatch:
         self._of_site.setdefault(route.site, set()).add(courier)
 
         def end(ended: "asyncio.Task[None]") -> None:
+            slots.give(provider.name, provider.source, slot)
             connections.closed(priority)
             self._tools.pressed = connections.scarce
             self._ended(courier, state, route, ended)
 
         task.add_done_callback(end)
+        return True
 
     def _ended(self, courier: Courier, state: SiteState, route: Route, task: "asyncio.Task[None]") -> None:
         state.couriers -= 1
+        state.provider.couriers -= 1
         del self._couriers[courier]
         crew = self._of_site[route.site]
         crew.discard(courier)
@@ -99,7 +130,34 @@ class Dispatch:
             text = f"{route.site.key}: a delivery broke off: {error!r}"
             log.event(log.Matter.FAULT, text, log.Level.ERROR, reason=repr(error))
         if state.waiting and not crew and not self._winding_down:
-            self._start(state, route, state.waiting.best())  # it came while the last courier was on its way out
+            self._stand_in_line(state, route)  # it came while the last courier was on its way out
+        self._serve_line(state.provider)
+
+    def _serve_line(self, provider: Provider) -> None:
+        """Give the receiver's free connections to its sites that wait for one."""
+        while provider.hungry and not self._winding_down:
+            state = next(iter(provider.hungry))
+            if state.waiting and not (state.may_connect(time.monotonic()) or not provider.couriers):
+                return
+            del provider.hungry[state]
+            route = self._routes.pop(state)
+            if state.waiting and not self._start(state, route, state.waiting.best()):
+                self._give_up_line(state)
+
+    def _give_up_line(self, state: SiteState) -> None:
+        """No connection can be had: back to the spool, which other workers look into too."""
+        for claim in state.waiting.take(lambda _: True):
+            self._hand_back(claim)
+
+    def rest(self, provider: Provider) -> None:
+        """The receiver asked for rest: what is not begun goes back, and connections end with the message at hand."""
+        for state in self._tools.bag.sites():
+            if state.provider is provider:
+                self._give_up_line(state)
+        for courier in self._couriers:
+            if courier.provider is provider:
+                courier.last()
+                courier.wake()
 
     def call_back(self, stopped: Container[str]) -> None:
         """The operator has paused these sites: what is not begun goes back; transactions under way finish."""
@@ -135,3 +193,13 @@ class Dispatch:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+
+
+def _wake_one(couriers: Iterable[Courier]) -> bool:
+    """Wake a courier that waits for something to carry; whether there was one."""
+    for courier in couriers:
+        if courier.idle:
+            courier.wake()
+            courier.idle = False
+            return True
+    return False

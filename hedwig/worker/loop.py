@@ -24,13 +24,14 @@ from hedwig.mx.dns import DnsResolver
 from hedwig.pulse import STUCK
 from hedwig.queue.beanstalk import open_queue
 from hedwig.settings import Worker
-from hedwig.spool import Kind, SpoolTrouble, owner
+from hedwig.spool import Kind, SpoolTrouble, owner, receivers
 from hedwig.spool.examine import examined
 from hedwig.spool.sqlite import SqliteSpool, open_spool
 from hedwig.spool.trouble import Damaged, matter_of
 from hedwig.supervisor import Supervisor
 from hedwig.tlsrpt import Reporter
 from hedwig.worker import floods, myself
+from hedwig.worker.allowance import Allowances
 from hedwig.worker.bag import Bag
 from hedwig.worker.claims import Claimer
 from hedwig.worker.delivery import Rules
@@ -38,10 +39,13 @@ from hedwig.worker.dispatch import MOST_CONNECTIONS, Dispatch
 from hedwig.worker.dots import DotMarks, path_of
 from hedwig.worker.heirs import free_dead_owners, free_predecessors
 from hedwig.worker.hinter import Hinter
+from hedwig.worker.resting import Resting
 from hedwig.worker.route import Router
 from hedwig.worker.settle import Settler
+from hedwig.worker.slots import Slots
 from hedwig.worker.tls_reports import Sender, TlsReports
 from hedwig.worker.tools import Tools
+from hedwig.worker.ways import Ways
 
 LOCK_PATIENCE = 5.0  # seconds: another worker may hold our lock for a moment, to free our dead predecessor's claims
 OTHER_FILES = 100  # that a worker has open besides its connections, at the most
@@ -152,17 +156,24 @@ class _Life:
         me = myself.find(settings)
         self._hinter = Hinter(open_queue(settings.queue))
         self._hinter.hint(free_predecessors(spool, self._owner, own_dots, settings.retry))
+        resting = Resting(spool)
+        ways = Ways(settings, resting.until)
+        resting.use(ways.sources)
+        resting.take(resting.look())
         resolver = DnsResolver(settings.dns.nameservers, settings.dns.port)
-        self._router = Router(resolver, me, settings.smtp_port)
+        self._router = Router(resolver, me, settings.smtp_port, ways)
         self._settler = Settler(spool, self._hinter.hint, time.time)
         self._tls_reports = TlsReports(spool, resolver, self._reporting, self._hinter.hint)
         self._tools = Tools(
             spool=spool,
             router=self._router,
-            bag=Bag(),
+            bag=Bag(receivers.paces(spool, time.time()), resting.apply),
             dots=DotMarks(own_dots),
             settler=self._settler,
             rules=_rules(settings, me.ehlo),
+            resting=resting,
+            allowances=Allowances(spool),
+            slots=Slots(settings.run_dir),
             debug=settings.debug,
             count_tls=self._tls_reports.count,
         )
@@ -240,19 +251,37 @@ class _Life:
             if rounds % DEAD_EVERY == 0:
                 await self._free_dead_owners()
                 await floods.send_digests(self._spool, self._tools.rules, self._hinter.hint)
+                await self._keep_paces()
             rounds += 1
             await asyncio.sleep(ROUND)
 
     async def _heed_stops(self) -> None:
-        """While the bag holds anything: what the operator has paused goes back."""
-        loop = asyncio.get_running_loop()
+        """Every second: what the operator has paused goes back, and what other workers have heard of receivers that
+        want rest is in force here too."""
         while True:
             await asyncio.sleep(STOPS_EVERY)
-            if not self._tools.bag.messages:
-                continue
             with suppress(SpoolTrouble):  # whoever writes there says so; the next round looks again
-                if stopped := await loop.run_in_executor(None, self._spool.stopped, time.time()):
-                    self._dispatch.call_back(stopped)
+                await self._tools.allowances.give_back()
+                await self._look()
+
+    async def _look(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._tools.resting.take(await loop.run_in_executor(None, self._tools.resting.look))
+        for provider in self._tools.bag.providers():
+            if self._tools.resting.apply(provider):
+                self._dispatch.rest(provider)
+        if not self._tools.bag.messages:
+            return
+        if stopped := await loop.run_in_executor(None, self._spool.stopped, time.time()):
+            self._dispatch.call_back(stopped)
+
+    async def _keep_paces(self) -> None:
+        loop = asyncio.get_running_loop()
+        with suppress(OSError):  # run_dir is gone: who opens a connection says so
+            await loop.run_in_executor(None, self._tools.slots.count_workers)
+        if windows := self._tools.bag.paces():
+            with suppress(SpoolTrouble):  # the settler says so
+                await asyncio.wrap_future(receivers.save_paces(self._spool, windows, time.time()))
 
     async def _free_dead_owners(self) -> None:
         loop = asyncio.get_running_loop()
@@ -277,5 +306,7 @@ class _Life:
         settings = self._in_force.take(settings)
         me = await asyncio.get_running_loop().run_in_executor(None, myself.find, settings)
         self._router.myself = me
+        self._router.ways = Ways(settings, self._tools.resting.until)
+        self._tools.resting.use(self._router.ways.sources)
         self._tools.rules = _rules(settings, me.ehlo)
         self._tools.debug = settings.debug

@@ -1,18 +1,20 @@
-"""From a destination to its site and hosts (step 6): asks DNS, applies the pure rules of routing.py.
+"""From a destination to its site and hosts (step 6): asks DNS, applies the pure rules of routing.py and the settings'.
 
 A Route says which site the mail goes to and which hosts stand for it; an Unroutable says why there is none, as a reply
 at stage DNS or LOCAL that verdict.py decides about. Answers are kept by the resolver, not here.
 """
 
 import random
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
 
 from hedwig import routing
 from hedwig.mx import AddressesFound, MxFound, MxNone, MxUnknown, Resolver
 from hedwig.reply import Reply, Stage
 from hedwig.routing import Exchanger, Networks, Site
+from hedwig.settings import Family, SiteRule, Smarthost, Worker
 from hedwig.smtp import Said, Target
+from hedwig.worker.ways import Relay, Ways
 
 WAIT = (2.0, 60.0)  # seconds, least and most: as long again as the nameservers have been gone
 MOST_TARGETS = 10  # addresses tried in one go for one site: a site that lists a hundred dead ones can't keep us busy
@@ -20,12 +22,16 @@ MOST_TARGETS = 10  # addresses tried in one go for one site: a site that lists a
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where the mail of one destination goes."""
+    """Where the mail of one destination goes. `rule`: what holds at its receiver. `smarthost`: the server that takes it
+    on instead of its MX. `ehlo`: our name there."""
 
     destination: str
     site: Site
     exchangers: tuple[Exchanger, ...]
     literal: str = ""
+    rule: SiteRule = field(default_factory=SiteRule)
+    smarthost: Smarthost | None = None
+    ehlo: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +57,21 @@ class Myself:
 class Router:
     """Finds routes and targets. Belongs to the event loop."""
 
-    def __init__(self, resolver: Resolver, myself: Myself, port: int) -> None:
+    def __init__(self, resolver: Resolver, myself: Myself, port: int, ways: Ways | None = None) -> None:
         self._resolver = resolver
         self.myself = myself
         self._port = port
+        self.ways = ways or Ways(Worker())
 
-    async def route(self, destination: str) -> Route | Unroutable:
-        """The route of `destination` (a domain in lower-case A-labels, or an address literal)."""
+    async def route(self, destination: str, client: str = "") -> Route | Unroutable:
+        """The route of `destination` (a domain in lower-case A-labels, or an address literal) for what the sending host
+        `client` has handed in."""
+        relay = self.ways.relay(destination, client)
+        if relay is not None:
+            return self._relayed(destination, client, relay)
         literal = routing.literal_target(destination)
         if literal is not None:
-            return Route(destination, Site(destination), (), literal)
+            return self._made(destination, client, (), literal)
         answer = await self._resolver.exchangers(destination)
         match answer:
             case MxNone(status, text):
@@ -70,19 +81,46 @@ class Router:
                 wait = min(max(gone, least), most) if gone else 0.0
                 return Unroutable(destination, Said(Stage.DNS, None, text), wait)
             case MxFound():
-                return self._found(destination, answer)
+                return self._found(destination, client, answer)
 
-    def _found(self, destination: str, found: MxFound) -> Route | Unroutable:
+    def _found(self, destination: str, client: str, found: MxFound) -> Route | Unroutable:
         exchangers = routing.before_us(found.exchangers, lambda host: host == self.myself.ehlo.lower())
         if not exchangers:
             return Unroutable(destination, Said(Stage.LOCAL, routing.loop(destination)))
-        return Route(destination, routing.site_of(destination, found), exchangers)
+        return self._made(destination, client, exchangers)
 
-    async def targets(self, route: Route) -> AsyncIterator[Target | Said]:
+    def _made(self, destination: str, client: str, exchangers: tuple[Exchanger, ...], literal: str = "") -> Route:
+        key = routing.key_of(destination, exchangers)
+        provider, rule = self.ways.receiver(destination, exchangers)
+        source = self.ways.source(provider or key, rule, client)
+        return Route(destination, Site(key, provider, source), exchangers, literal, rule, ehlo=self._ehlo(source))
+
+    def _relayed(self, destination: str, client: str, relay: Relay) -> Route:
+        host, rule = relay.smarthost.host, relay.rule
+        literal = host if routing.is_address(host) else ""
+        name = f"smarthost {relay.name}"
+        source = self.ways.source(name, rule, client)
+        exchangers = () if literal else (Exchanger(0, host),)
+        site = Site(f"{host}:{relay.smarthost.port}", name, source)
+        return Route(destination, site, exchangers, literal, rule, relay.smarthost, self._ehlo(source))
+
+    def _ehlo(self, source: str) -> str:
+        known = self.ways.sources.get(source)
+        return (known.ehlo if known else "") or self.myself.ehlo
+
+    async def targets(
+        self, route: Route, rests: Callable[[str], float] = lambda _family: 0.0
+    ) -> AsyncIterator[Target | Said]:
         """Addresses to try, in order. A Said among them tells why a host yields none; looked up one host at a time, so
-        that the second host's names are asked for only when the first does not answer."""
+        that the second host's names are asked for only when the first does not answer.
+
+        `rests(family)`: for how many seconds no address of that family is to be tried; those are left out, and told
+        with a Said at stage LOCAL.
+        """
         if route.literal:
-            yield self._allowed(route, route.literal, route.literal)
+            target = self._allowed(route, route.literal, route.literal)
+            resting = rests(target.family) if isinstance(target, Target) else 0.0
+            yield _rested(route.literal, resting) if resting else target
             return
         count = 0
         for host in routing.order(route.exchangers, random.shuffle):
@@ -93,15 +131,42 @@ class Router:
             if not isinstance(answer, AddressesFound):
                 yield Said(Stage.DNS, routing.no_address(route.destination), f"{host}: {answer.text}")
                 continue
-            for address in answer.addresses:
+            addresses = self._usable(route, answer.addresses)
+            if not addresses:
+                yield Said(Stage.LOCAL, None, f"{host} has no address of the family that may be used for it")
+            for address in addresses:
                 target = self._allowed(route, host, address)
+                if isinstance(target, Target) and (wait := rests(target.family)):
+                    yield _rested(host, wait)
+                    continue
                 yield target
                 count += 1
                 if count >= MOST_TARGETS or isinstance(target, Said):
                     return  # where we are an exchanger ourselves, the worse ones are not for us (RFC 5321 §5.1)
 
+    def _usable(self, route: Route, addresses: tuple[str, ...]) -> list[str]:
+        """Those that the rule lets us try and the source has an address for, in the order in which to try them."""
+        families = {
+            Family.IPV4_FIRST: ("ipv4", "ipv6"),
+            Family.IPV6_FIRST: ("ipv6", "ipv4"),
+            Family.IPV4: ("ipv4",),
+            Family.IPV6: ("ipv6",),
+        }[route.rule.family]
+        families = tuple(each for each in families if self.ways.local(route.site.source, each) is not None)
+        by_family = {each: [one for one in addresses if (":" in one) == (each == "ipv6")] for each in families}
+        return [address for each in families for address in by_family[each]]
+
     def _allowed(self, route: Route, host: str, address: str) -> Target | Said:
-        if routing.refused(address, self.myself.refused):
+        if route.smarthost is None and routing.refused(address, self.myself.refused):
             where = f"its MX {host} is [{address}], to which `refuse` in worker.yml lets no mail go"
             return Said(Stage.LOCAL, routing.loop(route.destination, where))
-        return Target(host, address, self._port)
+        port = route.smarthost.port if route.smarthost else self._port
+        local = self.ways.local(route.site.source, "ipv6" if ":" in address else "ipv4")
+        if local is None:
+            text = f"{host} is [{address}], and the source {route.site.source} has no address of that family"
+            return Said(Stage.LOCAL, None, text)
+        return Target(host, address, port, local)
+
+
+def _rested(host: str, wait: float) -> Said:
+    return Said(Stage.LOCAL, None, f"{host} is let alone for {wait:.0f} s, as it asked")

@@ -27,11 +27,12 @@ TLS_MEMORY = 3600.0  # seconds for which a host's broken TLS is remembered
 
 @dataclass(frozen=True, slots=True)
 class NoHost:
-    """No host gave a session. `ours`: why, where that is no host's fault (I8), else "". `attempt`: what decides of all
-    that was heard."""
+    """No host gave a session. `ours`: why, where that is no host's fault (I8), else "", and `wait` for how many seconds
+    that lasts, 0 where nobody knows. `attempt`: what decides of all that was heard."""
 
     attempt: Attempt
     ours: str = ""
+    wait: float = 0.0
 
 
 class Sessions:
@@ -47,8 +48,15 @@ class Sessions:
     async def open(self) -> Connection | NoHost:
         """A session with the first host that gives one. Call `left` when its connection is gone."""
         heard: list[Attempt] = []
-        ours = ""
-        async for target in self._tools.router.targets(self._route):
+        ours, rests = "", {}
+
+        def resting(family: str) -> float:
+            site = self._route.site
+            found = self._tools.resting.of(site.name, site.source, family)
+            rests[family] = max(0.0, found.until - time.time()) if found else 0.0
+            return rests[family]
+
+        async for target in self._tools.router.targets(self._route, resting):
             if isinstance(target, Said) and target.stage is Stage.LOCAL and target.reply is None:
                 ours = target.detail  # our nameservers are gone
                 continue
@@ -65,7 +73,7 @@ class Sessions:
                 continue
             self._state.answered()
             return connection
-        return NoHost(_decisive(heard, self._route), ours)
+        return NoHost(_decisive(heard, self._route), ours, max(rests.values(), default=0.0))
 
     def left(self) -> None:
         """The connection is gone, and its address has room for another. Safe to call twice."""
@@ -89,9 +97,11 @@ class Sessions:
     async def _shake_hands(self, target: Target) -> Connection:
         now = time.monotonic()
         tls = self._tools.broken_tls.get(target.address, 0.0) <= now
-        deadlines = self._tools.hurried if self._tools.pressed and not self._state.pace else self._tools.deadlines
+        deadlines = (
+            self._tools.hurried if self._tools.pressed and not self._state.provider.pace else self._tools.deadlines
+        )
         trace = self._trace(target) if self._tools.debug else None
-        ehlo = self._tools.router.myself.ehlo
+        ehlo = self._route.ehlo or self._tools.router.myself.ehlo
         try:
             return await connect(dial, target, ehlo, deadlines, security=OPPORTUNISTIC if tls else CLEAR, trace=trace)
         except ConnectFailed as failure:

@@ -1,37 +1,59 @@
 """What all couriers of a worker share: the parts they work with, and what they have learnt of hosts."""
 
+import datetime
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from hedwig import log
+from hedwig.rates import Rate
 from hedwig.smtp import Deadlines
 from hedwig.spool import Claim, SpoolTrouble, Work
+from hedwig.spool.receivers import Sharing
 from hedwig.spool.trouble import matter_of
 from hedwig.tlsrpt import Session
+from hedwig.worker.allowance import Allowances, message_rates, plain_rates
 from hedwig.worker.bag import Bag
 from hedwig.worker.delivery import Rules
 from hedwig.worker.dots import DotMarks
-from hedwig.worker.route import Router
+from hedwig.worker.resting import Resting
+from hedwig.worker.route import Route, Router
 from hedwig.worker.settle import Settler
+from hedwig.worker.slots import Slots
+
+
+class WorkerSpool(Work, Sharing, Protocol):
+    """The spool as a worker needs it."""
 
 
 @dataclass(slots=True)
 class Tools:
     """What all couriers of a worker share. `count_tls` is to hear of each try to speak TLS, for each destination."""
 
-    spool: Work
+    spool: WorkerSpool
     router: Router
     bag: Bag
     dots: DotMarks
     settler: Settler
     rules: Rules
+    resting: Resting
+    allowances: Allowances
+    slots: Slots
     debug: bool = False
     count_tls: Callable[[Session], None] = lambda session: None
     deadlines: Deadlines = field(default_factory=Deadlines)
     broken_tls: dict[str, float] = field(default_factory=dict)
     addresses: Counter[str] = field(default_factory=Counter)  # connections that are open or being opened
     pressed: bool = False  # most of the connections that this worker may have are in use
+
+    def message_rates(self, route: Route) -> tuple[Rate, ...]:
+        """The rates that bound messages on this way."""
+        ways = self.router.ways
+        source = ways.sources.get(route.site.source)
+        if source is None or not source.warm_up:
+            return plain_rates(route.rule)
+        return message_rates(route.rule, source, ways.warm_up, datetime.datetime.now(datetime.UTC).date())
 
     @property
     def hurried(self) -> Deadlines:

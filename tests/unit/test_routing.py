@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hedwig import routing
-from hedwig.routing import Exchanger, MxFound, Site
+from hedwig.routing import Exchanger, Site
 
 A, B, C = Exchanger(10, "a.example"), Exchanger(20, "b.example"), Exchanger(10, "c.example")
 EXCHANGERS = st.lists(st.builds(Exchanger, st.integers(0, 3), st.sampled_from("abcdefgh")), max_size=12)
@@ -22,16 +22,13 @@ def keep(hosts: list[str]) -> None:
 
 def test_site_is_the_set_of_exchangers() -> None:
     """Order and preference make no other site, another host does; one host's site bears its name."""
-    site = routing.site_of("one.example", MxFound((A, B)))
-    assert (
-        site
-        == routing.site_of("two.example", MxFound((B, A, Exchanger(5, "a.example"))))
-        == Site("a.example,b.example")
-    )
-    assert site != routing.site_of("one.example", MxFound((A, B, C)))
-    assert routing.site_of("one.example", MxFound((A,))) == Site("a.example")
-    assert routing.site_of("one.example", MxFound((Exchanger(0, "one.example"),), implicit=True)) == Site("one.example")
-    assert routing.site_of("[192.0.2.1]", MxFound(())) == Site("[192.0.2.1]")
+    key = routing.key_of("one.example", (A, B))
+    assert key == routing.key_of("two.example", (B, A, Exchanger(5, "a.example"))) == "a.example,b.example"
+    assert key != routing.key_of("one.example", (A, B, C))
+    assert routing.key_of("one.example", (A,)) == "a.example"
+    assert routing.key_of("[192.0.2.1]", ()) == "[192.0.2.1]"
+    assert Site(key).name == key
+    assert Site(key, "google").name == "google"
 
 
 # --- order

@@ -1,12 +1,18 @@
 """The bag: how much may be claimed for a site (I9)."""
 
+from collections import Counter
+from dataclasses import replace
+
 import pytest
 
+from hedwig.pace import FIRST
 from hedwig.routing import Site
+from hedwig.settings import SiteRule
 from hedwig.spool import NORMAL, Claim, Recipient
 from hedwig.worker import bag as bags
 from hedwig.worker.bag import Bag
 from hedwig.worker.connections import Connections
+from hedwig.worker.provider import AHEAD_LEAST, AHEAD_NEW
 from hedwig.worker.waitlist import Waitlist
 
 SITE = Site("mx.example.com")
@@ -35,14 +41,56 @@ def claim(number: int, octets: int = 100, priority: int = NORMAL, tries: int = 0
 
 
 def test_a_new_site_gets_its_connections_and_little_more() -> None:
-    assert Bag().capacity(SITE, 0.0) == bags.CONNECTIONS + bags.AHEAD_NEW
+    assert Bag().capacity(SITE, 0.0) == int(FIRST) + AHEAD_NEW
+
+
+def test_a_receiver_that_is_known_from_before_gets_as_many_connections_as_it_took() -> None:
+    bag = Bag({(SITE.name, ""): 12.0})
+    assert bag.capacity(SITE, 0.0) == 12 + AHEAD_NEW
+    assert bag.capacity(SITE, 0.0, rule=SiteRule(connections=2)) == 2 + AHEAD_NEW
+
+
+def test_sites_of_one_receiver_share_its_connections_and_what_may_wait() -> None:
+    bag = Bag()
+    one, two = Site("one.mx.example", "partner"), Site("two.mx.example", "partner")
+    state = bag.of(one, 0.0, SiteRule(connections=1))
+    assert bag.of(two).provider is state.provider
+    state.couriers = state.provider.couriers = 1
+    assert bag.capacity(two, 10.0) == AHEAD_LEAST
+    for number in range(AHEAD_LEAST):
+        bag.put(one, claim(number))
+    assert bag.capacity(two, 10.0) == 0
+    assert bag.capacity(Site("one.mx.example", "partner", "other source"), 10.0) > 0
+
+
+def test_a_receiver_that_rests_gets_nothing_at_any_of_its_sites() -> None:
+    bag = Bag()
+    provider = bag.of(Site("one.mx.example", "partner")).provider
+    assert provider.rest(160.0, 100.0, "421 slow down")
+    assert not provider.rest(170.0, 101.0, "421 slow down"), "no news"
+    assert bag.capacity(Site("two.mx.example", "partner"), 150.0) == 0
+    assert bag.capacity(Site("two.mx.example", "partner"), 171.0) == 1 + AHEAD_LEAST
+    provider.rest(0.0, 120.0, "")
+    assert bag.capacity(Site("two.mx.example", "partner"), 121.0) > 0
+
+
+def test_where_other_workers_have_all_connections_nothing_is_claimed() -> None:
+    bag = Bag()
+    bag.of(SITE).provider.no_slot_before = 100.0
+    assert bag.capacity(SITE, 99.0) == 0
+    assert bag.capacity(SITE, 101.0) > 0
+
+
+def _busy(bag: Bag) -> None:
+    """All connections of SITE are at work."""
+    state = bag.of(SITE, 0.0)
+    state.couriers = state.provider.couriers = SiteRule().connections
 
 
 def test_a_tarpit_holds_no_more_than_its_share() -> None:
     bag = Bag()
-    state = bag.of(SITE, 0.0)
-    state.couriers = bags.CONNECTIONS
-    for number in range(bags.AHEAD_LEAST):
+    _busy(bag)
+    for number in range(AHEAD_LEAST):
         bag.put(SITE, claim(number))
     assert bag.capacity(SITE, 10.0) == 0
     assert bag.capacity(Site("other"), 10.0) > 0
@@ -50,12 +98,13 @@ def test_a_tarpit_holds_no_more_than_its_share() -> None:
 
 def test_a_quick_site_may_have_a_seconds_worth() -> None:
     bag = Bag()
-    state = bag.of(SITE)
-    state.finished(0.01)
-    assert bag.capacity(SITE, 100.0) == bags.CONNECTIONS + 1000
+    provider = bag.of(SITE).provider
+    provider.window.size = 10.0
+    provider.finished(0.01)
+    assert bag.capacity(SITE, 100.0) == 11 + 1100
     for _ in range(50):
-        state.finished(30.0)
-    assert bag.capacity(SITE, 100.0) == bags.CONNECTIONS + bags.AHEAD_LEAST
+        provider.finished(30.0)
+    assert bag.capacity(SITE, 100.0) == SiteRule().connections + AHEAD_LEAST
 
 
 def test_a_cooling_site_gets_nothing_then_one_probe_then_all() -> None:
@@ -123,40 +172,57 @@ def test_sites_with_nothing_going_on_are_forgotten_but_failures_are_remembered()
 
 def test_who_is_next() -> None:
     """Better priorities first; in each what was never tried, in the order of coming; what was put back before all."""
-    line = Waitlist()
+    counts: Counter[int] = Counter()
+    line = Waitlist([counts])
     for number, (priority, tries) in enumerate([(2, 0), (1, 3), (1, 0), (0, 1), (1, 0), (0, 0), (2, 1)]):
         line.append(claim(number, priority=priority, tries=tries))
-    assert [line.before(priority) for priority in (-1, URGENT, NORMAL, BULK, 9)] == [0, 2, 5, 7, 7]
+    assert counts == {URGENT: 2, NORMAL: 3, BULK: 2}
     first = line.popleft()
     assert first.delivery == 5
     back = line.popleft()
     line.appendleft(back)
     assert [line.popleft().delivery for _ in range(len(line))] == [3, 2, 4, 1, 0, 6]
-    assert not line and line.before(BULK) == 0
+    assert not line and not counts.total()
+
+
+def test_companions_are_of_one_message_and_as_many_as_fit() -> None:
+    """They go in one transaction: the bound is one of recipients, and of domains where the receiver wants that."""
+    line = Waitlist()
+    first = claim(1)
+    for number, domain in ((2, "one.example"), (3, "two.example"), (4, "example.com"), (5, "three.example")):
+        line.append(replace(claim(number), message=1, destination=domain))
+    line.append(claim(6))
+    assert [each.delivery for each in line.companions(first, 1, one_domain=True)] == [4]
+    assert [each.delivery for each in line.companions(first, 2, one_domain=False)] == [2, 3]
+    assert line.companions(first, 0, one_domain=False) == []
+    assert [each.delivery for each in line.companions(first, 9, one_domain=False)] == [5]
+    assert line.companions(first, 9, one_domain=False) == []
+    assert line.popleft().delivery == 6 and not line
 
 
 def test_what_is_taken_out_leaves_the_others_in_their_order() -> None:
-    line = Waitlist()
+    counts: Counter[int] = Counter()
+    line = Waitlist([counts])
     for number, priority in ((1, BULK), (2, NORMAL), (3, NORMAL), (4, BULK), (5, URGENT)):
         line.append(claim(number, priority=priority))
     assert sorted(each.delivery for each in line.take(lambda each: each.delivery in (3, 4))) == [3, 4]
     assert line.take(lambda each: each.delivery == 3) == []
-    assert (len(line), line.before(NORMAL), line.before(BULK)) == (3, 2, 3)
+    assert len(line) == 3 and counts == {URGENT: 1, NORMAL: 1, BULK: 1}
     assert [line.popleft().delivery for _ in range(3)] == [5, 2, 1]
 
 
 def test_a_site_that_is_full_of_bulk_has_room_for_better_mail() -> None:
     """As much as if bulk were not there; of what is worse there may be no more than of what is better."""
     bag = Bag()
-    bag.of(SITE, 0.0).couriers = bags.CONNECTIONS
-    for number in range(bags.AHEAD_LEAST):
+    _busy(bag)
+    for number in range(AHEAD_LEAST):
         bag.put(SITE, claim(number, priority=BULK))
     room = [bag.capacity(SITE, 10.0, priority) for priority in (URGENT, NORMAL, BULK)]
-    assert room == [bags.AHEAD_LEAST, bags.AHEAD_LEAST, 0]
+    assert room == [AHEAD_LEAST, AHEAD_LEAST, 0]
     for number in range(4):
         bag.put(SITE, claim(100 + number, priority=URGENT))
     room = [bag.capacity(SITE, 10.0, priority) for priority in (URGENT, NORMAL, BULK)]
-    assert room == [bags.AHEAD_LEAST - 4, bags.AHEAD_LEAST - 4, 0]
+    assert room == [AHEAD_LEAST - 4, AHEAD_LEAST - 4, 0]
 
 
 def test_a_full_bag_has_room_for_urgent_mail() -> None:

@@ -97,7 +97,7 @@ async def test_delivered_is_delivered(rig: Rig, receiver: Receiver) -> None:
     await rig.settled(lambda: not rig.states())
     assert len(receiver.messages) == 20
     assert receiver.connections <= 10
-    assert rig.settler.counts[Kind.DELIVERED] == 20
+    await rig.settled(lambda: rig.settler.counts[Kind.DELIVERED] == 20)
 
 
 async def test_the_mark_is_on_disk_before_the_dot(

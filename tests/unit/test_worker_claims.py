@@ -13,10 +13,12 @@ from hedwig.mx import MxAnswer
 from hedwig.options import Options
 from hedwig.queue import Hint
 from hedwig.queue.memory import Broker
+from hedwig.settings import SiteRule, Worker
 from hedwig.spool import Kind
 from hedwig.worker import bag as bags
 from hedwig.worker.claims import Claimer
 from hedwig.worker.route import Route
+from hedwig.worker.ways import Ways
 
 URGENT, NORMAL, BULK = range(3)
 
@@ -64,10 +66,10 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     receiver.server.close()
 
 
-async def test_urgent_passes_what_waits_for_a_busy_site(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_urgent_passes_what_waits_for_a_busy_site(scene: Scene) -> None:
     """All connections are busy and all room is taken by bulk: a later urgent letter is the next on any of them, and a
     normal one comes after it."""
-    monkeypatch.setattr(bags, "CONNECTIONS", 2)
+    scene.rig.router.ways = Ways(Worker(sites={"default": SiteRule(connections=2)}))
     scene.receiver.wait_at_mail.clear()
     await scene.rig.register(300, priority=BULK, body=b"S: bulk\r\n\r\n")
     scene.hint()

@@ -11,17 +11,21 @@ from hedwig import queueid
 from hedwig.envelope import Envelope, digest
 from hedwig.mx import AddressAnswer, AddressesFound, Exchanger, MxAnswer, MxFound, TextAnswer, TlsaAnswer, TlsaNone
 from hedwig.options import PLAIN
-from hedwig.settings import Retry
+from hedwig.settings import Retry, Worker
 from hedwig.smtp import Deadlines
 from hedwig.spool import NORMAL, Bytes, NewMessage, State, Waiting
 from hedwig.spool.sqlite import SqliteSpool, open_spool
+from hedwig.worker.allowance import Allowances
 from hedwig.worker.bag import Bag
 from hedwig.worker.delivery import Rules
 from hedwig.worker.dispatch import Dispatch
 from hedwig.worker.dots import DotMarks
+from hedwig.worker.resting import Resting
 from hedwig.worker.route import Myself, Route, Router
 from hedwig.worker.settle import Settler
+from hedwig.worker.slots import Slots
 from hedwig.worker.tools import Tools
+from hedwig.worker.ways import Ways
 
 OWNER = "host/1"
 
@@ -107,18 +111,25 @@ class Receiver:
 class Rig:
     """A worker's delivering half: what is registered in `spool` is claimed and carried by `send`."""
 
-    def __init__(self, tmp_path: Path, hosts: dict[str, str], port: int) -> None:
+    def __init__(self, tmp_path: Path, hosts: dict[str, str], port: int, settings: Worker | None = None) -> None:
         self.spool: SqliteSpool = open_spool(str(tmp_path / "spool.db"))
         self.hinted: list[Waiting] = []
         self.settler = Settler(self.spool, self.hinted.extend, time.time)
-        self.router = Router(Names(hosts), Myself("robot.genee.cn", ()), port)
+        resting = Resting(self.spool)
+        self.settings = settings or Worker()
+        ways = Ways(self.settings, resting.until)
+        resting.use(ways.sources)
+        self.router = Router(Names(hosts), Myself("robot.genee.cn", ()), port, ways)
         self.tools = Tools(
             spool=self.spool,
             router=self.router,
-            bag=Bag(),
+            bag=Bag({("mx.example.com", ""): 10.0}, resting.apply),  # ten connections at once
             dots=DotMarks(tmp_path / "1.dots"),
             settler=self.settler,
             rules=Rules(Retry(schedule=(60,), jitter=0.0), "robot.genee.cn", lambda: 0.5),
+            resting=resting,
+            allowances=Allowances(self.spool),
+            slots=Slots(str(tmp_path / "run")),
             deadlines=Deadlines(connect=5, banner=5, ehlo=5, mail=5, rcpt=5, data=5, dot=5),
         )
         self.dispatch = Dispatch(self.tools)

@@ -1,0 +1,189 @@
+"""An errand: one parcel on one connection, from the last look at what is wanted to what is settled (steps 7 and 8).
+
+Before the final dot it writes a dot mark for each claim (I5). Where the client's policy is not to repeat what is in
+doubt, the marks are on disk before the dot goes out, with the conversation so far. What is wanted no more is not sent
+(last_look.py); nor is what was not begun when the operator paused its site. Each claim ends by itself, whatever becomes
+of the others (I4).
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Container, Iterable
+from dataclasses import replace
+
+from hedwig.options import OnDoubt
+from hedwig.reply import Stage
+from hedwig.smtp import Brink, Report, Said, Transaction
+from hedwig.smtp.connection import Connection
+from hedwig.spool import Claim, Doubt, SpoolTrouble
+from hedwig.verdict import SiteWord
+from hedwig.worker import last_look
+from hedwig.worker.attempt import Attempt
+from hedwig.worker.delivery import conclude, given_up, is_late
+from hedwig.worker.parcel import Parcel
+from hedwig.worker.settle import Ending, handed_back
+from hedwig.worker.talks import fitting
+from hedwig.worker.tools import Tools
+
+
+class Errand:
+    """Of one parcel. `heed` is told what was said of the way to the receiver, and in which family of addresses."""
+
+    def __init__(self, tools: Tools, parcel: Parcel, heed: Callable[[SiteWord, str], None]) -> None:
+        self.parcel = parcel
+        self._tools = tools
+        self._heed = heed
+        self._open = {claim.delivery: claim for claim in parcel.claims}  # claims that are not settled yet
+        self._slots: dict[int, int] = {}  # of dot marks, by delivery, from just before the dot on
+        self._doubts: dict[int, Doubt] = {}  # what is on disk with the marks, where the client wants that
+        self._called_back: set[int] = set()  # their site was paused before they were begun
+
+    @property
+    def awaits_reply(self) -> bool:
+        """Whether the final dot is out, or about to go, and its reply has not come."""
+        return bool(self._slots)
+
+    def call_back(self, stopped: Container[str]) -> None:
+        """These destinations are paused: what is at hand is not begun any more."""
+        self._called_back |= {claim.delivery for claim in self.parcel.claims if claim.destination in stopped}
+
+    async def send(self, connection: Connection) -> Report | None:
+        """One transaction. None: there is nothing more to be done about it."""
+        careful = self.parcel.first.options.on_doubt is not OnDoubt.RETRY
+        waits = careful or bool(self.parcel.first.options.supersede)
+
+        def before_dot() -> None:
+            for claim in self.parcel.claims:
+                last_look.check_time(claim)
+            for claim in self.parcel.claims:
+                self._slots[claim.delivery] = self._tools.dots.mark(claim.delivery, claim.token)
+
+        async def at_brink(brink: Brink) -> None:
+            for claim in self.parcel.claims:
+                await last_look.check(self._tools.spool, claim)
+            if careful:
+                await self._mark_durably(brink)
+            else:
+                before_dot()
+
+        try:
+            await self._look()
+            if not self._open:
+                return None
+            return await connection.send(self._transaction(), before_dot, at_brink if waits else None)
+        except last_look.Withdrawn:
+            self._withdraw(list(self._open.values()))
+        except SpoolTrouble as trouble:  # body or mark could not be read: our fault, no word about the message (I8)
+            self.ours(str(trouble))
+        except OSError as error:  # what the network does becomes a Report; this is the disk under the dot marks
+            self.ours(f"the dot mark could not be written: {error.strerror or error}")
+        return None
+
+    async def _look(self) -> None:
+        """Leave out what is not to be sent. SpoolTrouble."""
+        kept = []
+        for claim in self.parcel.claims:
+            left = await last_look.wanted(self._tools.spool, claim)
+            if claim.delivery in self._called_back or not left.recipients or is_late(claim, time.time()):
+                self._withdraw([claim])
+            else:
+                kept.append(left)
+                self._open[claim.delivery] = left
+        self.parcel = replace(self.parcel, claims=tuple(kept))
+
+    async def _mark_durably(self, brink: Brink) -> None:
+        """Marks and conversation of all claims, with one fsync."""
+
+        async def mark(claim: Claim, numbers: tuple[int, ...]) -> None:
+            doubt = Doubt(numbers, fitting(brink.talk))
+            self._slots[claim.delivery] = await self._tools.dots.mark_durably(claim.delivery, claim.token, doubt)
+            self._doubts[claim.delivery] = doubt
+
+        marks = (mark(claim, numbers) for claim, numbers in self.parcel.numbers(brink.places))
+        done = await asyncio.gather(*marks, return_exceptions=True)
+        for error in done:
+            if error is not None:
+                raise error
+
+    def _transaction(self) -> Transaction:
+        first = self.parcel.first
+        content = first.content
+        body: Callable[[], Iterable[bytes]] = (
+            (lambda: (content,)) if content is not None else (lambda: self._tools.spool.body(first.message))
+        )
+        rcpttos = tuple(recipient.address for _, recipient in self.parcel.handed)
+        return Transaction(first.mailfrom, rcpttos, body, first.size, first.smtputf8, first.options)
+
+    def end(self, report: Report, connection: Connection | None) -> None:
+        """Settle what was said of each recipient."""
+        for claim, said in self.parcel.by_claim(report.said):
+            attempts = {number: self._attempt(each, claim, connection) for number, each in said.items()}
+            self._end(claim, attempts, connection)
+
+    def no_host(self, attempt: Attempt) -> None:
+        """No connection came about: that is said of every recipient."""
+        for claim in list(self._open.values()):
+            self._end(claim, {recipient.number: attempt for recipient in claim.recipients}, None)
+
+    def hand_back(self) -> None:
+        """Nothing was sent: its claims end as if they had not been."""
+        for claim in list(self._open.values()):
+            self._hand_back(claim)
+
+    def ours(self, why: str) -> None:
+        """A fault of ours: its recipients are tried again later, and it is not charged to them (I8)."""
+        self.no_host(Attempt(Said(Stage.LOCAL, None, why)))
+
+    def interrupted(self, why: str, connection: Connection | None, *, stopping: bool) -> None:
+        """It ends here: before the dot nothing has been handed over; after it nobody knows (I5)."""
+        for claim in list(self._open.values()):
+            if claim.delivery not in self._slots and stopping:
+                self._hand_back(claim)
+                continue
+            attempt = Attempt(Said(Stage.LOCAL, None, why))
+            if claim.delivery in self._slots:
+                attempt = self._attempt(Said(Stage.DOT, None, why), claim, connection)
+            doubt = self._doubts.get(claim.delivery)
+            sent = {recipient.number for each, recipient in self.parcel.handed if each.delivery == claim.delivery}
+            self._end(claim, dict.fromkeys(doubt.numbers if doubt else sent, attempt), connection)
+
+    def _attempt(self, said: Said, claim: Claim, connection: Connection | None) -> Attempt:
+        """How it went on the connection at hand."""
+        if connection is None:
+            return Attempt(said)
+        target, doubt = connection.target, self._doubts.get(claim.delivery)
+        reports = "DSN" in connection.extensions
+        talk = doubt.talk if doubt else ""
+        return Attempt(said, f"{target.host}[{target.address}]", connection.tls, reports, talk)
+
+    def _withdraw(self, claims: Iterable[Claim]) -> None:
+        """No dot has gone out. What was superseded ends as the claim does; others go on."""
+        for claim in claims:
+            if is_late(claim, time.time()):
+                conclusion = given_up(claim, self._tools.rules, time.time(), self._tools.original(claim))
+                self._settle(Ending(claim, conclusion, self._after(claim)))
+            else:
+                self._hand_back(claim)
+
+    def _hand_back(self, claim: Claim) -> None:
+        self._settle(handed_back(claim, self._after(claim)))
+
+    def _end(self, claim: Claim, attempts: dict[int, Attempt], connection: Connection | None) -> None:
+        conclusion = conclude(claim, attempts, self._tools.rules, time.time(), self._tools.original(claim))
+        self._settle(Ending(claim, conclusion, self._after(claim)))
+        for word in conclusion.site_words:
+            self._heed(word, connection.target.family if connection else "")
+
+    def _settle(self, ending: Ending) -> None:
+        self._open.pop(ending.claim.delivery, None)
+        self._tools.settler.add(ending)
+
+    def _after(self, claim: Claim) -> Callable[[], None]:
+        slot = self._slots.pop(claim.delivery, None)
+
+        def after() -> None:
+            self._tools.bag.settled()
+            if slot is not None:
+                self._tools.dots.release(slot)
+
+        return after

@@ -1,0 +1,111 @@
+"""Resting: which receivers nothing may go to now, because they asked for rest: this worker's view of the spool's
+back-offs, which all workers share (spool/receivers.py).
+
+What this worker hears is in force here at once, and at the others when they look, every second. A receiver judges
+addresses, so a back-off is for one family of a source's; the source as a whole rests when all its families do.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterable
+
+from hedwig import log
+from hedwig.settings import Source
+from hedwig.spool import SpoolTrouble
+from hedwig.spool.receivers import LIMITED, Backoff, Sharing, back_off, backoffs
+from hedwig.verdict import SiteWord
+from hedwig.worker.provider import Provider
+
+FAMILIES = ("ipv4", "ipv6")
+
+
+def place(source: str, family: str) -> str:
+    """What a back-off is about, as the spool names it."""
+    return f"{source}/{family}"
+
+
+class Resting:
+    """Of one worker. Belongs to the event loop; `look` may run in any thread."""
+
+    def __init__(self, spool: Sharing) -> None:
+        self._spool = spool
+        self._known: dict[tuple[str, str], Backoff] = {}
+        self._sources: dict[str, Source] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def use(self, sources: dict[str, Source]) -> None:
+        """The settings' sources."""
+        self._sources = dict(sources)
+
+    def look(self) -> list[Backoff]:
+        """What the spool knows now. SpoolTrouble."""
+        return backoffs(self._spool, time.time())
+
+    def take(self, known: Iterable[Backoff]) -> None:
+        """What `look` gave is in force."""
+        self._known = {(each.site, each.source): each for each in known}
+
+    def heed(self, receiver: str, source: str, family: str, word: SiteWord) -> None:
+        """A receiver has said so: in force here at once, and in the spool for all."""
+        now = time.time()
+        said = Backoff(
+            receiver, place(source, family), now, now + word.wait, word.connections, 1, word.rule, word.reason
+        )
+        key = (said.site, said.source)
+        known = self._known.get(key)
+        if known is None or known.until < said.until or said.connections:
+            self._known[key] = said
+        task = asyncio.create_task(self._publish(said))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _publish(self, said: Backoff) -> None:
+        try:
+            in_force = await asyncio.wrap_future(back_off(self._spool, said))
+        except SpoolTrouble as trouble:
+            log.say(log.Level.WARNING, f"{said.site}: other workers can't be told of its back-off: {trouble}")
+            return
+        self._known[in_force.site, in_force.source] = in_force
+        rest = in_force.until - time.time()
+        if rest > 0:
+            again = f" (for the {in_force.times}. time in a row)" if in_force.times > 1 else ""
+            text = (
+                f"{said.site}: nothing goes there from {said.source.strip('/')} for {rest:.0f} s{again}: {said.reason}"
+            )
+            log.say(log.Level.NOTICE, text)
+
+    def of(self, receiver: str, source: str, family: str) -> Backoff | None:
+        """What is in force for these addresses."""
+        known = self._known.get((receiver, place(source, family)))
+        return known if known is not None and known.until > time.time() else None
+
+    def apply(self, provider: Provider) -> bool:
+        """Have what is in force in the bag's view of that receiver; whether it has just begun to rest."""
+        now = time.monotonic()
+        rest = self.until(provider.name, provider.source) - time.time()
+        provider.bound = self.most(provider.name, provider.source)
+        return provider.rest(now + rest if rest > 0 else 0.0, now, self.why(provider.name, provider.source))
+
+    def until(self, receiver: str, source: str) -> float:
+        """Unix seconds until which nothing may go there from any address of that source; 0: it may."""
+        rests = [self.of(receiver, source, family) for family in self._families(source)]
+        return min((rest.until if rest else 0.0 for rest in rests), default=0.0)
+
+    def why(self, receiver: str, source: str) -> str:
+        """The receiver's words."""
+        rests = [self.of(receiver, source, family) for family in self._families(source)]
+        return next((rest.reason for rest in rests if rest), "")
+
+    def most(self, receiver: str, source: str) -> int:
+        """The most connections that the receiver has asked for lately; 0: it has not."""
+        now = time.time()
+        bounds = [self._known.get((receiver, place(source, family))) for family in self._families(source)]
+        return min(
+            (each.connections for each in bounds if each and each.connections and now < each.until + LIMITED), default=0
+        )
+
+    def _families(self, source: str) -> tuple[str, ...]:
+        known = self._sources.get(source)
+        if known is None:
+            return FAMILIES
+        return tuple(family for family in FAMILIES if getattr(known, family))
