@@ -20,15 +20,17 @@ from hedwig.dane.path import Unproved, check_store
 
 
 class Trust:
-    """The authorities of `ca_file` (PEM), or else the system's. ValueError where that file can't be used. Not
-    thread-safe."""
+    """The authorities of `ca_file` (PEM, or a folder of such under their hashes), or else the system's. ValueError
+    where that can't be used. Not thread-safe."""
 
     def __init__(self, ca_file: str = "") -> None:
         self._store = crypto.X509Store()
-        system = ssl.get_default_verify_paths()  # nothing there is None: without certificates nobody is trusted
-        file, folder = (ca_file, None) if ca_file else (_there(system.cafile), _there(system.capath))
-        if not (file or folder):
-            return
+        file, folder = (None, ca_file) if Path(ca_file or ".").is_dir() else (ca_file, None)
+        if not ca_file:
+            system = ssl.get_default_verify_paths()
+            file, folder = system.cafile, system.capath
+            if not (file or folder):
+                return  # without certificates nobody is trusted
         try:
             self._store.load_locations(file, folder)
         except crypto.Error as error:
@@ -68,7 +70,3 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return text.rpartition(".")[2].isdigit()
     return True
-
-
-def _there(path: str | None) -> str | None:
-    return path if path and Path(path).exists() else None

@@ -47,7 +47,8 @@ def test_a_sample_shows_every_key_with_its_default(name, tmp_path):
     )
     filled = {key: getattr(loaded, key) for key in ("fqdn", "postoffice", "key") if name == "mailman"}
     assert loaded == FILES[name](**filled)
-    inner = {one.name for cls in (settings.Dns, settings.Retry, settings.SiteRule) for one in dataclasses.fields(cls)}
+    sections = (settings.Dns, settings.Retry, settings.SiteRule, settings.TlsReport)
+    inner = {one.name for cls in sections for one in dataclasses.fields(cls)}
     inner |= settings.SITES.keys()
     assert named == {one.name for one in dataclasses.fields(FILES[name]) if one.metadata} | (
         inner if name == "worker" else set()
