@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from hedwig.cli.given import Text, shown
 from hedwig.cli.terminal import clean
 
 STATES = ("ready", "deferred", "active", "held", "paused")
@@ -25,7 +26,7 @@ class Duration(click.ParamType):
 
         seconds = moments.duration(str(value))
         if not seconds:
-            self.fail(f"{clean(repr(value))} is no duration: write it like 30m, 2h or 1d12h", param, ctx)
+            self.fail(f"{shown(str(value))} is no duration: write it like 30m, 2h or 1d12h", param, ctx)
         return float(seconds)
 
 
@@ -40,18 +41,20 @@ class QueueId(click.ParamType):
 
         wanted = str(value).strip().upper()
         if not queueid.is_valid(wanted):
-            self.fail(f"{clean(repr(value))} is no queue ID: they have 26 characters, like {queueid.new()}", param, ctx)
+            self.fail(f"{shown(str(value))} is no queue ID: they have 26 characters, like {queueid.new()}", param, ctx)
         return wanted
 
 
 _OPTIONS = (
-    click.option("--site", metavar="DOMAIN", help="For this destination."),
-    click.option("--client", metavar="FQDN", help="From this host, as in `hedwig key add`."),
-    click.option("--sender", metavar="ADDRESS", help="Of this sender; @DOMAIN for all of a domain, <> for bounces."),
-    click.option("--rcpt", metavar="ADDRESS", help="To this recipient; @DOMAIN for all of a domain."),
+    click.option("--site", type=Text(), metavar="DOMAIN", help="For this destination."),
+    click.option("--client", type=Text(), metavar="FQDN", help="From this host, as in `hedwig key add`."),
+    click.option(
+        "--sender", type=Text(), metavar="ADDRESS", help="Of this sender; @DOMAIN for all of a domain, <> for bounces."
+    ),
+    click.option("--rcpt", type=Text(), metavar="ADDRESS", help="To this recipient; @DOMAIN for all of a domain."),
     click.option("--state", type=click.Choice(STATES), help="In this state."),
     click.option("--older", metavar="DURATION", type=Duration(), help="Accepted longer ago than that."),
-    click.option("--reply", metavar="TEXT", help="With this in the last reply."),
+    click.option("--reply", type=Text(), metavar="TEXT", help="With this in the last reply."),
 )
 
 

@@ -1,60 +1,36 @@
 """`hedwig queue pause` and `resume`: a site, to which nothing is sent; or a client, whose mail is held.
 
 spool/stops.py says what a pause means. The command goes on until all that waits of a client is held, or free again;
-should it be broken off, the daemons go on with it.
+should it be broken off, the daemons go on with it. A name that nobody knows is not paused (naming.py), unless --site or
+--client insists on it.
 """
 
 import sys
 import time
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from hedwig import moments
+from hedwig.address import Address, AddressError
 from hedwig.cli import desks, journal
-from hedwig.cli.filtering import site_of
+from hedwig.cli.given import Text, Until, shown
+from hedwig.cli.naming import Unclear, kind_of, nearest
 from hedwig.cli.queue_view import stop_lines
 from hedwig.cli.terminal import clean, echo_json
 from hedwig.cli.who import who
+from hedwig.config import Unfit, host_name
 from hedwig.spool.desk import SqliteDesk
-from hedwig.spool.operate import Filter, Stop, StopKind
+from hedwig.spool.operate import Pausing, Stop, StopKind
 from hedwig.spool.records import SpoolTrouble
 from hedwig.spool.stops import FOREVER
 
 _MOST_REST = 1.0  # seconds between two steps
-
-
-class _Until(click.ParamType):
-    """A Unix time, from a duration, a local time, or a date with its zone."""
-
-    name = "TIME"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        now = time.time()
-        text = str(value).strip()
-        seconds = moments.duration(text) if not text.isdigit() else None
-        at = now + seconds if seconds else moments.moment(text) or _local(text, now)
-        if at is None:
-            self.fail(f"{clean(repr(value))} is no time: write 2h, 18:30, or 2026-01-31 08:00", param, ctx)
-        if at <= now:
-            self.fail(f"{clean(repr(value))} is over", param, ctx)
-        return at
-
-
-def _local(text: str, now: float) -> float | None:
-    """In this machine's time zone: "18:30" (the next one), "2026-01-31", "2026-01-31 08:00"."""
-    try:
-        if len(text) == 5:
-            clock = datetime.strptime(text, "%H:%M")
-            at = datetime.fromtimestamp(now).replace(hour=clock.hour, minute=clock.minute, second=0, microsecond=0)
-            return at.timestamp() if at.timestamp() > now else at.timestamp() + 86400
-        return datetime.fromisoformat(text).timestamp()
-    except (ValueError, OverflowError):
-        return None
-
+_MEANS = {
+    StopKind.SITE: "nothing more is sent there; what is under way finishes",
+    StopKind.CLIENT: "its mail is accepted and held",
+}
 
 _SITE = click.option("--site", "kind", flag_value="site", help="NAME is a destination.")
 _CLIENT = click.option("--client", "kind", flag_value="client", help="NAME is a host that sends.")
@@ -62,33 +38,38 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON; times 
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, type=Text())
 @_SITE
 @_CLIENT
-@click.option("--until", type=_Until(), metavar="TIME", help="When it goes on by itself: 2h, 18:30, 2026-01-31 08:00.")
-@click.option("--reason", default="", metavar="TEXT", help="Why; for the history and the journal.")
+@click.option(
+    "--until",
+    type=Until(FOREVER),
+    metavar="TIME",
+    help="When it goes on by itself: 2h, 18:30, 2026-01-31 08:00; never: when it is resumed (default).",
+)
+@click.option("--reason", type=Text(empty=True), metavar="TEXT", help="Why; for those who look, and the journal.")
 @_JSON
 @click.pass_obj
-def pause(config_dir: Path, name: str | None, kind: str | None, as_json: bool, **given: Any) -> None:
+def pause(config_dir: Path, name: str | None, kind: str | None, as_json: bool, **said: Any) -> None:
     """Pause a site (a recipients' domain) or a client (a host that sends); without NAME, list what is paused.
 
     To a paused site nothing more is sent; what is under way finishes. Its mail expires as ever. The mail of a paused
-    client is accepted and held, and does not expire until it goes on.
+    client is accepted and held, and does not expire until it goes on. Pausing again changes what is given anew.
     """
+    if name is None and (kind or said != {"until": None, "reason": None}):
+        raise click.UsageError("say what is to be paused; without NAME and options, what is paused is listed")
     with desks.the_desk(config_dir, "postoffice", "worker") as desk:
         try:
             if name is not None:
-                known = _kind_of(config_dir, desk, name, kind)
-                until = given["until"] or FOREVER
-                stop = Stop(known, _name(known, name), time.time(), until, who(), given["reason"])
-                _pause(desk, stop, as_json)
+                what = _order(config_dir, desk, name, kind)
+                _pause(desk, Pausing(*what, time.time(), who(), **said), as_json)
             _list(desk, as_json)
         except SpoolTrouble as error:
             raise click.ClickException(desks.clean_lines(str(error))) from None
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", type=Text())
 @_SITE
 @_CLIENT
 @_JSON
@@ -98,24 +79,71 @@ def resume(config_dir: Path, name: str, kind: str | None, as_json: bool) -> None
     with desks.the_desk(config_dir, "postoffice", "worker") as desk:
         try:
             kinds = [StopKind(kind)] if kind else list(StopKind)
-            over = [one for one in kinds if desk.resume(one, _name(one, name))]
+            over = [one for one in kinds if desk.resume(one, _written(one, name))]
             if not over:
-                raise click.ClickException(f"{clean(name)} is not paused; `hedwig queue pause` lists what is")
+                raise click.ClickException(_not_paused(name, kind, desk.stops(time.time())))
             for one in over:
                 journal.tell("resumed", f"{one.value} {name} goes on", "")
             if StopKind.CLIENT in over:
-                _go_through(desk, _name(StopKind.CLIENT, name), quiet=as_json)
-            if not as_json:
-                click.echo(f"{clean(name)} goes on")
-            else:
+                _go_through(desk, _written(StopKind.CLIENT, name), quiet=as_json)
+            if as_json:
                 _list(desk, as_json)
+            for one in over if not as_json else ():
+                click.echo(f"{one.value} {clean(_written(one, name))} goes on")
         except SpoolTrouble as error:
             raise click.ClickException(desks.clean_lines(str(error))) from None
 
 
-def _pause(desk: SqliteDesk, stop: Stop, as_json: bool) -> None:
-    desk.pause(stop)
+def _order(config_dir: Path, desk: SqliteDesk, name: str, kind: str | None) -> tuple[StopKind, str]:
+    """What is to be paused, and its name as the spool has it. What is paused already is known."""
+    if kind:
+        return StopKind(kind), _valid(StopKind(kind), name)
+    paused = {one.kind for one in desk.stops(time.time()) if one.name == _written(one.kind, name)}
+    if len(paused) == 1:
+        known = paused.pop()
+    else:
+        clients = desk.clients() | {file.stem.lower() for file in (config_dir / "clients.d").glob("*.yml")}
+        try:
+            known = kind_of(name, _written(StopKind.SITE, name), clients, desk.sites())
+        except Unclear as error:
+            raise (click.UsageError if error.both else click.ClickException)(str(error)) from None
+    return known, _valid(known, name)
+
+
+def _valid(kind: StopKind, name: str) -> str:
+    """The name as the spool has it, or a usage error: whoever insists may still have slipped."""
+    try:
+        return Address.parse(f"x@{_plain(name)}").destination if kind is StopKind.SITE else host_name(_plain(name))
+    except (AddressError, Unfit) as error:
+        raise click.UsageError(f"{shown(name)} is no {kind.value}: {clean(str(error))}") from None
+
+
+def _written(kind: StopKind, name: str) -> str:
+    """Likewise, where it need not be a valid one."""
+    try:
+        return _valid(kind, name)
+    except click.UsageError:
+        return name.lower()
+
+
+def _plain(name: str) -> str:
+    return name.strip().removesuffix(".")
+
+
+def _not_paused(name: str, kind: str | None, stops: list[Stop]) -> str:
+    what = f"{kind} {clean(name)}" if kind else clean(name)
+    others = [one.name for one in stops]
+    near = nearest(name.lower(), others) or others[:5]
+    return f"{what} is not paused; {'what is: ' + ', '.join(map(clean, near)) if near else 'nothing is'}"
+
+
+def _pause(desk: SqliteDesk, order: Pausing, as_json: bool) -> None:
+    again = any((one.kind, one.name) == (order.kind, order.name) for one in desk.stops(order.at))
+    stop = desk.pause(order)
     journal.tell("paused", f"{stop.kind.value} {stop.name} is paused", stop.reason)
+    if not as_json:
+        means = "was paused already; what is in force now stands below" if again else f"is paused: {_MEANS[stop.kind]}"
+        click.echo(f"{stop.kind.value} {clean(stop.name)} {means}")
     if stop.kind is StopKind.CLIENT:
         _go_through(desk, stop.name, quiet=as_json)
 
@@ -131,28 +159,14 @@ def _list(desk: SqliteDesk, as_json: bool) -> None:
 
 def _go_through(desk: SqliteDesk, client: str, quiet: bool) -> None:
     """Step by step, with a rest as long between them, so that mail flows meanwhile."""
-    shown = sys.stderr.isatty() and not quiet
+    terminal = sys.stderr.isatty() and not quiet
     while True:
         began = time.monotonic()
         passed, of = desk.advance(client)
         if passed >= of:
             break
-        if shown:
+        if terminal:
             click.echo(f"\r{100 * passed // of}% ", nl=False, err=True)
         time.sleep(min(time.monotonic() - began, _MOST_REST))
-    if shown:
+    if terminal:
         click.echo("\r\x1b[K", nl=False, err=True)
-
-
-def _kind_of(config_dir: Path, desk: SqliteDesk, name: str, kind: str | None) -> StopKind:
-    """What NAME is: a client where it has a file in clients.d, else a site; asked where it may be both."""
-    if kind:
-        return StopKind(kind)
-    is_client = any(file.name == f"{name.lower()}.yml" for file in (config_dir / "clients.d").glob("*.yml"))
-    if is_client and desk.listed(Filter(site=site_of(name)), 1)[0]:
-        raise click.UsageError(f"{clean(name)} is a client, and mail waits for it as a site: say --client or --site")
-    return StopKind.CLIENT if is_client else StopKind.SITE
-
-
-def _name(kind: StopKind, name: str) -> str:
-    return site_of(name) if kind is StopKind.SITE else name.lower()

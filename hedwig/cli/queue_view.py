@@ -9,8 +9,9 @@ from hedwig.cli.terminal import clean, counted, due, indented, moment, octets, p
 from hedwig.options import OnDoubt, Options, Priority, submitter_of
 from hedwig.spool.operate import Letter, Stop, StopKind
 from hedwig.spool.reasons import IN_DOUBT
-from hedwig.spool.records import POSTOFFICE, HistoryLine, Pause, QueuedRecipient, State
+from hedwig.spool.records import POSTOFFICE, HistoryLine, QueuedRecipient, State
 from hedwig.spool.stops import FOREVER
+from hedwig.spool.streams import Pause
 
 _WORDS = {
     State.READY: "not tried yet",

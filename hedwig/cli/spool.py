@@ -15,8 +15,9 @@ from typing import Any
 import click
 
 from hedwig.cli import desks
+from hedwig.cli.carry_out import Wish, carry_out
 from hedwig.cli.filtering import QueueId
-from hedwig.cli.queue_acts import Wish, carry_out
+from hedwig.cli.given import REASON
 from hedwig.cli.queue_view import Page, page_lines
 from hedwig.cli.salvage import salvage
 from hedwig.cli.terminal import clean, counted, due, echo_json, indented, octets, span
@@ -94,7 +95,7 @@ def _order_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in reversed((
         click.argument("ids", metavar="[ID]...", nargs=-1, type=QueueId()),
         click.option("--all", "everything", is_flag=True, help="All that it may be done with."),
-        click.option("--reason", default="", metavar="TEXT", help="Why; for the history and the journal."),
+        REASON,
         click.option("--dry-run", is_flag=True, help="Only say what would be touched."),
         click.option("--yes", is_flag=True, help="Don't ask."),
         click.option("--json", "as_json", is_flag=True, help="Print JSON; without --yes nothing is changed."),

@@ -22,8 +22,8 @@ from concurrent.futures import Future
 from typing import Protocol
 
 from hedwig.spool.freed import Doubt, Freed
+from hedwig.spool.halted import Halted
 from hedwig.spool.records import (
-    NORMAL,
     POSTOFFICE,
     Body,
     Bytes,
@@ -33,8 +33,6 @@ from hedwig.spool.records import (
     Kind,
     NewMessage,
     Outcome,
-    Pause,
-    Preview,
     QueuedRecipient,
     Recipient,
     RecipientResult,
@@ -45,10 +43,9 @@ from hedwig.spool.records import (
     SpoolFull,
     SpoolTrouble,
     State,
-    Stream,
     Superseded,
-    Waiting,
 )
+from hedwig.spool.streams import NORMAL, Pause, Preview, Stream, Waiting
 
 __all__ = [
     "NORMAL",
@@ -59,6 +56,7 @@ __all__ = [
     "Doubt",
     "Event",
     "Freed",
+    "Halted",
     "HistoryLine",
     "Intake",
     "Kind",
@@ -118,8 +116,8 @@ class Work(Protocol):
     def marked(self, delivery: int) -> set[int]:
         """Recipients of a claimed delivery that a newer message has superseded meanwhile (supersede.py). Reads only."""
 
-    def stopped(self, now: float) -> set[str]:
-        """Destinations that the operator has paused. Reads only."""
+    def halted(self, owner: str, now: float) -> Halted:
+        """What the operator has paused, and what of this owner's claims is wanted back. Reads only."""
 
     def owners(self) -> list[str]:
         """All owners that hold claims now. Their locks tell which of them are dead."""

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hedwig.spool import Event, Kind, NewMessage, RecipientResult, State, digests, stops
+from hedwig.spool.dropping import LOT
 from hedwig.spool.ends import Ends, derive
 from hedwig.spool.history import Line, line, record
 from hedwig.spool.intake import FRESH
@@ -25,7 +26,7 @@ from hedwig.spool.listing import Row
 from hedwig.spool.operate import Act, Order
 
 MOST = 400  # recipients in a lot: as many rows again are their deliveries
-MOST_DROPPED = 500  # of few messages, for with each of these go three rows more,
+MOST_DROPPED = LOT  # of few messages, for with each of these go three rows more,
 MOST_MESSAGES = 150
 MOST_REPORTED = 50  # or nine, where its sender is told
 
@@ -66,11 +67,11 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """What the transaction did: the recipients, and queue IDs of reports. `rubbish`: a large body is to be swept."""
+    """What the transaction did: the recipients, queue IDs of reports, and how many more are left to a digest."""
 
     rows: Sequence[Row]
     reports: tuple[str, ...] = ()
-    rubbish: bool = False
+    digested: int = 0
 
 
 def most(order: Order) -> tuple[int, int]:
@@ -140,4 +141,4 @@ def _drop(db: sqlite3.Connection, chosen: Chosen, rows: Sequence[Row], now: floa
     ]
     posted = digests.post(db, told, now)
     record(db, [*lines, *posted.lines])
-    return Changed(rows, posted.sent + posted.digested, ends.left_rubbish)
+    return Changed(rows, posted.sent, len(posted.digested))

@@ -7,6 +7,7 @@
 - forget MTA-STS policies that are over, and broken TLS that may be whole again (tls_memory.py), a thousand a step;
 - drop pauses that ran out a minute ago;
 - hold what waits of a client that the operator has paused, and free it afterwards (stops.py), a few hundred a step;
+- drop what came back from a worker to be dropped (recall.py), ten messages a step;
 - give pages back to the file system when a quarter of the file and more than 64 MiB lie empty, 1 MiB a step.
 
 Each process does them; what one has done, the next finds done.
@@ -14,7 +15,7 @@ Each process does them; what one has done, the next finds done.
 
 import sqlite3
 
-from hedwig.spool import stops, tls_memory, tls_results
+from hedwig.spool import recall, stops, tls_memory, tls_results
 from hedwig.spool.bodies import sweep
 from hedwig.spool.supersede import forget
 
@@ -35,7 +36,9 @@ def step(db: sqlite3.Connection, path: str, now: float) -> bool:
         tls_memory.forget(db, now, STEP),
         stops.step(db, now),
         _shrink(db),
+        recall.step(db, now),
     ]
+    recall.sweep(db)
     db.execute("DELETE FROM pauses WHERE until <= ?", (now - PAUSE_KEPT,))
     return any(more)
 

@@ -30,7 +30,7 @@ WHERE h.delivery = j.value AND d.delivery > h.delivery AND d.delivery <= h.deliv
 AND d.message = h.message AND m.message = d.message AND {_FREE}"""  # noqa: S608 (constants only)
 _CANDIDATES = f"""
 SELECT d.delivery, d.message, m.queue_id, m.client, m.mailfrom, d.destination, m.size, m.smtputf8, m.accepted_at,
-    d.expires, d.warned, m.origin, d.priority, m.options, m.submitter
+    d.expires, d.warned, m.origin, d.priority, m.options, m.submitter, d.extended
 FROM json_each(?) j CROSS JOIN deliveries d CROSS JOIN messages m
 WHERE d.delivery = j.value AND m.message = d.message AND {_FREE}"""  # noqa: S608 (constants only)
 _RECIPIENTS = """
@@ -120,7 +120,7 @@ def load_claims(db: sqlite3.Connection | None, taken: Taken, load_up_to: int) ->
             contents = {}
     claims = []
     for row in taken.rows:
-        *named, accepted, expires, warned, origin, priority, options, submitter = row
+        *named, accepted, expires, warned, origin, priority, options, submitter, extended = row
         delivery, message, queue_id, client, mailfrom, destination, size, utf8 = named
         content = contents.get(message)
         claims.append(
@@ -143,6 +143,7 @@ def load_claims(db: sqlite3.Connection | None, taken: Taken, load_up_to: int) ->
                 priority,
                 options_of(options),
                 submitter,
+                bool(extended),
             )
         )
     return claims

@@ -10,15 +10,31 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from hedwig.options import PLAIN, Options, unpacked
 from hedwig.spool import bodies, listing, sites, stops
 from hedwig.spool.history import DAY, DAYS, DayFiles, folded, lines_of
-from hedwig.spool.operate import Act, Backlog, Filter, Letter, Lot, Order, Stop, StopKind, Tally
+from hedwig.spool.operate import (
+    Act,
+    Backlog,
+    Filter,
+    Forecast,
+    Letter,
+    Lot,
+    Order,
+    Pausing,
+    Recalled,
+    Stop,
+    StopKind,
+    Tally,
+    Telling,
+)
 from hedwig.spool.reasons import Reason, reasons
-from hedwig.spool.records import HistoryLine, Pause, QueuedRecipient
+from hedwig.spool.records import HistoryLine, QueuedRecipient
 from hedwig.spool.schema import connect_reader, prepare
+from hedwig.spool.streams import Pause
 from hedwig.spool.trouble import SPOOL_ERRORS, trouble
 
 if TYPE_CHECKING:
@@ -72,6 +88,12 @@ class SqliteDesk:
         """See Operate."""
         return self._read(listing.tally, wanted, act, few)
 
+    def forecast(self, wanted: Filter, telling: Telling) -> Forecast:
+        """See Operate."""
+        from hedwig.spool import dropping
+
+        return self._read(dropping.forecast, wanted, telling, self._clock())
+
     def act(self, order: Order, wanted: Filter, after: str = "") -> Lot:
         """See Operate."""
         from hedwig.spool import acts
@@ -89,7 +111,7 @@ class SqliteDesk:
 
         [changed] = self._write(write, chosen, chosen.size, sum(one.body.size for one in chosen.reports.values()))
         touched = tuple(row.shown for row in changed.rows)
-        return Lot(touched, len(rows) - len(touched), changed.reports, listing.token(more))
+        return Lot(touched, len(rows) - len(touched), changed.reports, changed.digested, listing.token(more))
 
     def _chosen(self, order: Order, rows: list[listing.Row], now: float) -> "Chosen":
         from hedwig.spool import dropping
@@ -98,6 +120,29 @@ class SqliteDesk:
         if order.telling is None or order.act is not Act.DROP:
             return Chosen(order, rows)
         return Chosen(order, rows, self._read(dropping.reports, rows, order.telling, now))
+
+    # Recalling
+
+    def recall(self, order: Order, wanted: Filter, after: str = "") -> Recalled:
+        """See Recalling."""
+        from hedwig.spool import acts, recall
+
+        rows, more = self._read(listing.busy, wanted, acts.MOST, listing.place_of(after))
+        if not rows:
+            return Recalled(())
+        [noted] = self._write(lambda db, lots: [recall.note(db, lot, order) for lot in lots], rows, len(rows))
+        return Recalled(tuple(row.shown for row in noted), tuple(row.place[1:] for row in noted), listing.token(more))
+
+    def left(self, places: Sequence[tuple[int, int]]) -> int:
+        """See Recalling."""
+        from hedwig.spool import recall
+
+        claimed, back = self._read(recall.left, places)
+        if back:
+            self._write(lambda db, entries: [recall.step(db, self._clock()) for _ in entries], None, recall.NOTES)
+        return claimed + back
+
+    # Operate, of one message
 
     def letters(self, queue_id: str) -> list[Letter]:
         """See Operate."""
@@ -138,15 +183,11 @@ class SqliteDesk:
         """See Stopping."""
         return self._read(stops.listed, now)
 
-    def pause(self, stop: Stop) -> None:
+    def pause(self, order: Pausing) -> Stop:
         """See Stopping."""
-
-        def put(db: sqlite3.Connection, entries: list[Any]) -> list[Any]:
-            for entry in entries:
-                stops.put(db, entry)
-            return entries
-
-        self._write(put, stop)
+        [stop] = self._write(lambda db, orders: [stops.put(db, one) for one in orders], order)
+        in_force: Stop = stop
+        return in_force
 
     def resume(self, kind: StopKind, name: str) -> bool:
         """See Stopping."""
@@ -163,6 +204,22 @@ class SqliteDesk:
 
         [(passed, of)] = self._write(step, name, stops.MOST)
         return passed, of
+
+    def clients(self) -> set[str]:
+        """See Stopping."""
+        from hedwig.spool import known
+
+        return self._read(known.clients)
+
+    def sites(self) -> set[str]:
+        """See Stopping."""
+        from hedwig.spool import known
+
+        until = time.monotonic() + known.LOOK
+        unmoved = [line[4] for line in sites.unmoved(self._read(_newest, sites.RECENT)) if line[4]]
+        files = DayFiles(self._path)
+        went = self._of_files(lambda: known.sites_of(chain(reversed(unmoved), files.recipients()), until))
+        return self._read(known.sites) | went
 
     def pauses(self, now: float) -> list[Pause]:
         """Destinations that workers leave alone for a while, and why."""

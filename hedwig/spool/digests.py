@@ -131,6 +131,12 @@ def post(db: sqlite3.Connection, told: Sequence[tuple[str, str, NewMessage]], no
     return Posted(tuple(deliveries), tuple(sent), tuple(digested), tuple(lines))
 
 
+def alone(db: sqlite3.Connection, action: Action, now: float) -> dict[tuple[str, str], int]:
+    """How many reports of this kind senders (with their client) have had by themselves in this hour."""
+    query = "SELECT client, sender, alone FROM reports WHERE hour = ? AND action = ?"
+    return {(client, sender): number for client, sender, number in db.execute(query, (int(now // HOUR), action.value))}
+
+
 def _admit(db: sqlite3.Connection, message: NewMessage, now: float) -> bool:
     """Whether a report may go out by itself; counts it either way. What is no report, or has no bound, may."""
     if not isinstance(message, Report) or not message.most:

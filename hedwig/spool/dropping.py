@@ -5,19 +5,21 @@ history and journal. Nobody is told of a null sender's message (I7), nor who wan
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 from hedwig import dsn
 from hedwig.options import Options
 from hedwig.reply import Stage
-from hedwig.spool import Claim, NewMessage, Recipient
+from hedwig.spool import Claim, NewMessage, Recipient, digests, listing
 from hedwig.spool.bodies import chunk_number
 from hedwig.spool.bounces import About, bounce, is_wanted
 from hedwig.spool.claim import options_of
 from hedwig.spool.listing import Row
-from hedwig.spool.operate import Telling
+from hedwig.spool.operate import Filter, Forecast, Telling
 
 WORDS = "the operator of this host ended its delivery"
+LOT = 500  # recipients of one message that one report tells of
 MAX_ORIGINAL = 256 << 10  # octets, of which a report takes what it needs
 
 _MESSAGE = "SELECT smtputf8, origin, options, submitter FROM messages WHERE message = ?"
@@ -32,6 +34,36 @@ def reports(db: sqlite3.Connection, rows: Sequence[Row], telling: Telling, now: 
         by_message.setdefault(row.place[0], []).append(row)
     made = {message: _report(db, message, its, telling, now) for message, its in by_message.items()}
     return {message: report for message, report in made.items() if report is not None}
+
+
+def forecast(db: sqlite3.Connection, wanted: Filter, telling: Telling, now: float) -> Forecast:
+    """Whom dropping this would tell, if it was done at once. Walks over all of it: a second or two with a million."""
+    null = unwanted = 0
+    told: Counter[tuple[str, str]] = Counter()
+    for client, mailfrom, messages, lots in listing.per_sender(db, wanted, LOT):
+        if mailfrom:
+            told[client, mailfrom] += lots
+        else:
+            null += messages
+    for client, mailfrom, packed, rcpttos in listing.with_wishes(db, wanted):
+        options = options_of(packed)
+        if not mailfrom:
+            null += 1
+        elif lots := sum(is_wanted(options.of(rcptto), dsn.Action.FAILED) for rcptto in rcpttos):
+            told[client, mailfrom] += -(-lots // LOT)
+        else:
+            unwanted += 1
+    alone = sum(min(number, room) for number, room in _with_room(db, told, telling, now))
+    return Forecast(alone, told.total() - alone, null, unwanted)
+
+
+def _with_room(
+    db: sqlite3.Connection, told: Counter[tuple[str, str]], telling: Telling, now: float
+) -> Iterator[tuple[int, int]]:
+    """How many reports each sender would get, and how many may go by themselves."""
+    had = digests.alone(db, dsn.Action.FAILED, now) if telling.most else {}
+    for sender, number in told.items():
+        yield number, max(0, telling.most - had.get(sender, 0)) if telling.most else number
 
 
 def _report(db: sqlite3.Connection, message: int, rows: list[Row], telling: Telling, now: float) -> NewMessage | None:

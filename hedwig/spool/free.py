@@ -13,7 +13,7 @@ from typing import Any
 
 from hedwig import verdict
 from hedwig.options import OnDoubt
-from hedwig.spool import Doubt, Event, Freed, Kind, RecipientResult, State, Waiting, stops
+from hedwig.spool import Doubt, Event, Freed, Kind, RecipientResult, State, Waiting, recall, stops
 from hedwig.spool.claim import options_of
 from hedwig.spool.ends import Ends, derive
 from hedwig.spool.history import Line, line, record
@@ -68,15 +68,17 @@ class _Freeing:
         self._lines: list[Line] = []
 
     def run(self) -> list[Freed]:
-        freed = []
+        freed, over = [], {}
         for held in [_Held(*row) for row in self._db.execute(_HELD_BY, (self._request.owner,))]:
             found = self._request.doubtful(held.delivery, held.token)
             freed.append(self._hand_back(held) if found is False else self._doubted(held, found))
+            over[held.delivery] = held.token
         self._ends.write()
+        _, recalled = recall.over(self._db, over, self._request.now)
         deliveries = [each.waiting.delivery for each in freed]
         _, more = end_marked(self._db, deliveries, self._request.now)
         stops.hold_back(self._db, deliveries, self._request.now)
-        record(self._db, self._lines + more)
+        record(self._db, self._lines + recalled + more)
         return freed
 
     def _hand_back(self, held: _Held) -> Freed:

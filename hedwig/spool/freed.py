@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from hedwig.spool.records import Kind, Waiting
+from hedwig.spool.records import Kind
+from hedwig.spool.streams import Waiting
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -36,6 +36,7 @@ DAYS = 30
 DAY = 86400.0
 PACE = 6 * 3600.0
 MOST_FILES = 2 * DAYS  # past these no pace is kept: whoever runs for less than PACE each time must drop some too
+_PAGE = 5000  # events
 SET_BACK = 60.0  # seconds by which the next event may be earlier: it waited for its commit so long
 _SHIFT = 20  # an event's number is happened.number * 2**20 + its position in that row
 
@@ -194,6 +195,15 @@ class DayFiles:
         for file in reversed(self._files()[-2:]):
             found += _asked(file, "SELECT * FROM events ORDER BY number DESC LIMIT ?", limit - len(found))
         return [row[1:] for row in sorted(found)]
+
+    def recipients(self) -> Iterator[str]:
+        """Whom events are about, the newest first; read a page at a time, so that who has enough may stop."""
+        query = "SELECT number, rcptto FROM events WHERE number < ? ORDER BY number DESC LIMIT ?"
+        for file in reversed(self._files()):
+            before = 1 << 62
+            while rows := _asked(file, query, before, _PAGE):
+                before = rows[-1][0]
+                yield from dict.fromkeys(rcptto for _, rcptto in rows if rcptto)
 
     def named(self, name: str, limit: int) -> list[str]:
         """Queue IDs of messages that are known by this address or Message-ID, the newest day's first."""

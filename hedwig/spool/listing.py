@@ -76,6 +76,11 @@ def eligible(
     return _page(db, wanted, _ELIGIBLE[act], limit, after)
 
 
+def busy(db: sqlite3.Connection, wanted: Filter, limit: int, after: Place = START) -> tuple[list[Row], Place | None]:
+    """Likewise those that somebody has claimed."""
+    return _page(db, wanted, _BUSY, limit, after)
+
+
 def tally(db: sqlite3.Connection, wanted: Filter, act: Act, few: int) -> Tally:
     """See Operate."""
     (last,) = db.execute("SELECT message FROM numbers").fetchone()
@@ -122,6 +127,31 @@ def _count(db: sqlite3.Connection, wanted: Filter, condition: str) -> tuple[int,
     )
     recipients, messages = db.execute(query, values).fetchone()
     return recipients, messages
+
+
+def per_sender(db: sqlite3.Connection, wanted: Filter, most: int) -> Iterator[tuple[str, str, int, int]]:
+    """Client, sender, messages, and how many lots of `most` recipients they are, claimed ones too. Messages with wishes
+    for reports are left to `with_wishes`."""
+    inner = _letters_of(wanted, "m.options NOT LIKE '%\"notify\"%'")
+    query = f"SELECT client, mailfrom, count(*), sum((n + {most} - 1) / {most}) FROM ({inner[0]}) GROUP BY 1, 2"  # noqa: S608 (our words alone)
+    yield from db.execute(query, inner[1])
+
+
+def with_wishes(db: sqlite3.Connection, wanted: Filter) -> Iterator[tuple[str, str, str, list[str]]]:
+    """Client, sender, options and recipients of the other messages."""
+    inner = _letters_of(wanted, "m.options LIKE '%\"notify\"%'", ", m.options, json_group_array(r.address)")
+    for client, mailfrom, _, options, addresses in db.execute(*inner):
+        yield client, mailfrom, options, json.loads(addresses)
+
+
+def _letters_of(wanted: Filter, condition: str, columns: str = "") -> tuple[str, dict[str, Any]]:
+    walk, _ = _walk(wanted, False)
+    conditions, values = _conditions(wanted)
+    query = (
+        f"SELECT m.client AS client, m.mailfrom AS mailfrom, count(*) AS n{columns} FROM {walk}"  # noqa: S608
+        f" WHERE r.state <> 'done' AND {condition}{conditions} GROUP BY m.message"
+    )
+    return query, values
 
 
 def _row(row: tuple[Any, ...]) -> Row:

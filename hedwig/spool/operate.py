@@ -1,11 +1,12 @@
 """The operator's side of the spool: what `hedwig queue`, `trace`, `top` and `mail` ask of it, as an interface.
 
-Two interfaces beside Intake, Work and Look: `Operate` reads and changes what is queued, `Stopping` pauses sites and
+Interfaces beside Intake, Work and Look: `Operate` reads and changes what is queued, `Stopping` pauses sites and
 clients (stops.py says what that means). Reads are short, or walk the spool once (some 0.1 s with a million deliveries).
 `act` changes one lot in one transaction of at most 1,000 rows, so that mail flows between two lots; who calls goes on
 with `after` until it is "". Everything that was changed has its event in the history, with who did it and why.
 
-What a worker has claimed is never touched: it is *busy*, and named. All raise SpoolTrouble. Times are Unix seconds.
+What a worker has claimed is *busy*: `act` never touches it. `Recalling` asks for it back (recall.py). All raise
+SpoolTrouble. Times are Unix seconds.
 """
 
 import enum
@@ -81,13 +82,37 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
+class Forecast:
+    """What would be told of what a DROP means, in messages. `reports`: notifications by themselves; `digested`: those
+    that a digest tells of, as their senders have had enough this hour. Nobody is told of `null`, with the null sender
+    (I7), nor of `unwanted`, whose senders asked for no report of failures (RFC 3461)."""
+
+    reports: int
+    digested: int
+    null: int
+    unwanted: int
+
+
+@dataclass(frozen=True, slots=True)
 class Lot:
     """What `act` has done with one lot. `touched`: the recipients. `missed`: how many it left, for they changed while
-    it looked. `reports`: queue IDs of notifications. `after`: for the next lot; "" when there is none."""
+    it looked. `reports`: queue IDs of notifications; `digested`: how many more wait for a digest. `after`: for the next
+    lot; "" when there is none."""
 
     touched: tuple[QueuedRecipient, ...]
     missed: int = 0
     reports: tuple[str, ...] = ()
+    digested: int = 0
+    after: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """Recipients that are asked back from who has claimed them. `places` tells `left` which they are. `after`: as in
+    Lot."""
+
+    asked: tuple[QueuedRecipient, ...]
+    places: tuple[tuple[int, int], ...] = ()
     after: str = ""
 
 
@@ -151,6 +176,9 @@ class Operate(Protocol):
     def tally(self, wanted: Filter, act: Act, few: int = 5) -> Tally:
         """What `act` would touch."""
 
+    def forecast(self, wanted: Filter, telling: Telling) -> Forecast:
+        """Whom DROP would tell."""
+
     def act(self, order: Order, wanted: Filter, after: str = "") -> Lot:
         """Do it to the next lot, and wait until it is on disk."""
 
@@ -162,6 +190,16 @@ class Operate(Protocol):
 
     def backlog(self, limit: int, now: float) -> Backlog:
         """Where what waits should go: the `limit` sites with most."""
+
+
+class Recalling(Protocol):
+    """The operator holds or drops what is busy: it is done as it comes back, now or later, whoever asks."""
+
+    def recall(self, order: Order, wanted: Filter, after: str = "") -> Recalled:
+        """Ask the next lot of it back, for HOLD or DROP."""
+
+    def left(self, places: Sequence[tuple[int, int]]) -> int:
+        """Go on with what came back; how many of these did not yet."""
 
 
 class Trace(Protocol):
@@ -193,6 +231,19 @@ class Stop:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Pausing:
+    """The order to pause. `until`, `reason`: None keeps what was said before, where it is paused already; else it has
+    no end, and no reason."""
+
+    kind: StopKind
+    name: str
+    at: float
+    who: str
+    until: float | None = None
+    reason: str | None = None
+
+
 class Stopping(Protocol):
     """The operator pauses sites and clients. A pause is in force once the call returns, but a client's mail that
     waits already is held, and set free, in steps: who calls goes on with `advance`; the daemons do, too."""
@@ -200,11 +251,17 @@ class Stopping(Protocol):
     def stops(self, now: float) -> list[Stop]:
         """What is paused."""
 
-    def pause(self, stop: Stop) -> None:
-        """Pause, or change a pause's end and reason."""
+    def pause(self, order: Pausing) -> Stop:
+        """Pause, or change a pause's end and reason; what is in force now."""
 
     def resume(self, kind: StopKind, name: str) -> bool:
         """End a pause; whether there was one."""
 
     def advance(self, name: str) -> tuple[int, int]:
         """A step; how far client `name` has come (passed, of): equal when it is through."""
+
+    def clients(self) -> set[str]:
+        """From whom mail came in the last 30 days."""
+
+    def sites(self) -> set[str]:
+        """To which destinations something waits, or went lately: as far back as a second of looking takes one."""

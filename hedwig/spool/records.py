@@ -5,14 +5,14 @@ of hedwig/spool/__init__.py. Times are Unix seconds.
 import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from hedwig.envelope import Envelope
-from hedwig.options import PLAIN, Options, Priority
+from hedwig.options import PLAIN, Options
 from hedwig.reply import Reply, Stage
+from hedwig.spool.streams import NORMAL, Waiting
 
 POSTOFFICE = "postoffice"
-NORMAL = int(Priority.NORMAL)
 
 
 class SpoolTrouble(Exception):
@@ -105,13 +105,6 @@ class NewMessage:
     in_doubt: bool = False
 
 
-class Stream(NamedTuple):
-    """What goes to one destination in one priority."""
-
-    destination: str
-    priority: int
-
-
 @dataclass(frozen=True, slots=True)
 class Report(NewMessage):
     """A message that tells a sender what became of theirs. `action`: a word of dsn.Action. `about`: recipient and
@@ -129,16 +122,6 @@ class Outcome(enum.StrEnum):
     ACCEPTED = "accepted"
     REPEATED = "repeated"  # the same (client, queue ID, digest) was accepted before: the first acceptance stands
     CONFLICT = "conflict"  # the same (client, queue ID) with another digest: not accepted
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A delivery as the feeder sees it. `due`: since when, in Unix seconds."""
-
-    delivery: int
-    destination: str
-    priority: int = NORMAL
-    due: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +159,7 @@ class Recipient:
 @dataclass(frozen=True, slots=True)
 class Claim:
     """A delivery that this owner alone may now send. Only recipients without outcome, and due, are in it.
+    `extended`: it has been given more time than its age allows, and `expires_at` alone says how much.
 
     `content` is the body, or None where it is larger than the claimer's `load_up_to`: then `Work.body` gives it.
     """
@@ -198,6 +182,7 @@ class Claim:
     priority: int = NORMAL
     options: Options = PLAIN
     submitter: str = ""
+    extended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,43 +234,14 @@ class Settlement:
 class Settled:
     """`held_token` is False where the claim was no longer ours: then nothing of the settlement was written.
     `superseded`: recipients that don't go on, whatever the settlement says, as a newer message came meanwhile.
-    `digested`: queue IDs of reports that did not become messages, since their sender has had enough this hour."""
+    `digested`: queue IDs of reports that did not become messages, since their sender has had enough this hour.
+    `held`: recipients without outcome that the operator has recalled meanwhile."""
 
     held_token: bool
     bounces: tuple[Waiting, ...] = ()
     superseded: tuple[Superseded, ...] = ()
     digested: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """A worker's word to the feeder: don't hint `destination` before `until`. `since`: hints older than this that
-    were not claimed have been dropped by the worker and must be put anew afterwards. `reason` is for the operator.
-    `priority`: the best one that this is about; what is better goes on."""
-
-    destination: str
-    since: float
-    until: float
-    reason: str
-    priority: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """What a worker must know of a hinted delivery before it claims it. Only deliveries that are due appear.
-
-    `hinted` is False of one that was not asked for: it is of the same message as one that was, and due too, so that
-    both may go in one transaction.
-    """
-
-    delivery: int
-    destination: str
-    size: int
-    expires_at: float
-    priority: int = NORMAL
-    message: int = 0
-    client: str = ""
-    hinted: bool = True
+    held: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

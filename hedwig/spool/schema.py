@@ -19,11 +19,13 @@ message * 1024 + position, at most 1 MiB each. `numbers` has one row: the last n
 octets of all bodies. `happened` holds history that is not yet in the day's file (history.py). `leftovers`: bodies to
 sweep, and large ones that are still being written (bodies.py). `names`: by which words a message shall be found, on
 their way to the day's file like `happened`. `keyed`: the newest message of each key and recipient, and a recipient's
-`successor` the queue ID of the message that supersedes it (supersede.py). `stops`: what the operator has paused.
+`successor` the queue ID of the message that supersedes it (supersede.py). `stops`: what the operator has paused;
+`recalled`: what of claimed mail is to be held or dropped (recall.py). A delivery is `extended` that was held past its
+expiry and then released: its `expires` alone counts (stops.py).
 `reports`: how many reports a sender has had in an hour, and `digested` the first of those that went into a digest.
 What workers know together of receivers: `backoffs`, `tokens` (rates), `paces` (connections), `broken_tls`,
-`sts_policies`; and of recipients `suppressions`, and since when one waits for a fault of ours.
-`tls_results`: how TLS went with a domain's hosts on a day, and `tls_reports` when it is told of it (tls_results.py).
+`sts_policies`, `tls_results` and when a domain hears of these (`tls_reports`); and of recipients `suppressions`, and
+since when one waits for a fault of ours.
 """
 
 import errno
@@ -106,6 +108,10 @@ CREATE TABLE digested (
     ) WITHOUT ROWID;
 """,
     3: """
+CREATE TABLE recalled (
+    delivery INTEGER NOT NULL, number INTEGER NOT NULL, token INTEGER, ordered TEXT NOT NULL,
+    PRIMARY KEY (delivery, number)) WITHOUT ROWID;
+ALTER TABLE deliveries ADD COLUMN extended INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE recipients ADD COLUMN fault_since REAL NOT NULL DEFAULT 0;
 CREATE TABLE backoffs (
     site TEXT NOT NULL, source TEXT NOT NULL, since REAL NOT NULL, until REAL NOT NULL, connections INTEGER NOT NULL,
@@ -124,12 +130,11 @@ CREATE TABLE sts_policies (
     ) WITHOUT ROWID;
 CREATE TABLE broken_tls (host TEXT PRIMARY KEY, until REAL NOT NULL, reason TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE tls_results (
-    day INTEGER NOT NULL, domain TEXT NOT NULL, policy TEXT NOT NULL, result TEXT NOT NULL, mx TEXT NOT NULL,
-    ip TEXT NOT NULL, sending TEXT NOT NULL, reason TEXT NOT NULL, sessions INTEGER NOT NULL,
-    PRIMARY KEY (day, domain, policy, result, mx, ip, sending, reason)) WITHOUT ROWID;
+    day INTEGER NOT NULL, domain TEXT NOT NULL, policy TEXT NOT NULL, result TEXT NOT NULL, details TEXT NOT NULL,
+    sessions INTEGER NOT NULL, PRIMARY KEY (day, domain, policy, result, details)) WITHOUT ROWID;
 CREATE TABLE tls_reports (
-    day INTEGER NOT NULL, domain TEXT NOT NULL, due REAL NOT NULL, tries INTEGER NOT NULL,
-    PRIMARY KEY (day, domain)) WITHOUT ROWID;
+    day INTEGER NOT NULL, domain TEXT NOT NULL, due REAL NOT NULL, tries INTEGER NOT NULL, PRIMARY KEY (day, domain)
+    ) WITHOUT ROWID;
 CREATE INDEX tls_reports_due ON tls_reports (due);
 """,
 }

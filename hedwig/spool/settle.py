@@ -2,14 +2,15 @@
 
 A settlement counts only while its claim's token stands (I12). What it makes of deliveries and messages is written in
 ends.py. A recipient that was superseded while it was claimed (supersede.py) ends here, unless it has its outcome: it is
-not tried again. What remains is told by the history.
+not tried again. One that the operator has recalled meanwhile (recall.py) is held. What remains is told by the history.
 """
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
-from hedwig.spool import RecipientResult, Settled, Settlement, State, Superseded, digests, stops
+from hedwig.spool import RecipientResult, Settled, Settlement, State, Superseded, digests, recall, stops
 from hedwig.spool.ends import Ends, derive
 from hedwig.spool.history import Line, line, record
 from hedwig.spool.supersede import line_of, result_of
@@ -40,6 +41,7 @@ class Settling:
             if successor:
                 self._successors.setdefault(delivery, {})[number] = successor
         self._ends = Ends(db)
+        self._over: dict[int, int] = {}  # delivery: token, of the claims that end here
         self._lines: list[Line] = []
 
     @property
@@ -51,9 +53,20 @@ class Settling:
         """Write everything; the answers in order."""
         answers = [self._settle(settlement) for settlement in self._settlements]
         self._ends.write()
+        held, lines = recall.over(self._db, self._over, self._now)
+        if held:
+            answers = self._with_held(answers, held)
+            self._lines += lines
         stops.hold_back(self._db, (settlement.delivery for settlement in self._settlements), self._now)
         record(self._db, self._lines)
         return answers
+
+    def _with_held(self, answers: list[Settled], held: Mapping[int, tuple[str, ...]]) -> list[Settled]:
+        pairs = zip(self._settlements, answers, strict=True)
+        return [
+            replace(answer, held=held.get(settlement.delivery, ())) if answer.held_token else answer
+            for settlement, answer in pairs
+        ]
 
     def _settle(self, settlement: Settlement) -> Settled:
         delivery = settlement.delivery
@@ -61,6 +74,7 @@ class Settling:
         if claim is None or claim[0] != settlement.token:
             return Settled(held_token=False)
         del self._claims[delivery]  # a second settlement of it in this transaction comes too late
+        self._over[delivery] = settlement.token
         _, message, state, due, queue_id, client, size, left = claim
         recipients = self._open[delivery]
         _take_results(delivery, settlement.results, recipients)

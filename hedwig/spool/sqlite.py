@@ -22,6 +22,7 @@ from hedwig.spool import (
     Claim,
     Doubt,
     Freed,
+    Halted,
     HistoryLine,
     NewMessage,
     Pause,
@@ -38,7 +39,7 @@ from hedwig.spool import (
     claim,
     free,
     look,
-    stops,
+    recall,
     supersede,
 )
 from hedwig.spool.health import Health
@@ -181,9 +182,9 @@ class SqliteSpool:
         """See Work."""
         return self.read(supersede.marked, delivery)
 
-    def stopped(self, now: float) -> set[str]:
+    def halted(self, owner: str, now: float) -> Halted:
         """See Work."""
-        return self.read(stops.sites, now)
+        return self.read(recall.halted, owner, now)
 
     def owners(self) -> list[str]:
         """See Work."""

@@ -8,31 +8,41 @@ A paused *client* has all its deliveries held, its reports too. New ones are hel
 way as their claims end; those that wait are swept in slices by `step`, which goes on where another process left off.
 The delivery alone is held: its recipients keep state and due, and by this it is told from what the operator holds by
 hand (there the recipients are held). What is held does not expire. When the pause ends, `step` derives each delivery
-from its recipients again; what is past its expiry by then has LAST_CHANCE more, but never past its sender's deadline.
+from its recipients again.
 
-A pause has an end, FOREVER where none was given. Who pauses by name twice changes the end and the reason. A client's
-pause that is over has `until` 0 while it is unwound, so that a clock that is set back does not revive it.
+Whatever was held and goes out again (`extend`): what is past its expiry by then has LAST_CHANCE more; so has what is
+due and within NEAR of it, for that might be given up before it could be tried. None of it goes past its sender's
+deadline, and what has time left keeps its expiry. A delivery that was given more time is marked `extended`, or the
+worker's own rule, which goes by age, would end it at the first deferral.
+
+A pause has an end, FOREVER where none was given. Who pauses a name again changes its end, its reason, or both. A
+client's pause that is over has `until` 0 while it is unwound, so that a clock that is set back does not revive it.
 """
 
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 
-from hedwig.spool.operate import Stop, StopKind
+from hedwig.spool.operate import Pausing, Stop, StopKind
 
 FOREVER = 253_402_300_799.0  # the end of the year 9999
 EVERYWHERE = "*"  # the name of a pause that only says: look at all destinations anew
 LAST_CHANCE = 86400.0  # seconds, for what was held past its expiry
+NEAR = 900.0  # seconds before it, in which what is due may not find its turn
 SLICE = 20_000  # deliveries that a step walks over, some 2 ms
 MOST = 450  # deliveries that a step changes
 
 _NAMES = "SELECT name FROM stops WHERE kind = ? AND until > ?"
 _SET = """
 INSERT INTO stops (kind, name, since, until, who, reason, swept, last)
-VALUES (?, ?, ?, ?, ?, ?, 0, (SELECT delivery FROM numbers))
-ON CONFLICT (kind, name) DO UPDATE SET until = excluded.until, who = excluded.who, reason = excluded.reason,
-    since = iif(until > excluded.since, since, excluded.since), swept = iif(until > excluded.since, swept, 0),
-    last = iif(until > excluded.since, last, excluded.last)"""
+VALUES (:kind, :name, :at, coalesce(:until, :forever), :who, coalesce(:reason, ''), 0, (SELECT delivery FROM numbers))
+ON CONFLICT (kind, name) DO UPDATE SET
+    until = coalesce(:until, iif(until > :at, until, :forever)), who = :who,
+    reason = coalesce(:reason, iif(until > :at, reason, '')),
+    since = iif(until > :at, since, :at), swept = iif(until > :at, swept, 0),
+    last = iif(until > :at, last, excluded.last)
+RETURNING kind, name, since, until, who, reason"""
 _SLICE_END = """
 SELECT max(delivery) FROM (SELECT delivery FROM deliveries WHERE delivery > ? AND delivery <= ? ORDER BY delivery
 LIMIT ?)"""
@@ -58,9 +68,11 @@ UPDATE deliveries SET
         AND r.state IN ('ready', 'deferred')), 0.0)
 WHERE delivery IN (SELECT value FROM json_each(?)) AND token IS NULL"""
 _EXTEND = """
-UPDATE deliveries SET expires = max(expires, min(?, coalesce((SELECT json_extract(m.options, '$.deadline')
-    FROM messages m WHERE m.message = deliveries.message AND m.options <> ''), ?)))
-WHERE delivery IN (SELECT value FROM json_each(?)) AND expires < ?"""
+UPDATE deliveries SET extended = 1, expires = max(expires, min(:chance, coalesce((
+    SELECT json_extract(m.options, '$.deadline') FROM messages m
+    WHERE m.message = deliveries.message AND m.options <> ''), :chance)))
+WHERE delivery IN (SELECT value FROM json_each(:of)) AND state <> 'held'
+AND (expires <= :now OR (expires <= :near AND due <= :now))"""
 _NUDGE = "INSERT OR REPLACE INTO pauses (destination, owner, since, until, reason) VALUES (?, 'operator', ?, ?, '')"
 
 
@@ -80,9 +92,10 @@ def listed(db: sqlite3.Connection, now: float) -> list[Stop]:
     return [Stop(StopKind(row[0]), *row[1:]) for row in db.execute(query, (now,))]
 
 
-def put(db: sqlite3.Connection, stop: Stop) -> None:
-    """Pause; or change a pause's end, and who says why."""
-    db.execute(_SET, (stop.kind.value, stop.name, stop.since, stop.until, stop.who, stop.reason))
+def put(db: sqlite3.Connection, order: Pausing) -> Stop:
+    """Pause; or change a pause's end, and who says why. What is in force now."""
+    [row] = db.execute(_SET, {**asdict(order), "kind": order.kind.value, "forever": FOREVER}).fetchall()
+    return Stop(StopKind(row[0]), *row[1:])
 
 
 def lift(db: sqlite3.Connection, kind: StopKind, name: str, now: float) -> bool:
@@ -108,9 +121,9 @@ def derive(db: sqlite3.Connection, deliveries: Sequence[int], now: float) -> Non
 
 
 def extend(db: sqlite3.Connection, deliveries: Sequence[int], now: float) -> None:
-    """Give what is held no longer the time to go out."""
-    chance = now + LAST_CHANCE
-    db.execute(_EXTEND, (chance, chance, json.dumps(deliveries), chance))
+    """Give what is held no longer, and has no time for it, the time to go out."""
+    values = {"now": now, "near": now + NEAR, "chance": now + LAST_CHANCE, "of": json.dumps(deliveries)}
+    db.execute(_EXTEND, values)
 
 
 def nudge(db: sqlite3.Connection, now: float) -> None:

@@ -11,6 +11,7 @@ its counts, in one transaction, unless another has done so: a letter is register
 (chores.py) forget what is older than KEPT days, also where nobody reports any more.
 """
 
+import json
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -31,17 +32,15 @@ _LOT = 250  # counts in one transaction
 
 _ADD = """
 UPDATE tls_results SET sessions = sessions + ?
-WHERE day = ? AND domain = ? AND policy = ? AND result = ? AND mx = ? AND ip = ? AND sending = ? AND reason = ?"""
-_NEW = """
-INSERT INTO tls_results (sessions, day, domain, policy, result, mx, ip, sending, reason)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+WHERE day = ? AND domain = ? AND policy = ? AND result = ? AND details = ?"""
+_NEW = "INSERT INTO tls_results (sessions, day, domain, policy, result, details) VALUES (?, ?, ?, ?, ?, ?)"
 _ROWS = "SELECT count(*) FROM tls_results WHERE day = ? AND domain = ?"
 _PLAN = "INSERT OR IGNORE INTO tls_reports (day, domain, due, tries) VALUES (?, ?, ?, 0)"
 _DUE = "SELECT day, domain, tries FROM tls_reports WHERE due <= ? AND day < ? ORDER BY due LIMIT ?"
 _PUT_OFF = "UPDATE tls_reports SET due = ?, tries = tries + 1 WHERE day = ? AND domain = ?"
 _COUNTS = """
-SELECT policy, result, mx, ip, sending, reason, sessions FROM tls_results WHERE day = ? AND domain = ?
-ORDER BY policy, result, sessions DESC, mx, ip, sending, reason"""
+SELECT policy, result, details, sessions FROM tls_results WHERE day = ? AND domain = ?
+ORDER BY policy, result, sessions DESC, details"""
 _END = "DELETE FROM tls_reports WHERE day = ? AND domain = ?"
 _DROP = "DELETE FROM tls_results WHERE day = ? AND domain = ?"
 _OLD = """
@@ -114,18 +113,21 @@ def _count(db: sqlite3.Connection, entries: Sequence[_Counted]) -> list[None]:
 def _add(db: sqlite3.Connection, day: int, session: Session, sessions: int) -> None:
     where = (day, session.domain)
     what = (session.policy.packed(), session.result.value)
-    details = (session.receiving_mx, session.receiving_ip, session.sending_ip, session.reason[:MAX_REASON])
-    if session.result is Result.SUCCESS:
-        details = ("", "", "", "")
-    row = (sessions, *where, *what, *details)
+    details = "" if session.result is Result.SUCCESS else _details(session)
+    row = (sessions, *where, *what, details)
     if db.execute(_ADD, row).rowcount:
         return
     ((rows,),) = db.execute(_ROWS, where).fetchall()
-    if rows >= ROWS_EACH and any(details):
-        row = (sessions, *where, *what, "", "", "", "")
+    if rows >= ROWS_EACH and details:
+        row = (sessions, *where, *what, "")
         if db.execute(_ADD, row).rowcount:
             return
     db.execute(_NEW, row)
+
+
+def _details(session: Session) -> str:
+    told = (session.receiving_mx, session.receiving_ip, session.sending_ip, session.reason[:MAX_REASON])
+    return json.dumps(told, separators=(",", ":"))
 
 
 def _take(db: sqlite3.Connection, moments: Sequence[float]) -> list[Taken]:
@@ -150,8 +152,8 @@ def _take_one(db: sqlite3.Connection, now: float) -> Taken:
 
 def _counts(db: sqlite3.Connection, number: int, domain: str) -> list[Count]:
     return [
-        Count(Session(domain, unpacked(policy), Result(result), *details), sessions)
-        for policy, result, *details, sessions in db.execute(_COUNTS, (number, domain))
+        Count(Session(domain, unpacked(policy), Result(result), *(json.loads(details) if details else ())), sessions)
+        for policy, result, details, sessions in db.execute(_COUNTS, (number, domain))
     ]
 
 

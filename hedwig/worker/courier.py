@@ -11,14 +11,13 @@ used up: then nothing is said of any message.
 
 import asyncio
 import time
-from collections.abc import Container
 
 from hedwig import log, verdict
 from hedwig.rates import Rate
 from hedwig.reply import Stage
 from hedwig.smtp import Report
 from hedwig.smtp.connection import Connection
-from hedwig.spool import Claim, SpoolTrouble
+from hedwig.spool import Claim, Halted, SpoolTrouble
 from hedwig.verdict import Outcome, Scope, SiteWord
 from hedwig.worker.allowance import Wait, connection_rates
 from hedwig.worker.attempt import Attempt
@@ -71,10 +70,10 @@ class Courier:
         """There is something for this site, or another one needs the connection."""
         self._more.set()
 
-    def call_back(self, stopped: Container[str]) -> None:
-        """These destinations are paused: what is at hand is not begun any more."""
+    def call_back(self, halted: Halted) -> None:
+        """What is at hand, and concerned, is not sent where that can be helped."""
         if self._errand is not None:
-            self._errand.call_back(stopped)
+            self._errand.call_back(halted)
 
     def last(self) -> None:
         """Take no other message after the one at hand."""

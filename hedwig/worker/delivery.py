@@ -123,7 +123,7 @@ def _judge(claim: Claim, recipient: Recipient, attempt: Attempt, rules: Rules, n
         return _Judged(result, (Line(Kind.DELIVERED, recipient, attempt),), news)
     if decided.outcome is Outcome.FAILED:
         return _failed(claim, recipient, attempt, Kind.FAILED)
-    expires_at = min(claim.expires_at, claim.accepted_at + rules.retry.expire, claim.options.deadline or math.inf)
+    expires_at = _end_of(claim, rules)
     in_doubt = decided.outcome is Outcome.IN_DOUBT
     if schedule.expired(now, expires_at) and not in_doubt:
         return _failed(claim, recipient, attempt, Kind.EXPIRED, late=is_late(claim, now))
@@ -135,6 +135,12 @@ def _judge(claim: Claim, recipient: Recipient, attempt: Attempt, rules: Rules, n
     result = RecipientResult(recipient.number, State.DEFERRED, words, due, decided.counted)
     news = telling.news(claim, recipient, attempt, dsn.Action.DELAYED)
     return _Judged(result, (Line(Kind.DEFERRED, recipient, attempt, due),), news)
+
+
+def _end_of(claim: Claim, rules: Rules) -> float:
+    """When it is given up. What was held past its expiry and released is older than our own rule allows."""
+    own = math.inf if claim.extended else claim.accepted_at + rules.retry.expire
+    return min(claim.expires_at, own, claim.options.deadline or math.inf)
 
 
 def _failed(claim: Claim, recipient: Recipient, attempt: Attempt, kind: Kind, *, late: bool = False) -> _Judged:

@@ -6,11 +6,11 @@ that an idle or well-used connection of another site makes room for.
 
 import asyncio
 import time
-from collections.abc import Container, Iterable
+from collections.abc import Iterable
 
 from hedwig import log
 from hedwig.routing import Site
-from hedwig.spool import Claim
+from hedwig.spool import Claim, Halted
 from hedwig.worker.attempt import Attempt
 from hedwig.worker.bag import SiteState
 from hedwig.worker.connections import Connections
@@ -159,13 +159,14 @@ class Dispatch:
                 courier.last()
                 courier.wake()
 
-    def call_back(self, stopped: Container[str]) -> None:
-        """The operator has paused these sites: what is not begun goes back; transactions under way finish."""
+    def call_back(self, halted: Halted) -> None:
+        """What the operator has paused and is not begun goes back; transactions under way finish, but those of what is
+        recalled."""
         for state in self._tools.bag.sites():
-            for claim in state.waiting.take(lambda claim: claim.destination in stopped):
+            for claim in state.waiting.take(halted.concerns):
                 self._hand_back(claim)
         for courier in self._couriers:
-            courier.call_back(stopped)
+            courier.call_back(halted)
 
     def wind_down(self) -> None:
         """Every courier ends with the message at hand; what is claimed from now on is handed back."""

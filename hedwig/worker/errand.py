@@ -2,20 +2,20 @@
 
 Before the final dot it writes a dot mark for each claim (I5). Where the client's policy is not to repeat what is in
 doubt, the marks are on disk before the dot goes out, with the conversation so far. What is wanted no more is not sent
-(last_look.py); nor is what was not begun when the operator paused its site. Each claim ends by itself, whatever becomes
-of the others (I4).
+(last_look.py), nor what was not begun when the operator paused its site or client, or has no dot out when the operator
+wants it back. Each claim ends by itself, whatever becomes of the others (I4).
 """
 
 import asyncio
 import time
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from hedwig.options import OnDoubt
 from hedwig.reply import Stage
 from hedwig.smtp import Brink, Report, Said, Transaction
 from hedwig.smtp.connection import Connection
-from hedwig.spool import Claim, Doubt, SpoolTrouble
+from hedwig.spool import Claim, Doubt, Halted, SpoolTrouble
 from hedwig.verdict import SiteWord
 from hedwig.worker import last_look
 from hedwig.worker.attempt import Attempt
@@ -36,16 +36,19 @@ class Errand:
         self._open = {claim.delivery: claim for claim in parcel.claims}  # claims that are not settled yet
         self._slots: dict[int, int] = {}  # of dot marks, by delivery, from just before the dot on
         self._doubts: dict[int, Doubt] = {}  # what is on disk with the marks, where the client wants that
-        self._called_back: set[int] = set()  # their site was paused before they were begun
+        self._not_begun: set[int] = set()  # deliveries that are not to be begun: their site or client was paused
+        self._recalled: set[int] = set()  # and those that the operator wants back, also when they are begun
 
     @property
     def awaits_reply(self) -> bool:
         """Whether the final dot is out, or about to go, and its reply has not come."""
         return bool(self._slots)
 
-    def call_back(self, stopped: Container[str]) -> None:
-        """These destinations are paused: what is at hand is not begun any more."""
-        self._called_back |= {claim.delivery for claim in self.parcel.claims if claim.destination in stopped}
+    def call_back(self, halted: Halted) -> None:
+        """What is at hand, and concerned, is not begun any more; what is recalled gets no dot either."""
+        concerned = {claim.delivery for claim in self.parcel.claims if halted.concerns(claim)}
+        self._not_begun |= concerned
+        self._recalled |= concerned & set(halted.recalled)
 
     async def send(self, connection: Connection) -> Report | None:
         """One transaction. None: there is nothing more to be done about it."""
@@ -53,14 +56,14 @@ class Errand:
         waits = careful or bool(self.parcel.first.options.supersede)
 
         def before_dot() -> None:
-            for claim in self.parcel.claims:
-                last_look.check_time(claim)
+            self._check()
             for claim in self.parcel.claims:
                 self._slots[claim.delivery] = self._tools.dots.mark(claim.delivery, claim.token)
 
         async def at_brink(brink: Brink) -> None:
             for claim in self.parcel.claims:
                 await last_look.check(self._tools.spool, claim)
+            self._check()
             if careful:
                 await self._mark_durably(brink)
             else:
@@ -84,12 +87,19 @@ class Errand:
         kept = []
         for claim in self.parcel.claims:
             left = await last_look.wanted(self._tools.spool, claim)
-            if claim.delivery in self._called_back or not left.recipients or is_late(claim, time.time()):
+            if claim.delivery in self._not_begun or not left.recipients or is_late(claim, time.time()):
                 self._withdraw([claim])
             else:
                 kept.append(left)
                 self._open[claim.delivery] = left
         self.parcel = replace(self.parcel, claims=tuple(kept))
+
+    def _check(self) -> None:
+        """The last look before the dot: Withdrawn where any of it is recalled, or too late."""
+        for claim in self.parcel.claims:
+            if claim.delivery in self._recalled:
+                raise last_look.Withdrawn
+            last_look.check_time(claim)
 
     async def _mark_durably(self, brink: Brink) -> None:
         """Marks and conversation of all claims, with one fsync."""

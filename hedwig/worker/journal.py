@@ -53,6 +53,20 @@ def tell_superseded(claim: Claim, superseded: Superseded) -> None:
     )
 
 
+def tell_recalled(claim: Claim, rcptto: str) -> None:
+    """It came back and is held: the operator holds or drops it."""
+    log.event(
+        Kind.HELD,
+        f"held: to=<{rcptto}> from=<{claim.mailfrom}>: it came back by the operator's order",
+        log.Level.NOTICE,
+        queue_id=claim.queue_id,
+        client=claim.client,
+        sender=claim.mailfrom,
+        rcpt=rcptto,
+        site=claim.destination,
+    )
+
+
 def tell_bounce(claim: Claim, bounce: NewMessage) -> None:
     """The sender is told: under the original's ID, with the notification's own, and what it tells of."""
     what = f" ({bounce.action})" if isinstance(bounce, Report) else ""

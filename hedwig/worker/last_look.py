@@ -5,6 +5,8 @@ It is taken when the session is open, before MAIL, and again right before the fi
 - Past its sender's deadline a message is not sent.
 - What a newer message superseded (spool/supersede.py) is not sent. The mark is read from the spool, off the event loop,
   for messages with a key alone; others pay nothing.
+- What the operator recalled (spool/recall.py) is not sent: the worker looks for that each second, for all its claims at
+  once, and the courier knows it then.
 
 Where it finds something before the dot the connection is closed instead, and so nobody has the message (I5). There
 remains the moment between this look and the dot.

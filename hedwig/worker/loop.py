@@ -12,7 +12,6 @@ import random
 import signal
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,14 +29,14 @@ from hedwig.spool.sqlite import SqliteSpool, open_spool
 from hedwig.spool.trouble import Damaged, matter_of
 from hedwig.supervisor import Supervisor
 from hedwig.tlsrpt import Reporter
-from hedwig.worker import floods, myself
+from hedwig.worker import myself
 from hedwig.worker.allowance import Allowances
 from hedwig.worker.bag import Bag
 from hedwig.worker.claims import Claimer
 from hedwig.worker.delivery import Rules
 from hedwig.worker.dispatch import MOST_CONNECTIONS, Dispatch
 from hedwig.worker.dots import DotMarks, path_of
-from hedwig.worker.heirs import free_dead_owners, free_predecessors
+from hedwig.worker.heirs import free_predecessors
 from hedwig.worker.hinter import Hinter
 from hedwig.worker.resting import Resting
 from hedwig.worker.route import Router
@@ -45,13 +44,11 @@ from hedwig.worker.settle import Settler
 from hedwig.worker.slots import Slots
 from hedwig.worker.tls_reports import Sender, TlsReports
 from hedwig.worker.tools import Tools
+from hedwig.worker.upkeep import Heirs, Upkeep
 from hedwig.worker.ways import Ways
 
 LOCK_PATIENCE = 5.0  # seconds: another worker may hold our lock for a moment, to free our dead predecessor's claims
 OTHER_FILES = 100  # that a worker has open besides its connections, at the most
-ROUND = 5.0  # seconds between the rounds of upkeep
-STOPS_EVERY = 1.0  # seconds between looks for sites that were paused
-DEAD_EVERY = 3  # rounds between looks for dead workers
 SPOOL_WAIT = 1.0
 DAMAGED_WAIT = 10.0  # to look through a damaged spool takes a while
 SETTLE_TIME = 30.0  # seconds for the outcomes, once the replies are here
@@ -180,14 +177,17 @@ class _Life:
         self._dispatch = Dispatch(self._tools, min(MOST_CONNECTIONS, limits.raise_open_files() - OTHER_FILES))
         queue = open_queue(settings.queue)
         self._claimer = Claimer(self._tools, queue, self._dispatch, self._owner)
+        self._upkeep = Upkeep(
+            self._tools, self._dispatch, Heirs(self._owner, lambda: self._in_force.settings), self._hinter
+        )
 
     async def live(self, stopping: asyncio.Event) -> None:
         """Until `stopping`, then the orderly end."""
         log.say(log.Level.INFO, f"worker {self._number} delivers as {self._router.myself.ehlo}")
         settler = asyncio.create_task(self._settler.run())
         claimer = asyncio.create_task(self._claimer.run(lambda: not self._settler.trouble))
-        upkeep = asyncio.create_task(self._upkeep())
-        heeding = asyncio.create_task(self._heed_stops())
+        upkeep = asyncio.create_task(self._upkeep.run(lambda: self._supervisor.status(self._status())))
+        heeding = asyncio.create_task(self._upkeep.heed())
         reporting = asyncio.create_task(self._tls_reports.run())
         petting = asyncio.create_task(self._pet())
         self._supervisor.ready(self._status())
@@ -241,53 +241,6 @@ class _Life:
             if self._claimer.stopped or time.monotonic() - self._claimer.beat < STUCK:
                 self._supervisor.pet(self._spool.pulses)
             await asyncio.sleep(1)
-
-    async def _upkeep(self) -> None:
-        """Every few seconds: the status for systemd, claims of workers that died, and digests whose hour is over."""
-        rounds = 0
-        while True:
-            self._supervisor.status(self._status())
-            self._tools.bag.forget_idle(time.monotonic())
-            if rounds % DEAD_EVERY == 0:
-                await self._free_dead_owners()
-                await floods.send_digests(self._spool, self._tools.rules, self._hinter.hint)
-                await self._keep_paces()
-            rounds += 1
-            await asyncio.sleep(ROUND)
-
-    async def _heed_stops(self) -> None:
-        """Every second: what the operator has paused goes back, and what other workers have heard of receivers that
-        want rest is in force here too."""
-        while True:
-            await asyncio.sleep(STOPS_EVERY)
-            with suppress(SpoolTrouble):  # whoever writes there says so; the next round looks again
-                await self._tools.allowances.give_back()
-                await self._look()
-
-    async def _look(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._tools.resting.take(await loop.run_in_executor(None, self._tools.resting.look))
-        for provider in self._tools.bag.providers():
-            if self._tools.resting.apply(provider):
-                self._dispatch.rest(provider)
-        if not self._tools.bag.messages:
-            return
-        if stopped := await loop.run_in_executor(None, self._spool.stopped, time.time()):
-            self._dispatch.call_back(stopped)
-
-    async def _keep_paces(self) -> None:
-        loop = asyncio.get_running_loop()
-        with suppress(OSError):  # run_dir is gone: who opens a connection says so
-            await loop.run_in_executor(None, self._tools.slots.count_workers)
-        if windows := self._tools.bag.paces():
-            with suppress(SpoolTrouble):  # the settler says so
-                await asyncio.wrap_future(receivers.save_paces(self._spool, windows, time.time()))
-
-    async def _free_dead_owners(self) -> None:
-        loop = asyncio.get_running_loop()
-        ready = await loop.run_in_executor(None, free_dead_owners, self._spool, self._owner, self._in_force.settings)
-        if ready:
-            self._hinter.hint(ready)
 
     def reload(self) -> None:
         """SIGHUP."""

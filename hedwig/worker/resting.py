@@ -30,6 +30,7 @@ class Resting:
     def __init__(self, spool: Sharing) -> None:
         self._spool = spool
         self._known: dict[tuple[str, str], Backoff] = {}
+        self._unsaid: dict[tuple[str, str], Backoff] = {}  # on their way into the spool
         self._sources: dict[str, Source] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -43,7 +44,7 @@ class Resting:
 
     def take(self, known: Iterable[Backoff]) -> None:
         """What `look` gave is in force."""
-        self._known = {(each.site, each.source): each for each in known}
+        self._known = {(each.site, each.source): each for each in known} | self._unsaid
 
     def heed(self, receiver: str, source: str, family: str, word: SiteWord) -> None:
         """A receiver has said so: in force here at once, and in the spool for all."""
@@ -54,7 +55,7 @@ class Resting:
         key = (said.site, said.source)
         known = self._known.get(key)
         if known is None or known.until < said.until or said.connections:
-            self._known[key] = said
+            self._known[key] = self._unsaid[key] = said
         task = asyncio.create_task(self._publish(said))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -65,6 +66,8 @@ class Resting:
         except SpoolTrouble as trouble:
             log.say(log.Level.WARNING, f"{said.site}: other workers can't be told of its back-off: {trouble}")
             return
+        finally:
+            self._unsaid.pop((said.site, said.source), None)
         self._known[in_force.site, in_force.source] = in_force
         rest = in_force.until - time.time()
         if rest > 0:

@@ -123,11 +123,14 @@ class Settler:
         self.trouble = ""
 
     def _tell(self, ending: Ending, answer: Settled) -> None:
-        gone = {each.rcptto for each in answer.superseded}
+        gone = {*(each.rcptto for each in answer.superseded), *answer.held}
         for line in ending.conclusion.lines:
             self.counts[line.kind] += 1
             last = line.recipient.address in gone
             journal.tell(ending.claim, replace(line, due=0.0) if last else line, self._now())
+        for rcptto in answer.held:
+            self.counts[Kind.HELD] += 1
+            journal.tell_recalled(ending.claim, rcptto)
         for superseded in answer.superseded:
             self.counts[Kind.SUPERSEDED] += 1
             journal.tell_superseded(ending.claim, superseded)

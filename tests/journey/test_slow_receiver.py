@@ -16,7 +16,7 @@ REPLY = "250 2.0.0 ok"
 def test_is_kept_busy(world: World, seconds: float) -> None:
     """More letters than a worker may claim ahead: hints that it drops for want of room come back in time (I9).
 
-    Ten connections would do it in `letters * seconds / 10`; three times that and 5 s is allowed.
+    Ten connections would do it in `letters * seconds / 10`; three times that and 5 s is allowed. It begins with five.
     """
     letters = 500
     world.dns(mx("163.com", "192.0.2.1"))
@@ -27,4 +27,4 @@ def test_is_kept_busy(world: World, seconds: float) -> None:
     until("all letters", lambda: len(far.copies()) == letters, seconds=3 * letters * seconds / 10 + 5)
     print(f"{letters} letters in {time.monotonic() - started:.2f} s")
     assert set(far.copies().values()) == {1}
-    assert far.most_open <= 10
+    assert far.most_open <= 20, "as many as `sites.default.connections` allows"

@@ -57,6 +57,16 @@ def test_recipients_that_were_not_tried_are_handed_back() -> None:
     assert of(conclude(a_claim(), {0: OK}, RULES, 1000.0, lambda: ORIGINAL)) == {0: State.DONE}
 
 
+def test_what_was_held_past_its_expiry_has_the_time_that_it_was_given() -> None:
+    """Older than our own rule allows, and released: the spool's expiry counts, with retries up to it."""
+    old, now = a_claim(accepted_at=0.0, expires_at=1_086_400.0), 1_000_000.0
+    assert of(conclude(old, {2: LATER}, RULES, now, lambda: ORIGINAL)) == {2: State.DONE}
+    released = dataclasses.replace(old, extended=True)
+    [result] = conclude(released, {2: LATER}, RULES, now, lambda: ORIGINAL).settlement.results
+    assert (result.state, result.due) == (State.DEFERRED, now + 60)
+    assert of(conclude(released, {2: LATER}, RULES, 1_086_400.0, lambda: ORIGINAL)) == {2: State.DONE}
+
+
 def test_what_is_deferred_past_its_expiry_is_given_up_with_a_bounce() -> None:
     conclusion = conclude(a_claim(expires_at=999.0), {0: LATER}, RULES, 1000.0, lambda: ORIGINAL)
     assert conclusion.lines[0].kind is Kind.EXPIRED

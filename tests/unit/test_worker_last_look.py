@@ -2,15 +2,17 @@
 that answer when the test says so."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from worker_rig import Receiver, Rig
+from worker_rig import OWNER, Receiver, Rig
 
 from hedwig.options import PLAIN, OnDoubt, Options
-from hedwig.spool import Kind, State
+from hedwig.spool import Halted, Kind, State
+from hedwig.spool.desk import SqliteDesk, open_desk
+from hedwig.spool.operate import Act, Filter, Order
 
 OTP = Options(supersede="otp")
 
@@ -102,19 +104,98 @@ async def test_no_dot_after_the_deadline(
     assert rig.settler.counts[Kind.IN_DOUBT] == 0
 
 
-async def test_a_paused_site_gets_nothing_that_was_not_begun(rig: Rig, receiver: Receiver) -> None:
+@pytest.mark.parametrize(
+    "halted",
+    [Halted(sites=frozenset({"example.com"})), Halted(clients=frozenset({"less.nankai.edu.cn"}))],
+    ids=["site", "client"],
+)
+async def test_nothing_is_begun_of_what_was_paused(rig: Rig, receiver: Receiver, halted: Halted) -> None:
     """What waits in the bag goes back untried; the ten under way finish."""
     receiver.wait_at_mail.clear()
     await rig.register(30)
     await rig.send()
     await rig.settled(lambda: receiver.connections == 10)
     await rig.settled(lambda: rig.tools.bag.messages == 30)
-    rig.dispatch.call_back({"elsewhere.example"})
+    rig.dispatch.call_back(Halted(frozenset({"elsewhere.example"}), frozenset({"other.example"}), frozenset({77})))
     assert rig.tools.bag.messages == 30
-    rig.dispatch.call_back({"example.com"})
+    rig.dispatch.call_back(halted)
     await rig.settled(lambda: rig.tools.bag.messages <= 10)
     receiver.wait_at_mail.set()
     await rig.settled(lambda: rig.tools.bag.messages == 0)
     assert len(receiver.messages) <= 10
     assert rig.states() == [State.READY] * (30 - len(receiver.messages))
     assert all(recipient.tries == 0 for recipient in rig.spool.queued()[0])
+
+
+@pytest.fixture
+def desk(rig: Rig, tmp_path: Path) -> Iterator[SqliteDesk]:
+    opened = open_desk(str(tmp_path / "spool.db"))
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize("policy", list(OnDoubt))
+async def test_no_dot_for_what_was_recalled(rig: Rig, receiver: Receiver, desk: SqliteDesk, policy: OnDoubt) -> None:
+    """The host has answered nothing to MAIL yet: the letter comes back, held, and nobody has it."""
+    receiver.wait_at_mail.clear()
+    await rig.register(3, options=Options(on_doubt=policy))
+    await rig.send()
+    await rig.settled(lambda: receiver.connections == 3)
+    recalled = desk.recall(Order(Act.HOLD, "jia"), Filter())
+    assert len(recalled.asked) == 3
+    rig.dispatch.call_back(rig.spool.halted(OWNER, time.time()))
+    receiver.wait_at_mail.set()
+    await rig.settled(lambda: rig.tools.bag.messages == 0)
+    assert receiver.messages == []
+    assert rig.states() == [State.HELD] * 3
+    assert rig.settler.counts[Kind.HELD] == 3
+    assert desk.left(recalled.places) == 0
+
+
+async def test_what_was_recalled_in_the_bag_goes_back_at_once(rig: Rig, receiver: Receiver, desk: SqliteDesk) -> None:
+    """While the host stands still; and the connections carry the next ones afterwards."""
+    receiver.wait_at_mail.clear()
+    await rig.register(30)
+    await rig.send()
+    await rig.settled(lambda: receiver.connections == 10)
+    last = rig.spool.queued()[0][-1].queue_id
+    desk.recall(Order(Act.HOLD, "jia"), Filter(ids=(last,)))
+    rig.dispatch.call_back(rig.spool.halted(OWNER, time.time()))
+    await rig.settled(lambda: rig.states().count(State.HELD) == 1)
+    receiver.wait_at_mail.set()
+    await rig.settled(lambda: rig.tools.bag.messages == 0)
+    assert len(receiver.messages) == 29
+
+
+async def test_past_its_dot_a_letter_has_its_outcome(rig: Rig, receiver: Receiver, desk: SqliteDesk) -> None:
+    """It was recalled too late: delivered, and that is what its history says."""
+    receiver.wait_at_dot.clear()
+    await rig.register(1)
+    [waiting] = rig.spool.queued()[0]
+    await rig.send()
+    await receiver.at_dot_now.wait()
+    recalled = desk.recall(Order(Act.DROP, "jia"), Filter())
+    rig.dispatch.call_back(rig.spool.halted(OWNER, time.time()))
+    assert desk.left(recalled.places) == 1
+    receiver.wait_at_dot.set()
+    await rig.settled(lambda: not rig.states())
+    assert desk.left(recalled.places) == 0
+    assert len(receiver.messages) == 1
+    kinds = [line.kind for line in desk.histories([waiting.queue_id])[waiting.queue_id]]
+    assert kinds == [Kind.ACCEPTED, Kind.DELIVERED]
+
+
+async def test_a_recall_is_of_one_claim(rig: Rig, receiver: Receiver, desk: SqliteDesk) -> None:
+    """The courier that was told goes on with the next letter, and that one is sent."""
+    receiver.wait_at_mail.clear()
+    await rig.register(1)
+    await rig.send()
+    await rig.settled(lambda: receiver.connections == 1)
+    desk.recall(Order(Act.HOLD, "jia"), Filter())
+    rig.dispatch.call_back(rig.spool.halted(OWNER, time.time()))
+    await rig.register(1)
+    await rig.send()
+    receiver.wait_at_mail.set()
+    await rig.settled(lambda: rig.tools.bag.messages == 0)
+    assert rig.states() == [State.HELD]
+    assert len(receiver.messages) == 1

@@ -1,0 +1,91 @@
+"""Upkeep: what a worker does beside delivering.
+
+Every few seconds: claims of workers that died are freed, digests whose hour is over are sent, what was learnt of
+receivers is kept. Every second: what the operator has paused, or wants back, goes back, and what other workers have
+heard of receivers that want rest is in force here too. A spool in trouble stops none of it: who writes there says so,
+and the next round looks again.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from hedwig.settings import Worker
+from hedwig.spool import SpoolTrouble, receivers
+from hedwig.worker import floods
+from hedwig.worker.dispatch import Dispatch
+from hedwig.worker.heirs import free_dead_owners
+from hedwig.worker.hinter import Hinter
+from hedwig.worker.tools import Tools
+
+ROUND = 5.0  # seconds
+DEAD_EVERY = 3  # rounds between looks for dead workers
+LOOK_EVERY = 1.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Heirs:
+    """Whose claims may be freed: not those of `owner`, which is us."""
+
+    owner: str
+    settings: Callable[[], Worker]
+
+
+class Upkeep:
+    """Of one worker: `run` and `heed` as tasks."""
+
+    def __init__(self, tools: Tools, dispatch: Dispatch, heirs: Heirs, hinter: Hinter) -> None:
+        self._tools = tools
+        self._dispatch = dispatch
+        self._heirs = heirs
+        self._hinter = hinter
+
+    async def run(self, tell: Callable[[], None]) -> None:
+        """Rounds without end; `tell` tells systemd how we are."""
+        rounds = 0
+        while True:
+            tell()
+            self._tools.bag.forget_idle(time.monotonic())
+            if rounds % DEAD_EVERY == 0:
+                await self._free_dead_owners()
+                await floods.send_digests(self._tools.spool, self._tools.rules, self._hinter.hint)
+                await self._keep_paces()
+            rounds += 1
+            await asyncio.sleep(ROUND)
+
+    async def heed(self) -> None:
+        """Looks without end at what others say."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            with suppress(SpoolTrouble):
+                await self._tools.allowances.give_back()
+                await self._look()
+
+    async def _look(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._tools.resting.take(await loop.run_in_executor(None, self._tools.resting.look))
+        for provider in self._tools.bag.providers():
+            if self._tools.resting.apply(provider):
+                self._dispatch.rest(provider)
+        if not self._tools.bag.messages:
+            return
+        owner = self._heirs.owner
+        if halted := await loop.run_in_executor(None, self._tools.spool.halted, owner, time.time()):
+            self._dispatch.call_back(halted)
+
+    async def _keep_paces(self) -> None:
+        loop = asyncio.get_running_loop()
+        with suppress(OSError):  # run_dir is gone: who opens a connection says so
+            await loop.run_in_executor(None, self._tools.slots.count_workers)
+        if windows := self._tools.bag.paces():
+            with suppress(SpoolTrouble):
+                await asyncio.wrap_future(receivers.save_paces(self._tools.spool, windows, time.time()))
+
+    async def _free_dead_owners(self) -> None:
+        loop = asyncio.get_running_loop()
+        owner, settings = self._heirs.owner, self._heirs.settings()
+        ready = await loop.run_in_executor(None, free_dead_owners, self._tools.spool, owner, settings)
+        if ready:
+            self._hinter.hint(ready)

@@ -1,0 +1,200 @@
+"""What a receiver's limits do to couriers: rates, rest, one connection for several sites, one transaction for several
+domains; over a real spool and scripted receivers."""
+
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from worker_rig import OWNER, Receiver, Rig
+
+from hedwig.mx import AddressesFound, Exchanger, MxFound
+from hedwig.settings import SiteRule, Worker
+from hedwig.spool import Kind, State, receivers
+from hedwig.verdict import SiteWord
+from hedwig.worker.route import Route
+
+
+def settings(**rule):
+    return Worker(sites={"default": SiteRule(), "partner": SiteRule(mx=(".partner.example",), **rule)})
+
+
+class Names:
+    """Each domain has a host of its own at the partner's, but those of `same` share one."""
+
+    def __init__(self, same=()):
+        self.same = same
+
+    async def exchangers(self, domain):
+        host = "all" if domain in self.same else domain.replace(".", "-")
+        return MxFound((Exchanger(10, f"{host}.partner.example"),))
+
+    async def addresses(self, host):
+        del host
+        return AddressesFound(("127.0.0.1",))
+
+
+class Scene(Rig):
+    """`send` claims for all destinations at a time, as the claimer does."""
+
+    async def send_all(self, *destinations: str) -> None:
+        now = time.time()
+        due = [waiting.delivery for each in destinations for waiting in self.spool.due(each, now, 1000)]
+        for claim in await self.claimed(due, now):
+            route = await self.router.route(claim.destination)
+            assert isinstance(route, Route)
+            self.tools.bag.of(route.site, time.monotonic(), route.rule)
+            self.dispatch.carry(claim, route)
+
+    async def claimed(self, due, now):
+        import asyncio
+
+        return await asyncio.wrap_future(self.spool.claim(due, OWNER, now))
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    made = Receiver()
+    await made.start()
+    yield made
+    made.wait_at_mail.set()
+    assert made.server is not None
+    made.server.close()
+
+
+@pytest.fixture
+async def make(tmp_path: Path, receiver: Receiver):
+    rigs = []
+
+    def make(same=(), **rule):
+        port = receiver.server.sockets[0].getsockname()[1]
+        rig = Scene(tmp_path, {}, port, settings(**rule))
+        rig.router._resolver = Names(same)
+        rigs.append(rig)
+        return rig
+
+    yield make
+    receiver.wait_at_mail.set()
+    for rig in rigs:
+        await rig.close()
+
+
+async def test_one_message_to_several_domains_of_a_site_goes_once(make, receiver):
+    rig = make(same=("one.example", "two.example"))
+    receiver.refused = b"nobody@two.example"
+    await rig.register(1, to=("a@one.example", "b@two.example", "nobody@two.example"))
+    await rig.send_all("one.example", "two.example")
+    await rig.settled(lambda: rig.settler.counts[Kind.DELIVERED] == 2 and rig.settler.counts[Kind.FAILED] == 1)
+    assert len(receiver.messages) == 1
+    await rig.settled(lambda: rig.tools.bag.messages == 0)
+
+
+@pytest.mark.parametrize(
+    ("rule", "transactions"), [({"one_domain": True}, 2), ({"recipients": 1}, 2), ({"recipients": 2}, 1)]
+)
+async def test_as_far_as_the_receiver_allows_it(make, receiver, rule, transactions):
+    rig = make(same=("one.example", "two.example"), **rule)
+    await rig.register(1, to=("a@one.example", "b@two.example"))
+    await rig.send_all("one.example", "two.example")
+    await rig.settled(lambda: not rig.states())
+    assert len(receiver.messages) == transactions
+
+
+async def test_in_doubt_is_every_claim_of_the_transaction(make, receiver):
+    rig = make(same=("one.example", "two.example"))
+    receiver.at_dot = lambda _number: None
+    await rig.register(1, to=("a@one.example", "b@two.example"))
+    await rig.send_all("one.example", "two.example")
+    await rig.settled(lambda: rig.settler.counts[Kind.IN_DOUBT] == 2)
+    assert len(receiver.messages) == 1
+
+
+async def test_sites_of_one_receiver_share_its_connection(make, receiver):
+    """One connection is allowed: each site gets it in turn, though it is kept for two seconds where nobody waits."""
+    rig = make(connections=1)
+    for number in range(4):
+        await rig.register(3, f"d{number}.example")
+    started = time.monotonic()
+    await rig.send_all(*(f"d{number}.example" for number in range(4)))
+    await rig.settled(lambda: not rig.states())
+    assert time.monotonic() - started < 2.0, "an idle connection made room at once"
+    assert receiver.connections == 4 and len(receiver.messages) == 12
+    await rig.settled(lambda: rig.tools.bag.messages == 0)
+
+
+async def test_a_rate_that_is_used_up_sends_the_others_back_untouched(make, receiver):
+    rig = make(per_minute=20)
+    await rig.register(10)
+    await rig.send_all("example.com")
+    await rig.settled(lambda: rig.tools.bag.messages == 0)
+    assert len(receiver.messages) == 1, "a twentieth may go at once"
+    assert rig.states() == [State.READY] * 9
+    assert {recipient.tries for recipient in rig.spool.queued()[0]} == {0}
+    route = await rig.router.route("example.com")
+    assert rig.tools.bag.capacity(route.site, time.monotonic()) == 0
+    assert "20 a minute" in rig.tools.bag.of(route.site).provider.dry
+
+
+async def test_a_receiver_that_wants_rest_gets_it_from_all_workers(make, receiver):
+    rig = make()
+    await rig.register(1)
+    await rig.send_all("example.com")
+    await rig.settled(lambda: not rig.states())
+    route = await rig.router.route("example.com")
+    rig.tools.resting.heed("partner", "", "ipv4", SiteWord(600.0, 0, "421 4.7.0 slow down"))
+    await rig.settled(lambda: bool(receivers.backoffs(rig.spool, time.time())))
+    provider = rig.tools.bag.of(route.site).provider
+    assert not rig.tools.resting.apply(provider), "IPv6 is still free"
+    rig.tools.resting.heed("partner", "", "ipv6", SiteWord(600.0, 0, "421 4.7.0 slow down"))
+    assert rig.tools.resting.apply(provider)
+    assert rig.tools.bag.capacity(route.site, time.monotonic()) == 0
+    await rig.settled(lambda: len(receivers.backoffs(rig.spool, time.time())) == 2)
+    receivers.lift(rig.spool, ["partner"]).result()
+    rig.tools.resting.take(rig.tools.resting.look())
+    rig.tools.resting.apply(provider)
+    assert rig.tools.bag.capacity(route.site, time.monotonic()) > 0
+
+
+async def test_while_one_family_rests_the_other_is_tried(make, receiver):
+    """Here the receiver has none of the other: its mail goes back, and waits as long as it was asked to."""
+    rig = make()
+    await rig.register(2)
+    rig.tools.resting.heed("partner", "", "ipv4", SiteWord(600.0, 0, "421 4.7.0 slow down"))
+    await rig.send_all("example.com")
+    await rig.settled(lambda: rig.tools.bag.messages == 0)
+    assert receiver.connections == 0 and rig.states() == [State.READY] * 2
+    route = await rig.router.route("example.com")
+    state = rig.tools.bag.of(route.site)
+    assert state.not_before - time.monotonic() > 500
+
+
+async def test_a_connection_carries_as_many_as_the_receiver_takes(make, receiver):
+    rig = make(connections=1, messages_per_connection=3)
+    await rig.register(10)
+    await rig.send_all("example.com")
+    await rig.settled(lambda: not rig.states())
+    assert receiver.connections == 4
+
+
+async def test_a_source_of_ours_is_where_it_comes_from(tmp_path, receiver):
+    """127.0.0.2 is this machine's, too."""
+    from hedwig.settings import Source
+
+    worker = replace(settings(), sources={"main": Source(ipv4="127.0.0.2", ehlo="two.robot.genee.cn")})
+    rig = Scene(tmp_path, {"mx.example.com": "127.0.0.1"}, receiver.server.sockets[0].getsockname()[1], worker)
+    seen = []
+    session = receiver.session
+
+    async def look(reader, writer):
+        seen.append(writer.get_extra_info("peername")[0])
+        await session(reader, writer)
+
+    receiver.server.close()
+    receiver.session = look
+    rig.router._port = await receiver.start()
+    await rig.register(1)
+    await rig.send_all("example.com")
+    await rig.settled(lambda: not rig.states())
+    await rig.close()
+    assert seen == ["127.0.0.2"]
