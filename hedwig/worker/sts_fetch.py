@@ -1,4 +1,4 @@
-"""Fetches a domain's MTA-STS policy from its web server (RFC 8461 §3.3), by requests. Blocks; for a thread.
+"""Fetches a domain's MTA-STS policy from its web server (RFC 8461 §3.3), by requests, in threads.
 
 Only a whole answer 200 of the media type text/plain is a policy, from a host whose certificate is for its name; no
 redirect is followed, no proxy of the environment asked, and nothing decompressed. The caller has looked the address up,
@@ -8,11 +8,16 @@ requests bounds a single read, no more: here all of it, from connecting to the l
 minute); then the socket is cut.
 """
 
+import asyncio
 import contextlib
 import os
 import socket
 import ssl
 import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import requests
@@ -22,12 +27,18 @@ from urllib3.connectionpool import HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 from urllib3.poolmanager import PoolManager
 
+from hedwig.mx import AddressesFound, Resolver
 from hedwig.reply import one_line
+from hedwig.routing import Networks, refused
 from hedwig.tls.sts import MAX_OCTETS, PATH
 from hedwig.tlsrpt import Result
 
 SECONDS = 60.0
+MOST = 32  # fetches at a time
+MOST_ADDRESSES = 3  # of a web server
 CONNECT = 10.0  # seconds of these for TCP, and for each read
+
+Fetch = Callable[..., bytes]
 
 
 class FetchFailed(Exception):
@@ -38,10 +49,9 @@ class FetchFailed(Exception):
         self.result = result
 
 
-def fetch(host: str, address: str, ca_file: str = "", *, port: int = 443, seconds: float = SECONDS) -> bytes:
-    """The policy that `host`, at `address`, has; as octets, not read yet. `ca_file`: the authorities to trust, "" for
-    the system's. Raises FetchFailed."""
-    cut = _Cut(seconds)
+def fetch(host: str, address: str, cut: "Cut", ca_file: str = "", *, port: int = 443) -> bytes:
+    """The policy that `host`, at `address`, has. Blocks, until `cut` strikes at the latest. `ca_file`: the authorities
+    to trust, "" for the system's. Raises FetchFailed."""
     try:
         with requests.Session() as session:
             session.trust_env = False
@@ -60,8 +70,53 @@ def fetch(host: str, address: str, ca_file: str = "", *, port: int = 443, second
     finally:
         cut.over()
     if cut.struck:
-        raise FetchFailed(Result.STS_FETCH_ERROR, f"its web server: nothing within {seconds:g} s")
+        raise FetchFailed(Result.STS_FETCH_ERROR, f"its web server: nothing within {cut.seconds:g} s")
     raise failed
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What fetching goes by: the authorities to trust ("" for the system's), and networks that are not talked to."""
+
+    ca_file: str
+    refused: Networks
+
+
+class Fetcher:
+    """Of one worker; belongs to the event loop. `terms` gives those in force."""
+
+    def __init__(self, resolver: Resolver, terms: Callable[[], Terms], fetch: Fetch = fetch) -> None:
+        self._resolver = resolver
+        self._terms = terms
+        self._fetch = fetch
+        self._hands = ThreadPoolExecutor(MOST, thread_name_prefix="mta-sts")
+
+    async def get(self, host: str) -> bytes:
+        """The policy of `host`, as octets, not read yet; from the first of its addresses that gives an answer, all
+        within SECONDS or so. Raises FetchFailed."""
+        terms = self._terms()
+        answer = await self._resolver.addresses(host)
+        if not isinstance(answer, AddressesFound):
+            raise FetchFailed(Result.STS_FETCH_ERROR, f"its web server: {answer.text}")
+        failure = FetchFailed(Result.STS_FETCH_ERROR, f"{host} has no address that may be talked to")
+        give_up = time.monotonic() + SECONDS
+        loop = asyncio.get_running_loop()
+        for address in [each for each in answer.addresses if not refused(each, terms.refused)][:MOST_ADDRESSES]:
+            cut = Cut(max(1.0, give_up - time.monotonic()))
+            try:
+                return await loop.run_in_executor(self._hands, self._fetch, host, address, cut, terms.ca_file)
+            except FetchFailed as error:
+                failure = error
+                if error.result is not Result.STS_FETCH_ERROR:
+                    break
+            except asyncio.CancelledError:
+                cut.strike()  # the process can't end before its threads do
+                raise
+        raise failure
+
+    def close(self) -> None:
+        """Fetch no more."""
+        self._hands.shutdown(wait=False, cancel_futures=True)
 
 
 def _get(session: requests.Session, url: str, host: str) -> bytes:
@@ -80,13 +135,14 @@ def _get(session: requests.Session, url: str, host: str) -> bytes:
         return content
 
 
-class _Cut:
-    """Ends the connection when its time is over."""
+class Cut:
+    """Ends a fetch `seconds` from now, or when it is told to."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float = SECONDS) -> None:
+        self.seconds = seconds
         self.struck = False
         self._sockets: list[socket.socket] = []
-        self._timer = threading.Timer(seconds, self._strike)
+        self._timer = threading.Timer(seconds, self.strike)
         self._timer.daemon = True
         self._timer.start()
 
@@ -94,7 +150,7 @@ class _Cut:
         """Know the connection by a descriptor of our own: TLS takes the socket's away."""
         self._sockets.append(socket.socket(fileno=os.dup(opened.fileno())))
         if self.struck:
-            self._strike()
+            self.strike()
 
     def over(self) -> None:
         """It has ended by itself."""
@@ -103,7 +159,8 @@ class _Cut:
         for each in self._sockets:
             each.close()
 
-    def _strike(self) -> None:
+    def strike(self) -> None:
+        """It is over, from any thread."""
         self.struck = True
         for each in self._sockets:
             with contextlib.suppress(OSError):  # it has ended in this moment
@@ -118,7 +175,7 @@ def _dialled(connection: Any) -> Any:
 class _Adapter(HTTPAdapter):
     """requests' adapter to an address, by TLS with a host of a name."""
 
-    def __init__(self, host: str, cut: _Cut) -> None:
+    def __init__(self, host: str, cut: Cut) -> None:
         self._host = host
         self._cut = cut
         super().__init__(pool_connections=1, pool_maxsize=1)

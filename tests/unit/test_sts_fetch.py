@@ -14,7 +14,7 @@ from certificates import Made, make
 
 from hedwig.tls.sts import MAX_OCTETS
 from hedwig.tlsrpt import Result
-from hedwig.worker.sts_fetch import FetchFailed, fetch
+from hedwig.worker.sts_fetch import Cut, FetchFailed, fetch
 
 HOST = "mta-sts.example.com"
 POLICY = b"version: STSv1\nmode: none\nmax_age: 86400\n"
@@ -55,7 +55,7 @@ class Web:
                     secure.sendall(answer)
 
         threading.Thread(target=serve, daemon=True).start()
-        return fetch(HOST, "127.0.0.1", self._ca_file, port=listener.getsockname()[1], seconds=seconds)
+        return fetch(HOST, "127.0.0.1", Cut(seconds), self._ca_file, port=listener.getsockname()[1])
 
     def fails(
         self, answer: bytes | Script, *, certificate: Made | None = None, seconds: float = 10.0
@@ -172,7 +172,7 @@ def test_dripping_gains_nothing(web: Web) -> None:
 
 def test_nobody_there() -> None:
     with pytest.raises(FetchFailed) as failure:
-        fetch(HOST, "127.0.0.1", port=1)
+        fetch(HOST, "127.0.0.1", Cut(), port=1)
     assert str(failure.value) == "its web server: Connection refused"
 
 
@@ -186,6 +186,6 @@ def test_a_host_that_speaks_no_tls() -> None:
 
     threading.Thread(target=serve, daemon=True).start()
     with pytest.raises(FetchFailed) as failure:
-        fetch(HOST, "127.0.0.1", port=listener.getsockname()[1])
+        fetch(HOST, "127.0.0.1", Cut(), port=listener.getsockname()[1])
     assert failure.value.result is not Result.SUCCESS
     listener.close()
