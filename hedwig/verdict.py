@@ -14,7 +14,9 @@ question. The rules, in the order in which they are asked:
    over. After the dot: in doubt (I5), and no other host is tried, or the letter might arrive twice.
 6. A reply at MAIL is about the message (or its sender), at RCPT about that recipient, at DATA and the dot about all
    recipients that were accepted. 2yz to the dot alone is a delivery; 4yz is a deferral, 5yz a failure.
-7. 552 to RCPT without a word on the mailbox means "too many recipients" and is temporary (RFC 5321 §4.5.3.1.10).
+7. 552 to RCPT without a word on the mailbox means "too many recipients" and is temporary (RFC 5321 §4.5.3.1.10). Who
+   is one too many for a transaction that carried others is not even deferred: the next one follows at once
+   (`one_too_many`).
 8. Whatever is not understood is a deferral, and ends the connection.
 
 What is done with a recipient in doubt is its client's choice: `held_in_doubt`.
@@ -78,7 +80,7 @@ class SiteWord:
 _HOST_STAGES = frozenset({Stage.CONNECT, Stage.BANNER, Stage.EHLO, Stage.STARTTLS})
 _SCOPES = {Stage.RCPT: Scope.RECIPIENT, Stage.QUIT: Scope.SESSION}
 _OUTCOMES = {Weight.PERMANENT: Outcome.FAILED, Weight.TEMPORARY: Outcome.DEFERRED}
-_TOO_MANY = frozenset({"", "5.5.3", "5.0.0"})
+_TOO_MANY = {452: frozenset({"", "4.5.3", "4.0.0"}), 552: frozenset({"", "5.5.3", "5.0.0"})}
 
 
 def decide(stage: Stage, reply: Reply | None, detail: str = "") -> Verdict:
@@ -95,6 +97,15 @@ def decide(stage: Stage, reply: Reply | None, detail: str = "") -> Verdict:
     if reply is None:
         return _lost(stage)
     return _said(stage, reply)
+
+
+def one_too_many(stage: Stage, reply: Reply | None) -> bool:
+    """Whether this may be said of any recipient past the most that the host takes in one transaction, and says nothing
+    of the recipient itself (RFC 5321 §4.5.3.1.10; RFC 3463 §3.6: X.5.3)."""
+    if stage is not Stage.RCPT or reply is None:
+        return False
+    is_said = reply.code // 100 == 4 and reply.enhanced == "4.5.3"
+    return is_said or reply.enhanced in _TOO_MANY.get(reply.code, ())
 
 
 def held_in_doubt(policy: OnDoubt, doubts: int) -> str:
@@ -132,7 +143,7 @@ def _said(stage: Stage, reply: Reply) -> Verdict:
         return Verdict(Outcome.DEFERRED, scope, close=True)  # a yes that ends nothing: not understood
     if not understood(reply):
         return Verdict(Outcome.DEFERRED, scope, close=True)
-    if stage is Stage.RCPT and reply.code == 552 and reply.enhanced in _TOO_MANY:
+    if one_too_many(stage, reply):
         return Verdict(Outcome.DEFERRED, scope)
     if stage is Stage.QUIT:
         return Verdict(Outcome.DEFERRED, scope, close=True)  # QUIT decides about nobody

@@ -19,23 +19,26 @@ from collections.abc import Callable
 from typing import cast
 
 from hedwig.reply import one_line
-from hedwig.smtp import Deadlines
-from hedwig.smtp.events import Action, Heard, ProtocolError, Refused, Send, SendBody, StartTls
+from hedwig.smtp import Deadlines, Said
+from hedwig.smtp.events import Action, Closed, Heard, ProtocolError, Refused, Send, SendBody, StartTls
 from hedwig.smtp.parser import ReplyParser
 from hedwig.smtp.session import Session, State
 from hedwig.smtp.watch import Watch
 
 Trace = Callable[[str], None]
+CLOSED = "connection closed by the far side"
 SHOWN = 200  # octets of a body in a trace
 _HIGH_WATER = 64 * 1024
 
 
 class Channel(asyncio.Protocol):
-    """One connection's protocol. `closed`: nothing more can be said on it."""
+    """One connection's protocol. `closed`: nothing more can be said on it; `ended`: why, where that came while no
+    transaction was under way."""
 
     def __init__(self, session: Session, deadlines: Deadlines, trace: Trace | None) -> None:
         self.session = session
         self.closed = False
+        self.ended: Said | None = None
         self.inline: Callable[[], bytes] | None = None  # gives a small body whole, at the moment it is written
         self._deadlines = deadlines
         self._trace = trace
@@ -71,7 +74,7 @@ class Channel(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The far side closed, or the network did."""
-        self.fail(lost_because(exc) if exc else "connection closed by the far side")
+        self.fail(lost_because(exc) if exc else CLOSED)
 
     def pause_writing(self) -> None:
         """The far side does not keep up."""
@@ -229,6 +232,8 @@ class Channel(asyncio.Protocol):
     def _part(self, action: Action) -> None:
         """The session is over. Who refused us in so many words, or whom we refuse, gets a QUIT (RFC 5321 §3.1), others
         nothing."""
+        if isinstance(action, Closed):
+            self.ended = action.said
         reply = action.said.reply if isinstance(action, Refused) else None
         if isinstance(action, Refused) and (action.ours or (reply is not None and reply.code != 421)):
             self.say(b"QUIT\r\n")
@@ -277,6 +282,8 @@ class Channel(asyncio.Protocol):
 
 def lost_because(error: BaseException) -> str:
     """An error of the network in words: "connection refused", "connection reset by peer"."""
+    if isinstance(error, BrokenPipeError):  # we were writing when it closed
+        return CLOSED
     if isinstance(error, OSError) and error.errno and 0 < error.errno < 4096 and not hasattr(error, "library"):
         return os.strerror(error.errno).lower()
     return one_line(str(error)) or type(error).__name__

@@ -177,7 +177,7 @@ class Connection:
     ) -> Report:
         """Carry one message; see the module's text for what it promises."""
         if not self.alive:
-            said = Said(Stage.MAIL, None, "the connection was closed while idle")
+            said = self._channel.ended or Said(Stage.MAIL, None, "the connection was closed while idle")
             return Report((said,) * len(transaction.rcpttos), reusable=False)
         whole = None
         if transaction.size <= IN_MEMORY:

@@ -61,14 +61,16 @@ class _Judged:
 def conclude(
     claim: Claim, attempts: Mapping[int, Attempt], rules: Rules, now: float, original: Callable[[], bytes]
 ) -> Conclusion:
-    """Judge the recipients that were tried (`attempts` by recipient number); the others are handed back.
+    """Judge the recipients that were tried (`attempts` by recipient number); the others are handed back, and with them
+    those that were one too many for a transaction which carried somebody: the next one follows at once.
 
     `original` gives the message's beginning, and is called only where a report needs it.
     """
+    fitting = _fitting(attempts)
     judged = [
-        _judge(claim, recipient, attempts[recipient.number], rules, now)
+        _judge(claim, recipient, fitting[recipient.number], rules, now)
         for recipient in claim.recipients
-        if recipient.number in attempts
+        if recipient.number in fitting
     ]
     lines = tuple(line for each in judged for line in each.lines)
     news = [each.news for each in judged if each.news]
@@ -109,6 +111,18 @@ def put_off(claim: Claim, why: str, due: float) -> Conclusion:
     attempt = Attempt(Said(Stage.LOCAL, None, why))
     lines = tuple(Line(Kind.DEFERRED, recipient, attempt, due) for recipient in claim.recipients)
     return Conclusion(Settlement(claim.delivery, claim.token, results), lines)
+
+
+def _fitting(attempts: Mapping[int, Attempt]) -> Mapping[int, Attempt]:
+    """Without those that were one too many, unless nobody got the message: then they are deferred as any other, so that
+    a host which always says so is not asked without end."""
+    if not any(attempt.said.delivered for attempt in attempts.values()):
+        return attempts
+    return {
+        number: attempt
+        for number, attempt in attempts.items()
+        if not verdict.one_too_many(attempt.said.stage, attempt.said.reply)
+    }
 
 
 def _judge(claim: Claim, recipient: Recipient, attempt: Attempt, rules: Rules, now: float) -> _Judged:

@@ -98,13 +98,25 @@ class Conversation:
             rule.hold.wait()
         if rule.hang_up:
             note("")
+            self.wire.send(rule.raw, rule.drip)
             self.hang_up(rule)
-        reply = rule.reply or usual or _USUAL.get(stage, "")
+        octets = rule.raw or f"{rule.reply or usual or _USUAL.get(stage, '')}\r\n".encode()
+        reply = octets.decode("utf-8", "replace").removesuffix("\r\n")
         note(reply)
-        self.wire.say(reply, rule.drip)
+        self.wire.send(octets, rule.drip)
+        while rule.endless:
+            self.wire.send(octets, rule.drip)
         if reply.startswith("421"):
             raise Gone("said 421 and closed")
         return reply
+
+    def _leave(self, rule: Rule) -> None:
+        """Go away where no reply is due; after so many octets of a message."""
+        if rule.hold is not None:
+            rule.hold.wait()
+        if rule.stage == "body":
+            self.wire.content(rule.after)
+        self.hang_up(rule)
 
     def hang_up(self, rule: Rule) -> None:
         """Close as the rule says."""
@@ -126,6 +138,9 @@ class Conversation:
         """Encrypt; or, without a certificate, make noise and hang up."""
         if not self.answer("starttls", line.decode()).startswith("220"):
             return
+        rule = self.far.find("handshake", "")
+        if rule is not None:
+            self._leave(rule)
         if not self.far.certificate:
             self.wire.socket.sendall(b"\x00this is no TLS at all\r\n" * 3)
             raise Gone("made noise instead of TLS")
@@ -143,7 +158,9 @@ class Conversation:
     def rcpt(self, line: bytes) -> None:
         """RCPT TO."""
         text = line.decode("utf-8", "surrogateescape").strip()
-        if self.answer("rcpt", text)[:1] == "2":
+        if self.far.most_rcpttos and len(self.rcpttos) >= self.far.most_rcpttos:
+            self.wire.say(self.far.beyond)
+        elif self.answer("rcpt", text)[:1] == "2":
             self.rcpttos.append(_path(text))
 
     def take(self, line: bytes) -> None:
@@ -158,10 +175,7 @@ class Conversation:
             return
         rule = self.far.find("body", text)
         if rule is not None:
-            if rule.hold is not None:
-                rule.hold.wait()
-            self.wire.content(rule.after)
-            self.hang_up(rule)
+            self._leave(rule)
         raw = self.wire.content()
         for fault in faults_of(raw):
             self.far.fault(self.number, f"{fault} in the message to {text}")
