@@ -150,11 +150,14 @@ async def _handshake(channel: Channel, target: Target, seconds: float, security:
 
 class Connection:
     """An open session. `security`: what it was opened with; `tls`: protocol and cipher, or ""; `sent`: transactions
-    carried to their end so far."""
+    carried to their end so far. Who opened it may note in `policy` what held for TLS, in words, and in `requiretls`
+    whether messages that ask for that may be handed over here (RFC 8689 §2)."""
 
     def __init__(self, target: Target, channel: Channel, security: Security) -> None:
         self.target = target
         self.security = security
+        self.policy = ""
+        self.requiretls = False
         self.sent = 0
         self._channel = channel
         transport = channel.transport

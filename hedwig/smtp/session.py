@@ -25,6 +25,8 @@ from hedwig.smtp import Report, Said
 from hedwig.smtp.commands import Letter, extensions, hello
 from hedwig.smtp.events import Action, Closed, Heard, Ready, Refused, Send, SendBody, StartTls
 
+NOT_OFFERED = "it offers no STARTTLS"
+
 
 class State(enum.Enum):
     """What the session waits for. In HANDSHAKE, READY, BODY and CLOSED no reply is due."""
@@ -214,7 +216,7 @@ class Session:
         """Ready, unless this must not be in the clear and is."""
         if not self._required or self.encrypted:
             return self._ready()
-        return self.part(Said(Stage.STARTTLS, None, f"it offers no STARTTLS; {self._required}"))
+        return self.part(Said(Stage.STARTTLS, None, f"{NOT_OFFERED}; {self._required}"))
 
     def _starttls(self, reply: Heard) -> Action:
         if reply.code // 100 == 2:

@@ -63,6 +63,16 @@ class Policies:
             log.event(log.Matter.FAULT, text, log.Level.ALERT, reason=str(error))
             self.trust = _Nobody(str(error))
 
+    def look(self) -> None:
+        """See what other workers have found. Blocks. SpoolTrouble."""
+        if self._sts is not None:
+            self._sts.look()
+
+    async def close(self) -> None:
+        """End what is under way."""
+        if self._sts is not None:
+            await self._sts.close()
+
     async def of(
         self, destination: str, site: str, rule: SiteRule, exchangers: Iterable[Exchanger], found: MxFound
     ) -> tuple[Policy, str]:

@@ -96,7 +96,7 @@ async def test_tls_that_breaks_after_the_handshake_is_broken_tls(
     await rig.register(1)
     await rig.send()
     await rig.settled(lambda: rig.settler.counts[Kind.DELIVERED] == 1)
-    assert "127.0.0.1" in rig.tools.broken_tls
+    assert rig.tools.broken.why("127.0.0.1") == "certificate required"
 
 
 async def test_an_unreadable_message_gets_its_outcome_all_the_same(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
