@@ -5,6 +5,7 @@ Everything that we can know to be impossible is refused here, before an octet is
 - a message larger than the host's SIZE: 552 5.3.4 at stage MAIL, as the host would say itself (RFC 1870 §6.2);
 - a body with octets above 127 for a host without 8BITMIME: 554 5.6.3 (RFC 6152 §3);
 - a transaction that needs SMTPUTF8 for a host without it: 550 5.6.7 (RFC 6531 §3.5);
+- a message that asks for REQUIRETLS for a host without it: 550 5.7.30 (RFC 8689 §4.2.1);
 - an address that could end a command line or begin a parameter (I11): 553 5.1.7 (sender), 553 5.1.3 (recipient).
 
 A domain in U-labels with an ASCII local part needs no SMTPUTF8: it goes out in A-labels (RFC 6531 §3.2).
@@ -19,6 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hedwig.address import Address, AddressError
+from hedwig.options import TlsWish
 from hedwig.reply import Reply, Stage
 from hedwig.smtp import Said, Transaction, notify
 
@@ -67,6 +69,8 @@ def compose(transaction: Transaction, announced: Mapping[str, str], eight_bit: b
     if _SIZE.match(limit) and 0 < int(limit) < transaction.size:
         text = f"the message has {transaction.size} octets, the host takes {int(limit)}"
         return Said(Stage.MAIL, Reply(552, "5.3.4", text))
+    if transaction.options.tls is TlsWish.REQUIRED and "REQUIRETLS" not in announced:
+        return Said(Stage.LOCAL, Reply(550, "5.7.30", "the message asks for REQUIRETLS and the host does not offer it"))
     if eight_bit and "8BITMIME" not in announced:
         return Said(Stage.LOCAL, EIGHT_BIT)
     utf8 = transaction.smtputf8
@@ -101,6 +105,8 @@ def _parameters(transaction: Transaction, announced: Mapping[str, str], eight_bi
         parameters += b" BODY=8BITMIME"
     if transaction.smtputf8:
         parameters += b" SMTPUTF8"
+    if transaction.options.tls is TlsWish.REQUIRED:
+        parameters += b" REQUIRETLS"
     return parameters + notify.of_mail(transaction.options) if "DSN" in announced else parameters
 
 

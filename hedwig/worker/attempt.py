@@ -17,3 +17,8 @@ class Attempt:
     reports: bool = False
     talk: str = ""
     policy: str = ""
+
+    @property
+    def way(self) -> str:
+        """How it travelled, and why so, in short: "TLSv1.3 (dane: ...)"; "" where there was no session."""
+        return f"{self.tls.partition(' ')[0] or 'in the clear'} ({self.policy})" if self.policy else ""
