@@ -55,9 +55,10 @@ class Demand:
     """What is asked of a connection to one host.
 
     `starttls`: TLS is tried. `required`: why nothing may go in the clear; "" where it may. `records`: the certificate
-    must fit one of these, of the base domain `base`. `authority`: it must come from a trusted authority, for the host's
-    name. `names`: others than `base` that a DANE-TA certificate may be for. `testing`: what MTA-STS would ask, which
-    is only told. `words`: what holds, for log and history. `reported`: the same for TLS-RPT.
+    must fit one of these, of the base domain `base`. `names`: others than `base` that a DANE-TA certificate may be for.
+    `authority`: why the certificate must come from a trusted authority, for the host's name; "" where it need not.
+    `testing`: what MTA-STS would ask, which is only told. `words`: what holds, for log and history. `reported`: the
+    same for TLS-RPT.
     """
 
     words: str
@@ -67,13 +68,18 @@ class Demand:
     records: tuple[TlsaRecord, ...] = ()
     base: str = ""
     names: tuple[str, ...] = ()
-    authority: bool = False
+    authority: str = ""
     testing: StsPolicy | None = None
+
+    @property
+    def dane(self) -> str:
+        """Why its certificate must fit its records."""
+        return f"its TLSA records ask for it (DANE, _tcp.{self.base})"
 
     @property
     def proved(self) -> bool:
         """Whether the host must prove which one it is."""
-        return bool(self.records) or self.authority
+        return bool(self.records or self.authority)
 
 
 @dataclass(frozen=True, slots=True)

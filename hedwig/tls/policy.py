@@ -89,7 +89,8 @@ def demand(policy: Policy, host: str, tlsa: Tlsa, wish: TlsWish = TlsWish.USUAL)
         return barred
     made = _by_level(policy, tlsa)
     for added in (_by_dane(policy, tlsa), _by_sts(policy, tlsa), _by_wish(policy, tlsa, wish)):
-        made = _both(made, added) if added is not None else made
+        if added is not None and not (added.testing and made.authority):
+            made = _both(made, added)
     return made
 
 
@@ -129,7 +130,7 @@ def _by_level(policy: Policy, tlsa: Tlsa) -> Demand:
     level, reported = policy.level, _reported(policy, tlsa)
     why = f"tls: {level.value} ({policy.origin})"
     if level is Tls.VERIFY or level is Tls.MTA_STS:
-        return Demand("verify" if level is Tls.VERIFY else "mta-sts", reported, required=why, authority=True)
+        return Demand("verify" if level is Tls.VERIFY else "mta-sts", reported, required=why, authority=why)
     if level is Tls.ENCRYPT or level is Tls.DANE:
         return Demand("encrypt", reported, required=why)
     return Demand("may", reported)
@@ -141,8 +142,8 @@ def _by_dane(policy: Policy, tlsa: Tlsa) -> Demand | None:
     reported = _reported(policy, tlsa)
     if records := usable(tlsa.records):
         names = reference_names(policy.domain, policy.found, tlsa.base)[1:]
-        why = f"its TLSA records ask for it (DANE, _tcp.{tlsa.base})"
-        return Demand("dane", reported, required=why, records=records, base=tlsa.base, names=names)
+        made = Demand("dane", reported, records=records, base=tlsa.base, names=names)
+        return replace(made, required=made.dane)
     return Demand(
         "encrypt (DANE without usable records)", reported, required="it has TLSA records, if none that can be used"
     )
@@ -155,14 +156,15 @@ def _by_sts(policy: Policy, tlsa: Tlsa) -> Demand | None:
     reported = _reported(policy, tlsa)
     if sts.mode is Mode.TESTING:
         return Demand("mta-sts testing", reported, testing=sts)
-    return Demand("mta-sts", reported, required=f"{_sts_of(policy)} asks for it", authority=True)
+    why = f"{_sts_of(policy)} asks for it"
+    return Demand("mta-sts", reported, required=why, authority=why)
 
 
 def _by_wish(policy: Policy, tlsa: Tlsa, wish: TlsWish) -> Demand | None:
     if wish is not TlsWish.REQUIRED:
         return None
     by_dane = policy.dane and bool(usable(tlsa.records))
-    return Demand("requiretls", _reported(policy, tlsa), required=_ASKED, authority=not by_dane)
+    return Demand("requiretls", _reported(policy, tlsa), required=_ASKED, authority="" if by_dane else _ASKED)
 
 
 def _both(least: Demand, added: Demand) -> Demand:
@@ -175,7 +177,7 @@ def _both(least: Demand, added: Demand) -> Demand:
         base=least.base or added.base,
         names=least.names or added.names,
         authority=least.authority or added.authority,
-        testing=None if least.authority or added.authority else least.testing or added.testing,
+        testing=None if added.authority else least.testing or added.testing,
     )
 
 

@@ -43,25 +43,23 @@ class Handshake:
         )
 
     def _check(self, tls: ssl.SSLObject) -> str:
-        if not (self.demand.proved or self.demand.testing):
+        demand, target, wrong = self.demand, self._target, ""
+        if not (demand.proved or demand.testing):
             return ""
         try:
             chain = presented_chain(tls)
-            self._unproved = self._proof(chain)
-            if self.demand.testing is not None:
-                unproved = self._trust.check(chain, self._target.host)
-                self._told = would_fail(self.demand.testing, self._target.host, unproved)
+            if demand.records:
+                self._unproved = verify(chain, demand.records, (demand.base, *demand.names))
+                wrong = demand.dane
+            if demand.authority and self._unproved is None:
+                self._unproved = self._trust.check(chain, target.host)
+                wrong = demand.authority
+            if demand.testing is not None:
+                self._told = would_fail(demand.testing, target.host, self._trust.check(chain, target.host))
         except Exception as error:  # noqa: BLE001  whatever a stranger's certificate breaks here proves nothing
             self._unproved = Unproved("validation-failure", f"its certificates can't be read: {error!r}")
-        if self._unproved is None or not self.demand.proved:
-            return ""
-        return f"{self._unproved.text}; {self.demand.required}"
-
-    def _proof(self, chain: tuple[bytes, ...]) -> Unproved | None:
-        demand = self.demand
-        if demand.records and (failed := verify(chain, demand.records, (demand.base, *demand.names))):
-            return failed
-        return self._trust.check(chain, self._target.host) if demand.authority else None
+            wrong = demand.required
+        return f"{self._unproved.text}; {wrong}" if self._unproved and demand.proved else ""
 
     def words(self, tls: str, broken: str = "") -> str:
         """What held, and what came of it, of a session that stands: encrypted if `tls` is not "", else in the clear,

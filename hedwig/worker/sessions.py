@@ -174,7 +174,7 @@ class Sessions:
                 raise
             self._tools.count_tls(handshake.failure(failure.said))
             if not may_be_clear:
-                raise
+                raise ConnectFailed(target, _with_reason(failure.said, handshake.demand.required)) from failure
             connection = await self._connect(target, CLEAR)
             log.say(log.Level.NOTICE, f"{failure}; it gets its mail in the clear for an hour")
             broken = str(failure.said.reply or failure.said.detail)
@@ -220,6 +220,13 @@ async def _require(connection: Connection) -> None:
     await connection.quit()
     text = f"{target.host} doesn't offer REQUIRETLS, and the message asks for it (RFC 8689)"
     raise ConnectFailed(target, Said(Stage.LOCAL, Reply(550, "5.7.30", text)))
+
+
+def _with_reason(said: Said, required: str) -> Said:
+    """The same, and whose policy it is that this was no reason to go without TLS."""
+    if required in said.detail:
+        return said
+    return replace(said, detail="; ".join(part for part in (said.detail, required) if part))
 
 
 def _may_be_tls(said: Said) -> bool:
