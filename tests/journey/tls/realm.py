@@ -54,7 +54,7 @@ class Has:
     `above` (the realm's authority), `other`, `unusable`, `bogus`. `sts`: the mode of its MTA-STS policy, or `missing`
     where there is a record and no policy; `names`: the mx of it, else its own. `insecure`: its zone is not signed.
     `rule`: its entry in `domains` of worker.yml. `options`: of the letter, `header` lines of it. `more`: what its host
-    announces besides. `backup`: another host, preferred less, as Has too.
+    announces besides. `backup`: another host, preferred less, as Has too. `web`: where its web server is.
     """
 
     shows: str = "good"
@@ -68,6 +68,7 @@ class Has:
     more: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()
     backup: "Has | None" = None
+    web: str = WEB
 
 
 class Web:
@@ -128,7 +129,7 @@ class Realm(Ward):
                 rules[domains[name]] = dict(has.rule)
         self.dns = Dns(
             world.directory / "dns",
-            "\n".join((mx("robot.genee.cn", HOME), *self.records)),
+            self._zone(),
             signed=True,
             insecure=self._insecure,
             forged=self.forged,
@@ -151,6 +152,20 @@ class Realm(Ward):
             case = self.cases[name] = Case(self, self.fars[name][0], self._domains[name], ("user",), b"")
             case.send(has.header + LETTER, options=dict(has.options))
         return self
+
+    def _zone(self) -> str:
+        return "\n".join((mx("robot.genee.cn", HOME), *self.records))
+
+    def change(self, old: str, new: str) -> None:
+        """Have `new` in place of `old` in DNS from now on."""
+        self.records = [record.replace(old, new) for record in self.records]
+        self.dns.change(self._zone(), self.forged)
+
+    def show(self, far: FarSide, host: str, shows: str) -> None:
+        """Have a receiver's host show another certificate from now on."""
+        made = self.certificate(host, shows)
+        assert made is not None
+        far.certificate = str(made.write(self.world.directory / f"{host}.{shows}.pem", self.authority))
 
     def __getitem__(self, name: str) -> Case:
         return self.cases[name]
@@ -177,7 +192,7 @@ class Realm(Ward):
             far = self.world.far(address, *each.rules, extensions=extensions, certificate=certificate)
             self.fars[name].append(far)
         if has.sts:
-            self.records.append(f'_mta-sts.{domain}. TXT "v=STSv1; id=1;"\nmta-sts.{domain}. A {WEB}')
+            self.records.append(f'_mta-sts.{domain}. TXT "v=STSv1; id=1;"\nmta-sts.{domain}. A {has.web}')
             self.web.name(domain)
         if has.sts not in ("", "missing"):
             self.web.publish(domain, policy(has.sts, has.names or f"mx1.{domain}"))
