@@ -94,6 +94,22 @@ class Worker:
         default=EightBit.CONVERT,
         kind="eight bit",
     )
+    dane: bool = setting(
+        "Whether TLSA records of receivers are kept to (DANE). That needs a resolver on this host that validates.",
+        default=True,
+        kind="flag",
+    )
+    mta_sts: bool = setting(
+        "Whether receivers' MTA-STS policies are fetched and kept to; `tls: mta-sts` needs it.",
+        default=True,
+        kind="flag",
+    )
+    ca_file: str = setting(
+        "CA certificates (PEM) to trust for receivers' certificates and their MTA-STS policies, instead of the "
+        "system's.",
+        default="",
+        kind="optional path",
+    )
     warm_up: tuple[int, ...] = setting(
         "The most messages a day and receiver from a new source address on its first, second ... day; then no bound.",
         default=(50, 100, 200, 400, 800, 1500, 3000, 6000, 12_000, 25_000, 50_000, 100_000),

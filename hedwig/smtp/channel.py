@@ -109,7 +109,7 @@ class Channel(asyncio.Protocol):
         """Whether `action` would return at once."""
         return self._action is not None
 
-    def start(self, action: Action) -> None:
+    def start(self, action: Action | None) -> None:
         """Carry out what the session answered to `begin`, `quit` or `secured`."""
         self._perform(action)
 
@@ -233,10 +233,12 @@ class Channel(asyncio.Protocol):
             self._deliver(action)
 
     def _part(self, action: Action) -> None:
-        """The session is over. Who refused us in so many words gets a QUIT (RFC 5321 §3.1), others nothing."""
+        """The session is over. Who refused us in so many words, or whom we refuse, gets a QUIT (RFC 5321 §3.1), others
+        nothing."""
         if isinstance(action, Closed):
             self.ended = action.said
-        if isinstance(action, Refused) and action.said.reply is not None and action.said.reply.code != 421:
+        reply = action.said.reply if isinstance(action, Refused) else None
+        if isinstance(action, Refused) and (action.ours or (reply is not None and reply.code != 421)):
             self.say(b"QUIT\r\n")
             self.close()
         else:

@@ -6,6 +6,7 @@ Everything that we can know to be impossible is refused here, before an octet is
 - a body with octets above 127 for a host without 8BITMIME: 554 5.6.3 (RFC 6152 §3); sevenbit.py has converted it
   before, where that is wanted and can be done;
 - what needs SMTPUTF8 for a host without it (RFC 6531 §3.2): 550 5.6.7;
+- a message that asks for REQUIRETLS for a host without it: 550 5.7.30 (RFC 8689 §4.2.1);
 - an address that could end a command line or begin a parameter (I11): 553 5.1.7 (sender), 553 5.1.3 (recipient).
 
 What needs SMTPUTF8, of a message that was accepted with it: a header that is not ASCII, and a sender's local part, are
@@ -23,6 +24,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hedwig.address import Address, AddressError
+from hedwig.options import TlsWish
 from hedwig.reply import Reply, Stage
 from hedwig.smtp import Said, Transaction, notify
 
@@ -74,6 +76,8 @@ def compose(
     if _SIZE.match(limit) and 0 < int(limit) < transaction.size:
         text = f"the message has {transaction.size} octets, the host takes {int(limit)}"
         return Said(Stage.MAIL, Reply(552, "5.3.4", text))
+    if transaction.options.tls is TlsWish.REQUIRED and "REQUIRETLS" not in announced:
+        return Said(Stage.LOCAL, Reply(550, "5.7.30", "the message asks for REQUIRETLS and the host does not offer it"))
     utf8 = _Utf8(offered=takes_utf8(announced), accepted=transaction.smtputf8)
     if utf8.missing and utf8_header:
         return Said(Stage.LOCAL, _needs("the message's header"))
@@ -124,6 +128,8 @@ def _parameters(
         parameters += b" BODY=8BITMIME"
     if smtputf8:
         parameters += b" SMTPUTF8"
+    if transaction.options.tls is TlsWish.REQUIRED:
+        parameters += b" REQUIRETLS"
     return parameters + notify.of_mail(transaction.options) if "DSN" in announced else parameters
 
 

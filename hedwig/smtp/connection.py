@@ -1,8 +1,9 @@
 """A connection to one exchanger: dials, opens the session, carries transactions, says goodbye (RFC 5321; 3207).
 
 `connect` gives a Connection that is ready for a transaction, or raises ConnectFailed with what was said and at which
-stage. Where a TLS handshake fails the stage is STARTTLS and `reply` is None: the caller may come again with tls=False,
-and remembers that about the host. A refused STARTTLS (454, 5yz) is no failure; the session goes on in the clear.
+stage. What is done about TLS a Security says (tls.py). Where a handshake fails, or the host is not proved to be the one
+that is meant, the stage is STARTTLS and `reply` is None: where TLS isn't required the caller may come again with CLEAR,
+and remembers that about the host. A refused STARTTLS (454, 5yz) is no failure there: the session goes on in the clear.
 
 `Connection.send` ends in a Report whatever the network does. Its promises:
 
@@ -36,7 +37,7 @@ from hedwig.smtp.login import Login
 from hedwig.smtp.session import Session
 from hedwig.smtp.states import State
 from hedwig.smtp.stuffing import BodyError
-from hedwig.smtp.tls import described, opportunistic, server_name
+from hedwig.smtp.tls import OPPORTUNISTIC, Security, described, server_name
 
 Dial = Callable[[Target], Awaitable[socket.socket]]
 AtBrink = Callable[[Brink], Awaitable[None]]
@@ -74,17 +75,17 @@ async def connect(  # noqa: PLR0913  two of the six are seams (dial, trace) that
     ehlo: str,
     deadlines: Deadlines,
     *,
-    tls: bool = True,
+    security: Security = OPPORTUNISTIC,
     login: Login | None = None,
     trace: Trace | None = None,
 ) -> "Connection":
     """Open a session, or raise ConnectFailed.
 
-    `dial` gives a connected stream socket. `ehlo` is our name (ValueError if it can't be one). `tls`: whether STARTTLS
-    is used where the host offers it. `login`: whom to log in as; what fails there is told at the stage AUTH. `trace` is
-    called with each line, "> " sent and "< " received.
+    `dial` gives a connected stream socket. `ehlo` is our name (ValueError if it can't be one). `login`: whom to log in
+    as; what fails there is told at the stage AUTH. `trace` is called with each line, "> " sent and "< " received.
     """
-    channel = Channel(Session(ehlo, tls=tls, login=login), deadlines, trace)
+    session = Session(ehlo, tls=security.starttls, required=security.required, implicit=security.implicit, login=login)
+    channel = Channel(session, deadlines, trace)
     limit = asyncio.timeout(deadlines.connect)
     try:
         async with limit:
@@ -95,29 +96,32 @@ async def connect(  # noqa: PLR0913  two of the six are seams (dial, trace) that
         ours = error.errno in _OURS
         raise ConnectFailed(target, Said(Stage.LOCAL if ours else Stage.CONNECT, None, detail)) from error
     try:
-        said = await _open(channel, target, deadlines)
+        said = await _open(channel, target, deadlines, security)
     except BaseException:
         channel.abort()
         raise
     if said is not None:
         raise ConnectFailed(target, said)
-    return Connection(target, channel)
+    return Connection(target, channel, security)
 
 
-async def _open(channel: Channel, target: Target, deadlines: Deadlines) -> Said | None:
-    """From the banner to readiness; what was said where it did not come to that."""
+async def _open(channel: Channel, target: Target, deadlines: Deadlines, security: Security) -> Said | None:
+    """From the banner, or the handshake before it, to readiness; what was said where it did not come to that."""
+    if security.implicit:
+        await _handshake(channel, target, deadlines.starttls, security)
     while True:
         action = await channel.action()
         if isinstance(action, StartTls):
-            await _handshake(channel, target, deadlines.starttls)
+            await _handshake(channel, target, deadlines.starttls, security)
         elif isinstance(action, Refused):
             return action.said
         elif isinstance(action, Ready):
             return None
 
 
-async def _handshake(channel: Channel, target: Target, seconds: float) -> None:
-    """TLS, then EHLO again; a failure becomes the channel's action. Nothing that came in the clear survives it."""
+async def _handshake(channel: Channel, target: Target, seconds: float, security: Security) -> None:
+    """TLS, and the look at who it is with; then EHLO again, or the banner. A failure becomes the channel's action.
+    Nothing that came in the clear survives it."""
     plain = channel.transport
     if plain is None or channel.closed:
         return
@@ -126,8 +130,8 @@ async def _handshake(channel: Channel, target: Target, seconds: float) -> None:
             transport = await asyncio.get_running_loop().start_tls(
                 plain,
                 channel,
-                opportunistic(),
-                server_hostname=server_name(target.host),
+                security.context,
+                server_hostname=server_name(security.server_name or target.host),
                 ssl_handshake_timeout=seconds + 1,  # ours above is the one that rings
                 ssl_shutdown_timeout=1.0,
             )
@@ -140,14 +144,23 @@ async def _handshake(channel: Channel, target: Target, seconds: float) -> None:
             channel.fail("TLS handshake: connection lost")
             return
         channel.use(transport)
-        channel.start(channel.session.secured())
+        wrong = security.check(transport.get_extra_info("ssl_object"))
+        if wrong:
+            channel.fail(wrong)
+        else:
+            channel.start(channel.session.secured())
 
 
 class Connection:
-    """An open session. `tls`: protocol and cipher, or ""; `sent`: transactions carried to their end so far."""
+    """An open session. `security`: what it was opened with; `tls`: protocol and cipher, or ""; `sent`: transactions
+    carried to their end so far. Who opened it may note in `policy` what held for TLS, in words, and in `requiretls`
+    whether messages that ask for that may be handed over here (RFC 8689 §2)."""
 
-    def __init__(self, target: Target, channel: Channel) -> None:
+    def __init__(self, target: Target, channel: Channel, security: Security) -> None:
         self.target = target
+        self.security = security
+        self.policy = ""
+        self.requiretls = False
         self.sent = 0
         self._channel = channel
         transport = channel.transport

@@ -67,9 +67,10 @@ class SendBody:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """No session comes about; `said` tells why."""
+    """No session comes about; `said` tells why. `ours`: the host would have had one."""
 
     said: Said
+    ours: bool = False
 
 
 @dataclass(frozen=True, slots=True)

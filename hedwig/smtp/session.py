@@ -27,19 +27,26 @@ from hedwig.smtp.events import Action, Closed, Heard, Ready, Refused, Send, Send
 from hedwig.smtp.login import Exchange, Login, hidden
 from hedwig.smtp.states import IDLE, OPENING, STAGES, State
 
+NOT_OFFERED = "it offers no STARTTLS"
+
 
 class Session:
     """One connection's conversation. `name`: ours, for EHLO. `extensions`: keyword to parameters, as announced last.
     `opening`: the banner, and the last EHLO or HELO with its answer: what we said, without CRLF, and what was heard."""
 
-    def __init__(self, name: str, *, tls: bool = True, login: Login | None = None) -> None:
+    def __init__(
+        self, name: str, *, tls: bool = True, required: str = "", implicit: bool = False, login: Login | None = None
+    ) -> None:
+        """`tls`: STARTTLS is said where it is offered; `required`: why there is no session in the clear, "" where there
+        is; `implicit`: TLS comes before the banner."""
         hello("EHLO", name)  # a bad name fails here and not in mid-conversation
-        self.state = State.BANNER
+        self.state = State.HANDSHAKE if implicit else State.BANNER
         self.extensions: dict[str, str] = {}
         self.encrypted = False
         self.opening: tuple[tuple[str, Heard], ...] = ()
         self._name = name
         self._tls = tls
+        self._required = required
         self._login = login
         self._exchange: Exchange | None = None
         self._letter = Letter(b"", (), (), eight_bit_clean=False)
@@ -106,10 +113,18 @@ class Session:
             return Closed(said)
         return self._report(said, reusable=False)
 
-    def secured(self) -> Action:
-        """The TLS handshake is through (RFC 3207 §4.2: begin anew)."""
+    def part(self, said: Said) -> Refused:
+        """It is we who want no session with this host, which has done nothing wrong."""
+        self.state = State.CLOSED
+        return Refused(said, ours=True)
+
+    def secured(self) -> Action | None:
+        """The TLS handshake is through (RFC 3207 §4.2: begin anew; RFC 8314 §3.3: the banner is due)."""
         self.encrypted = True
         self.extensions = {}
+        if not self.opening:
+            self.state = State.BANNER
+            return None
         return self._say_hello("EHLO", State.EHLO)
 
     def begin(self, letter: Letter) -> Action:
@@ -159,18 +174,26 @@ class Session:
         if self._tls and not self.encrypted and "STARTTLS" in self.extensions:
             self.state = State.STARTTLS
             return Send(b"STARTTLS\r\n")
-        return self._ready()
+        return self._in_the_clear()
 
     def _helo(self, reply: Heard) -> Action:
         self.opening = (self.opening[0], (f"HELO {self._name}", reply))
-        return self._ready() if reply.code // 100 == 2 else self._negative(reply)
+        return self._in_the_clear() if reply.code // 100 == 2 else self._negative(reply)
+
+    def _in_the_clear(self) -> Action:
+        """Ready, unless this must not be in the clear and is."""
+        if not self._required or self.encrypted:
+            return self._ready()
+        return self.part(Said(Stage.STARTTLS, None, f"{NOT_OFFERED}; {self._required}"))
 
     def _starttls(self, reply: Heard) -> Action:
         if reply.code // 100 == 2:
             self.state = State.HANDSHAKE
             return StartTls()
+        if reply.code < 400:
+            return self._negative(reply)
         # RFC 7435: a host that can't encrypt now still gets its mail, in the same session.
-        return self._ready() if reply.code >= 400 else self._negative(reply)
+        return self.part(Said(Stage.STARTTLS, reply.reply, self._required)) if self._required else self._ready()
 
     def _ready(self) -> Action:
         if self._login is not None:

@@ -13,6 +13,7 @@ import asyncio
 import time
 
 from hedwig import log, verdict
+from hedwig.options import TlsWish
 from hedwig.rates import Rate
 from hedwig.reply import Stage
 from hedwig.smtp import Report
@@ -20,7 +21,6 @@ from hedwig.smtp.connection import Connection
 from hedwig.spool import Claim, Halted, SpoolTrouble
 from hedwig.verdict import Outcome, Scope, SiteWord
 from hedwig.worker.allowance import Wait, connection_rates
-from hedwig.worker.attempt import Attempt
 from hedwig.worker.bag import STEP_BACK, SiteState
 from hedwig.worker.errand import Errand
 from hedwig.worker.parcel import Parcel
@@ -107,9 +107,9 @@ class Courier:
 
     def _parcel(self, claim: Claim) -> Parcel:
         """The claim, and others of the same message that may go with it."""
-        rule = self._route.rule
+        rule, wish = self._route.rule, claim.options.tls
         room = rule.recipients - len(claim.recipients)
-        others = self._state.waiting.companions(claim, room, one_domain=rule.one_domain)
+        others = self._state.waiting.companions(claim, room, one_domain=rule.one_domain or wish is TlsWish.REQUIRED)
         return Parcel((claim, *others), rule.recipients)
 
     async def _next(self) -> Claim | None:
@@ -160,6 +160,8 @@ class Courier:
         """Have a connection, and a token of each rate that bounds messages. False: the errand has been dealt with."""
         if self._errand is None:
             return False
+        if self._connection is not None and not self._sessions.fits(self._errand.parcel.first, self._connection):
+            await self._hang_up()
         if self._connection is None and not await self._open(self._errand):
             return False
         rates = self._tools.message_rates(self._route)
@@ -221,14 +223,14 @@ class Courier:
         if rates and (wait := await self._token(rates)) is not None:
             self._run_dry(errand, wait)
             return False
-        found = await self._sessions.open()
+        found = await self._sessions.open(errand.parcel.first)
         if not isinstance(found, NoHost):
             self._connection = found
             return True
         if found.ours:
             self._step_back(errand, found.ours, found.wait)
         else:
-            self._no_host(errand, found.attempt)
+            self._no_host(errand, found)
         return False
 
     def _step_back(self, errand: Errand, why: str, wait: float) -> None:
@@ -246,18 +248,22 @@ class Courier:
         while self._state.waiting:
             self._tools.settler.add(handed_back(self._state.waiting.popleft(), self._tools.bag.settled))
 
-    def _no_host(self, errand: Errand, attempt: Attempt) -> None:
+    def _no_host(self, errand: Errand, found: NoHost) -> None:
+        attempt, wish = found.attempt, errand.parcel.first.options.tls
         decided = verdict.decide(attempt.said.stage, attempt.said.reply, attempt.said.detail)
         errand.no_host(attempt)
         if decided.outcome is Outcome.FAILED or decided.scope not in (Scope.SESSION, Scope.DESTINATION):
             return
-        self._state.provider.window.trouble(time.monotonic())
+        if found.about_tls and wish is TlsWish.REQUIRED:
+            return  # others may go there
+        if not found.about_tls:
+            self._state.provider.window.trouble(time.monotonic())
         words = str(attempt.said.reply) if attempt.said.reply is not None else attempt.said.detail
         first = self._tools.rules.retry.schedule[0]
         wait = self._state.failed(time.monotonic(), f"{attempt.host or self._route.destination}: {words}", first)
         log.say(
             log.Level.NOTICE,
-            f"{self._state.site.key}: no host answers; nothing more goes there for {wait:.0f} s: {words}",
+            f"{self._state.site.key}: no host gives a session; nothing more goes there for {wait:.0f} s: {words}",
         )
         self._hand_back_waiting()
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from hedwig.options import OnDoubt
+from hedwig.options import OnDoubt, TlsWish
 from hedwig.reply import Stage
 from hedwig.smtp import Brink, Report, Said, Transaction
 from hedwig.smtp.connection import Connection
@@ -74,7 +74,7 @@ class Errand:
             await self._look()
             if not self._open:
                 return None
-            return await connection.send(self._transaction(), before_dot, at_brink if waits else None)
+            return await connection.send(self._transaction(connection), before_dot, at_brink if waits else None)
         except last_look.Withdrawn:
             self._withdraw(list(self._open.values()))
         except SpoolTrouble as trouble:  # body or mark could not be read: our fault, no word about the message (I8)
@@ -126,15 +126,18 @@ class Errand:
             if error is not None:
                 raise error
 
-    def _transaction(self) -> Transaction:
+    def _transaction(self, connection: Connection) -> Transaction:
         first = self.parcel.first
+        options = first.options
+        if options.tls is TlsWish.REQUIRED and not connection.requiretls:  # a report, by whatever way there is
+            options = replace(options, tls=TlsWish.USUAL)
         content = first.content
         body: Callable[[], Iterable[bytes]] = (
             (lambda: (content,)) if content is not None else (lambda: self._tools.spool.body(first.message))
         )
         rcpttos = tuple(recipient.address for _, recipient in self.parcel.handed)
         convert = self._tools.convert
-        return Transaction(first.mailfrom, rcpttos, body, first.size, first.smtputf8, first.options, convert)
+        return Transaction(first.mailfrom, rcpttos, body, first.size, first.smtputf8, options, convert)
 
     def end(self, report: Report, connection: Connection | None) -> None:
         """Settle what was said of each recipient."""
@@ -176,7 +179,7 @@ class Errand:
         target, doubt = connection.target, self._doubts.get(claim.delivery)
         reports = "DSN" in connection.extensions
         talk = doubt.talk if doubt else ""
-        return Attempt(said, f"{target.host}[{target.address}]", connection.tls, reports, talk)
+        return Attempt(said, f"{target.host}[{target.address}]", connection.tls, reports, talk, connection.policy)
 
     def _withdraw(self, claims: Iterable[Claim]) -> None:
         """No dot has gone out. What was superseded ends as the claim does; others go on."""

@@ -17,6 +17,7 @@ from hedwig.spool import NORMAL, Bytes, NewMessage, State, Waiting
 from hedwig.spool.sqlite import SqliteSpool, open_spool
 from hedwig.worker.allowance import Allowances
 from hedwig.worker.bag import Bag
+from hedwig.worker.broken_tls import BrokenAddresses
 from hedwig.worker.delivery import Rules
 from hedwig.worker.dispatch import Dispatch
 from hedwig.worker.dots import DotMarks
@@ -130,6 +131,7 @@ class Rig:
             rules=Rules(Retry(schedule=(60,), jitter=0.0), "robot.genee.cn", lambda: 0.5),
             resting=resting,
             allowances=Allowances(self.spool),
+            broken=BrokenAddresses(self.spool),
             slots=Slots(str(tmp_path / "run")),
             deadlines=Deadlines(connect=5, banner=5, ehlo=5, mail=5, rcpt=5, data=5, dot=5),
         )
