@@ -16,11 +16,12 @@ import asyncio
 import math
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import cast
 
-from hedwig.reply import one_line
+from hedwig.reply import Stage, one_line
 from hedwig.smtp import Deadlines
-from hedwig.smtp.events import Action, Heard, ProtocolError, Refused, Send, SendBody, StartTls
+from hedwig.smtp.events import Action, Closed, Heard, ProtocolError, Refused, Send, SendBody, StartTls
 from hedwig.smtp.parser import ReplyParser
 from hedwig.smtp.session import Session, State
 from hedwig.smtp.watch import Watch
@@ -47,6 +48,7 @@ class Channel(asyncio.Protocol):
         self._parser = ReplyParser()
         self._transport: asyncio.Transport | None = None
         self._paused = False
+        self._gone = False  # the transport is
         self._action: Action | BaseException | None = None
         self._waiter: asyncio.Future[None] | None = None
 
@@ -71,7 +73,9 @@ class Channel(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The far side closed, or the network did."""
+        self._gone = True
         self.fail(lost_because(exc) if exc else "connection closed by the far side")
+        self._wake()
 
     def pause_writing(self) -> None:
         """The far side does not keep up."""
@@ -181,6 +185,13 @@ class Channel(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    async def parted(self, seconds: float) -> None:
+        """Returns when the far side has closed, or after so many seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not self._gone:
+                    await self._sleep()
+
     def close(self) -> None:
         """Close after what is written has gone out; nothing more is heard."""
         self.closed = True
@@ -228,7 +239,9 @@ class Channel(asyncio.Protocol):
 
     def _part(self, action: Action) -> None:
         """The session is over. Who refused us in so many words gets a QUIT (RFC 5321 §3.1), others nothing."""
-        if isinstance(action, Refused) and action.said.reply is not None and action.said.reply.code != 421:
+        if isinstance(action, Closed) and action.said.stage is Stage.QUIT and action.said.reply is not None:
+            self.closed = True  # it closes, too (`parted`)
+        elif isinstance(action, Refused) and action.said.reply is not None and action.said.reply.code != 421:
             self.say(b"QUIT\r\n")
             self.close()
         else:
