@@ -2,12 +2,12 @@
 
 Hosts are tried in the order of the route, each with TLS where it has one that works, else in the clear (RFC 7435); that
 a host's TLS is broken is remembered for an hour. No address gets more than MOST_PER_ADDRESS connections of this worker,
-whatever names lead to it.
+or what its site may have, whatever names lead to it.
 """
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from hedwig import log, verdict
@@ -35,14 +35,24 @@ class NoHost:
 
 
 class Sessions:
-    """One courier's: it has one connection at a time. `queue_id` gives the message at hand, for the trace."""
+    """One courier's: it has one connection at a time. `queue_id` gives the message at hand, for the trace; `may_dial`
+    is awaited before each connection, with whether one was tried before, and what it raises comes out of `open`."""
 
-    def __init__(self, tools: Tools, state: SiteState, route: Route, queue_id: Callable[[], str]) -> None:
+    def __init__(
+        self, tools: Tools, state: SiteState, queue_id: Callable[[], str], may_dial: Callable[[bool], Awaitable[None]]
+    ) -> None:
         self._tools = tools
         self._state = state
-        self._route = route
         self._queue_id = queue_id
+        self._may_dial = may_dial
         self._address = ""
+        self._answered = False
+
+    @property
+    def _route(self) -> Route:
+        """The way there, as it was found last."""
+        assert self._state.route is not None  # noqa: S101  it is there before the first courier
+        return self._state.route
 
     async def open(self) -> Connection | NoHost:
         """A session with the first host that gives one. Call `left` when its connection is gone."""
@@ -63,7 +73,7 @@ class Sessions:
                 heard.append(Attempt(target))
                 continue
             try:
-                connection = await self._session(target)
+                connection = await self._session(target, again=bool(heard))
             except ConnectFailed as failure:
                 if failure.said.stage is Stage.LOCAL:
                     ours = str(failure)
@@ -71,6 +81,7 @@ class Sessions:
                     heard.append(Attempt(failure.said, f"{target.host}[{target.address}]"))
                 continue
             self._state.answered()
+            self._answered = True
             return connection
         return NoHost(_decisive(heard, self._route), ours, max(rests.values(), default=0.0))
 
@@ -80,14 +91,19 @@ class Sessions:
             self._tools.addresses[self._address] -= 1
             self._tools.addresses += Counter()  # drops what is zero
             self._address = ""
+        if self._answered:
+            self._answered = False
+            self._state.closed()
 
-    async def _session(self, target: Target) -> Connection:
-        if self._tools.addresses[target.address] >= MOST_PER_ADDRESS:
-            said = Said(Stage.LOCAL, None, f"{MOST_PER_ADDRESS} connections to this address are open already")
+    async def _session(self, target: Target, *, again: bool) -> Connection:
+        most = max(MOST_PER_ADDRESS, self._route.rule.connections)
+        if self._tools.addresses[target.address] >= most:
+            said = Said(Stage.LOCAL, None, f"{most} connections to this address are open already")
             raise ConnectFailed(target, said)
         self._tools.addresses[target.address] += 1
         self._address = target.address
         try:
+            await self._may_dial(again)
             return await self._shake_hands(target)
         except BaseException:
             self.left()
@@ -106,6 +122,7 @@ class Sessions:
         except ConnectFailed as failure:
             if not tls or not _may_be_tls(failure.said):
                 raise
+            await self._may_dial(True)
             connection = await connect(dial, target, ehlo, deadlines, tls=False, trace=trace)
             log.say(log.Level.NOTICE, f"{failure}; it gets its mail in the clear for an hour")
             self._tools.broken_tls[target.address] = now + TLS_MEMORY
