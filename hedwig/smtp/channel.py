@@ -16,9 +16,10 @@ import asyncio
 import math
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import cast
 
-from hedwig.reply import one_line
+from hedwig.reply import Stage, one_line
 from hedwig.smtp import Deadlines, Said
 from hedwig.smtp.events import Action, Closed, Heard, ProtocolError, Refused, Send, SendBody, StartTls
 from hedwig.smtp.parser import ReplyParser
@@ -51,6 +52,7 @@ class Channel(asyncio.Protocol):
         self._parser = ReplyParser()
         self._transport: asyncio.Transport | None = None
         self._paused = False
+        self._gone = False  # the transport is
         self._action: Action | BaseException | None = None
         self._waiter: asyncio.Future[None] | None = None
 
@@ -75,7 +77,9 @@ class Channel(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The far side closed, or the network did."""
+        self._gone = True
         self.fail(lost_because(exc) if exc else CLOSED)
+        self._wake()
 
     def pause_writing(self) -> None:
         """The far side does not keep up."""
@@ -185,6 +189,13 @@ class Channel(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    async def parted(self, seconds: float) -> None:
+        """Returns when the far side has closed, or after so many seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not self._gone:
+                    await self._sleep()
+
     def close(self) -> None:
         """Close after what is written has gone out; nothing more is heard."""
         self.closed = True
@@ -238,7 +249,9 @@ class Channel(asyncio.Protocol):
         if isinstance(action, Closed):
             self.ended = action.said
         reply = action.said.reply if isinstance(action, Refused) else None
-        if isinstance(action, Refused) and (action.ours or (reply is not None and reply.code != 421)):
+        if isinstance(action, Closed) and action.said.stage is Stage.QUIT and action.said.reply is not None:
+            self.closed = True  # it closes, too (`parted`)
+        elif isinstance(action, Refused) and (action.ours or (reply is not None and reply.code != 421)):
             self.say(b"QUIT\r\n")
             self.close()
         else:

@@ -44,6 +44,7 @@ AtBrink = Callable[[Brink], Awaitable[None]]
 
 INLINE = 64 * 1024  # a body of at most so many octets goes out in one write, its dot with it
 _IP_BIND_ADDRESS_NO_PORT = 24  # Linux's number; the socket module has the name only from Python 3.14 on
+PARTING = 1.0  # seconds that a host has for closing after its answer to QUIT
 BRINK = 120.0  # seconds that `at_brink` may take; the host waits that long for the next block (RFC 5321 §4.5.3.2.5)
 
 
@@ -203,7 +204,8 @@ class Connection:
         return report if report.reusable == self.alive else dataclasses.replace(report, reusable=False)
 
     async def quit(self) -> None:
-        """QUIT, a short wait for the answer, close. Never raises; does nothing on a connection that is gone."""
+        """QUIT, a short wait for the answer and for the host's closing, which comes first (RFC 5321 §4.1.1.10): until
+        then it counts us among its connections. Never raises; does nothing on a connection that is gone."""
         channel = self._channel
         if channel.closed or channel.session.state is not State.READY:
             self.abort()
@@ -211,6 +213,7 @@ class Connection:
         try:
             channel.start(channel.session.quit())
             await channel.action()
+            await channel.parted(PARTING)
         finally:
             self.abort()
 

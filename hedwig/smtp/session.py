@@ -205,7 +205,7 @@ class Session:
         self.state = State.AUTH
         self._exchange = Exchange(login, self.extensions, encrypted=self.encrypted)
         if self._exchange.trouble:
-            return self.end(Said(Stage.AUTH, None, self._exchange.trouble))
+            return self.part(Said(Stage.AUTH, None, self._exchange.trouble))
         command = self._exchange.command()
         return Send(command, hidden(command))
 

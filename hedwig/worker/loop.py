@@ -12,6 +12,7 @@ import random
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -170,33 +171,35 @@ class _Life:
         self._hinter = Hinter(open_queue(settings.queue))
         self._hinter.hint(free_predecessors(spool, self._owner, own_dots, settings.retry))
         resting = Resting(spool)
-        ways = Ways(settings, resting.until)
-        resting.use(ways.sources)
+        resting.use(settings.sources)
         resting.take(resting.look())
+        slots = Slots(settings.run_dir, number)
+        slots.count_workers()
         resolver = DnsResolver(settings.dns.nameservers, settings.dns.port)
         self._tls_reports = TlsReports(spool, resolver, self._reporting, self._hinter.hint, self._post)
         fetcher = Fetcher(resolver, lambda: Terms(self._in_force.settings.ca_file, self._router.myself.refused))
         sts = Sts(spool, resolver, fetcher, Locks(settings.run_dir), self._tls_reports.count)
         policies = Policies(resolver, settings, sts)
         policies.look()
-        self._router = Router(resolver, me, settings.smtp_port, ways, policies)
+        self._router = Router(resolver, me, settings.smtp_port, None, policies)
         self._settler = Settler(spool, self._hinter.hint, time.time)
         self._tools = Tools(
             spool=spool,
             router=self._router,
-            bag=Bag(receivers.paces(spool, time.time()), resting.apply),
+            bag=Bag(receivers.paces(spool, time.time()), resting.apply, slots.share),
             dots=DotMarks(own_dots),
             settler=self._settler,
             rules=_rules(settings, me.ehlo),
             resting=resting,
             allowances=Allowances(spool),
-            slots=Slots(settings.run_dir),
+            slots=slots,
             broken=BrokenAddresses(spool),
             debug=settings.debug,
             convert=settings.eight_bit is EightBit.CONVERT,
             count_tls=self._tls_reports.count,
         )
         self._tools.broken.look()
+        self._router.ways = Ways(settings, self._tools.closed_for)
         self._dispatch = Dispatch(self._tools, min(MOST_CONNECTIONS, limits.raise_open_files() - OTHER_FILES))
         queue = open_queue(settings.queue)
         self._claimer = Claimer(self._tools, queue, self._dispatch, self._owner)
@@ -228,6 +231,8 @@ class _Life:
         await asyncio.gather(claimer, upkeep, heeding, reporting, return_exceptions=True)
         await self._dispatch.stop(self._in_force.settings.stop_time)
         await self._router.policies.close()
+        with suppress(SpoolTrouble):
+            await self._tools.allowances.give_back(everything=True)
         await self._tls_reports.flush()
         self._settler.stop()
         await asyncio.gather(settler, return_exceptions=bool(broken))
@@ -287,8 +292,8 @@ class _Life:
         me = await asyncio.get_running_loop().run_in_executor(None, myself.find, settings)
         self._router.myself = me
         self._router.policies.take(settings)
-        self._router.ways = Ways(settings, self._tools.resting.until)
-        self._tools.resting.use(self._router.ways.sources)
+        self._router.ways = Ways(settings, self._tools.closed_for)
+        self._tools.resting.use(settings.sources)
         self._tools.rules = _rules(settings, me.ehlo)
         self._tools.debug = settings.debug
         self._tools.convert = settings.eight_bit is EightBit.CONVERT

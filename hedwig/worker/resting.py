@@ -6,8 +6,9 @@ addresses, so a back-off is for one family of a source's; the source as a whole 
 """
 
 import asyncio
+import math
 import time
-from collections.abc import Iterable
+from dataclasses import dataclass
 
 from hedwig import log
 from hedwig.settings import Source
@@ -24,13 +25,22 @@ def place(source: str, family: str) -> str:
     return f"{source}/{family}"
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the spool knew at a time (monotonic)."""
+
+    began: float
+    backoffs: tuple[Backoff, ...]
+
+
 class Resting:
     """Of one worker. Belongs to the event loop; `look` may run in any thread."""
 
     def __init__(self, spool: Sharing) -> None:
         self._spool = spool
         self._known: dict[tuple[str, str], Backoff] = {}
-        self._unsaid: dict[tuple[str, str], Backoff] = {}  # on their way into the spool
+        self._own: dict[tuple[str, str], tuple[Backoff, float]] = {}  # what was heard here, and since when the spool
+        # has it (monotonic)
         self._sources: dict[str, Source] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -38,13 +48,16 @@ class Resting:
         """The settings' sources."""
         self._sources = dict(sources)
 
-    def look(self) -> list[Backoff]:
+    def look(self) -> "Seen":
         """What the spool knows now. SpoolTrouble."""
-        return backoffs(self._spool, time.time())
+        began = time.monotonic()
+        return Seen(began, tuple(backoffs(self._spool, time.time())))
 
-    def take(self, known: Iterable[Backoff]) -> None:
-        """What `look` gave is in force."""
-        self._known = {(each.site, each.source): each for each in known} | self._unsaid
+    def take(self, seen: "Seen") -> None:
+        """What `look` gave is in force, and what was heard here since then, or is on its way into the spool."""
+        self._own = {key: (said, at) for key, (said, at) in self._own.items() if at >= seen.began}
+        self._known = {(each.site, each.source): each for each in seen.backoffs}
+        self._known |= {key: said for key, (said, _) in self._own.items()}
 
     def heed(self, receiver: str, source: str, family: str, word: SiteWord) -> None:
         """A receiver has said so: in force here at once, and in the spool for all."""
@@ -55,7 +68,8 @@ class Resting:
         key = (said.site, said.source)
         known = self._known.get(key)
         if known is None or known.until < said.until or said.connections:
-            self._known[key] = self._unsaid[key] = said
+            self._known[key] = said
+            self._own[key] = said, math.inf
         task = asyncio.create_task(self._publish(said))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -65,10 +79,10 @@ class Resting:
             in_force = await asyncio.wrap_future(back_off(self._spool, said))
         except SpoolTrouble as trouble:
             log.say(log.Level.WARNING, f"{said.site}: other workers can't be told of its back-off: {trouble}")
+            self._own.pop((said.site, said.source), None)
             return
-        finally:
-            self._unsaid.pop((said.site, said.source), None)
         self._known[in_force.site, in_force.source] = in_force
+        self._own[in_force.site, in_force.source] = in_force, time.monotonic()
         rest = in_force.until - time.time()
         if rest > 0:
             again = f" (for the {in_force.times}. time in a row)" if in_force.times > 1 else ""
@@ -79,7 +93,7 @@ class Resting:
 
     def of(self, receiver: str, source: str, family: str) -> Backoff | None:
         """What is in force for these addresses."""
-        known = self._known.get((receiver, place(source, family)))
+        known = self._known.get((receiver, place(source, family))) if self._known else None
         return known if known is not None and known.until > time.time() else None
 
     def apply(self, provider: Provider) -> bool:
@@ -88,6 +102,10 @@ class Resting:
         rest = self.until(provider.name, provider.source) - time.time()
         provider.bound = self.most(provider.name, provider.source)
         return provider.rest(now + rest if rest > 0 else 0.0, now, self.why(provider.name, provider.source))
+
+    def wait(self, receiver: str, source: str) -> float:
+        """For how many seconds nothing may go there from any address of that source; 0: it may."""
+        return max(0.0, self.until(receiver, source) - time.time()) if self._known else 0.0
 
     def until(self, receiver: str, source: str) -> float:
         """Unix seconds until which nothing may go there from any address of that source; 0: it may."""

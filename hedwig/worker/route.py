@@ -165,7 +165,7 @@ class Router:
                 continue
             addresses = self._usable(route, answer.addresses)
             if not addresses:
-                yield Said(Stage.LOCAL, None, f"{host} has no address of the family that may be used for it")
+                yield Said(Stage.CONNECT, None, f"{host} has no address of a family that may be used for it")
             for address in addresses:
                 target = self._allowed(route, host, address)
                 if isinstance(target, Target) and (wait := rests(target.family)):
@@ -196,7 +196,7 @@ class Router:
         local = self.ways.local(route.site.source, "ipv6" if ":" in address else "ipv4")
         if local is None:
             text = f"{host} is [{address}], and the source {route.site.source} has no address of that family"
-            return Said(Stage.LOCAL, None, text)
+            return Said(Stage.CONNECT, None, text)
         return Target(host, address, port, local)
 
 

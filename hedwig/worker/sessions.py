@@ -3,7 +3,7 @@
 Hosts are tried in the order of the route, each as the message's TLS policy has it (hedwig/tls): a host that is barred,
 or that doesn't meet what is demanded of it, is passed over. Where nothing is demanded TLS is used where it works, else
 nothing (RFC 7435); that a host's TLS is broken is remembered (broken_tls.py). No address gets more than
-MOST_PER_ADDRESS connections of this worker, whatever names lead to it.
+MOST_PER_ADDRESS connections of this worker, or what its site may have, whatever names lead to it.
 
 A message that asks for REQUIRETLS goes to hosts that are proved and announce it, or fails (RFC 8689 §4.2.1). A report
 about such a message would rather arrive: where no host is like that it goes as if it had not asked (§5). At a smarthost
@@ -12,7 +12,7 @@ a session begins with a login, where the settings have one (logins.py).
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from hedwig import log, tlsrpt, verdict
@@ -57,15 +57,25 @@ class NoHost:
 
 
 class Sessions:
-    """One courier's: it has one connection at a time. `queue_id` gives the message at hand, for the trace."""
+    """One courier's: it has one connection at a time. `queue_id` gives the message at hand, for the trace; `may_dial`
+    is awaited before each connection, with whether one was tried before, and what it raises comes out of `open`."""
 
-    def __init__(self, tools: Tools, state: SiteState, route: Route, queue_id: Callable[[], str]) -> None:
+    def __init__(
+        self, tools: Tools, state: SiteState, queue_id: Callable[[], str], may_dial: Callable[[bool], Awaitable[None]]
+    ) -> None:
         self._tools = tools
         self._state = state
-        self._route = route
         self._queue_id = queue_id
+        self._may_dial = may_dial
         self._address = ""
+        self._answered = False
         self._wish = TlsWish.USUAL  # that the connection was opened for
+
+    @property
+    def _route(self) -> Route:
+        """The way there, as it was found last."""
+        assert self._state.route is not None  # noqa: S101  it is there before the first courier
+        return self._state.route
 
     def fits(self, claim: Claim, connection: Connection) -> bool:
         """Whether the open connection will do for this one, too. (Its policy does: that is in the site.)"""
@@ -112,6 +122,7 @@ class Sessions:
                 heard.append(Attempt(target))
                 continue
             try:
+                await self._have_room(target, again=bool(heard))
                 connection = await self._session(target, policy.domain, demands[target.host], wish)
             except ConnectFailed as failure:
                 if failure.said.stage is Stage.LOCAL and failure.said.reply is None:
@@ -123,6 +134,7 @@ class Sessions:
                         break  # who limits or blocks us wants to be left alone, not asked at the next door
                 continue
             self._state.answered()
+            self._answered = True
             return connection
         return NoHost(_decisive(heard, self._route, self._tools.rules), ours, max(rests.values(), default=0.0))
 
@@ -148,13 +160,25 @@ class Sessions:
             self._tools.addresses[self._address] -= 1
             self._tools.addresses += Counter()  # drops what is zero
             self._address = ""
+        if self._answered:
+            self._answered = False
+            self._state.closed()
 
-    async def _session(self, target: Target, domain: str, demand: Demand, wish: TlsWish) -> Connection:
-        if self._tools.addresses[target.address] >= MOST_PER_ADDRESS:
-            said = Said(Stage.LOCAL, None, f"{MOST_PER_ADDRESS} connections to this address are open already")
+    async def _have_room(self, target: Target, *, again: bool) -> None:
+        """Count a connection to that address in; ConnectFailed where it has as many as it may."""
+        most = max(MOST_PER_ADDRESS, self._route.rule.connections)
+        if self._tools.addresses[target.address] >= most:
+            said = Said(Stage.LOCAL, None, f"{most} connections to this address are open already")
             raise ConnectFailed(target, said)
         self._tools.addresses[target.address] += 1
         self._address = target.address
+        try:
+            await self._may_dial(again)
+        except BaseException:
+            self.left()
+            raise
+
+    async def _session(self, target: Target, domain: str, demand: Demand, wish: TlsWish) -> Connection:
         smarthost = self._route.smarthost
         trust, implicit = self._tools.router.policies.trust, smarthost is not None and smarthost.port == SUBMISSIONS
         try:
@@ -202,6 +226,7 @@ class Sessions:
             self._tools.count_tls(handshake.failure(failure.said))
             if not may_be_clear:
                 raise ConnectFailed(target, _with_reason(failure.said, handshake.demand.required)) from failure
+            await self._may_dial(True)
             connection = await self._connect(target, CLEAR, login)
             log.say(log.Level.NOTICE, f"{failure}; it gets its mail in the clear for an hour")
             broken = str(failure.said.reply or failure.said.detail)

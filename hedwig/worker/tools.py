@@ -1,6 +1,7 @@
 """What all couriers of a worker share: the parts they work with, and what they have learnt of hosts."""
 
 import datetime
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -50,6 +51,10 @@ class Tools:
     logins: Logins = field(default_factory=Logins)
     addresses: Counter[str] = field(default_factory=Counter)  # connections that are open or being opened
     pressed: bool = False  # most of the connections that this worker may have are in use
+
+    def closed_for(self, receiver: str, source: str) -> float:
+        """For how many seconds nothing may go there from that source, as far as is known here; 0: it may."""
+        return max(self.resting.wait(receiver, source), self.bag.closed_for(receiver, source, time.monotonic()))
 
     def message_rates(self, route: Route) -> tuple[Rate, ...]:
         """The rates that bound messages on this way."""

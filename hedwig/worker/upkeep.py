@@ -48,6 +48,7 @@ class Upkeep:
         while True:
             tell()
             self._tools.bag.forget_idle(time.monotonic())
+            await self._divide()
             if rounds % DEAD_EVERY == 0:
                 await self._free_dead_owners()
                 await floods.send_digests(self._tools.spool, self._tools.rules, self._hinter.hint)
@@ -76,10 +77,12 @@ class Upkeep:
         if halted := await loop.run_in_executor(None, self._tools.spool.halted, owner, time.time()):
             self._dispatch.call_back(halted)
 
+    async def _divide(self) -> None:
+        """Who runs, and so how many connections to a receiver are this worker's."""
+        await asyncio.get_running_loop().run_in_executor(None, self._tools.slots.count_workers)
+        self._tools.bag.divide()
+
     async def _keep_paces(self) -> None:
-        loop = asyncio.get_running_loop()
-        with suppress(OSError):  # run_dir is gone: who opens a connection says so
-            await loop.run_in_executor(None, self._tools.slots.count_workers)
         if windows := self._tools.bag.paces():
             with suppress(SpoolTrouble):
                 await asyncio.wrap_future(receivers.save_paces(self._tools.spool, windows, time.time()))
