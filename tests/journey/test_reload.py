@@ -61,6 +61,7 @@ def test_rules_for_replies_are_taken_and_broken_ones_are_not(world: World) -> No
     world.dns(mx("163.com", "192.0.2.1"))
     world.far("192.0.2.1", Rule("rcpt", "550 the office is closed"))
     host = world.host().start("beanstalkd", "postoffice", "worker-1")
+    until("the worker at work", lambda: "delivers as" in host["worker-1"].words())
     rules = host.config / "replies.yml"
     rules.write_text("rules:\n  closed: {text: [office is closed], class: evening, action: [retry 9h]}\n")
     host.reload("worker-1")
