@@ -34,6 +34,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from hedwig import wishes
+from hedwig.address import Address
 from hedwig.envelope import Envelope
 from hedwig.lines import with_crlf, wrapped
 from hedwig.options import PLAIN, BadOption, Options
@@ -226,7 +227,7 @@ def _received(trace: Trace) -> bytes:
     known = f"{_NOT_IN_NAME.sub('?', trace.peer_name)} {literal}" if trace.peer_name else literal
     rcpttos = trace.envelope.rcpttos
     # Only a single recipient is named, or one of several would learn of another (RFC 5321 §7.6).
-    whom = f"for <{rcpttos[0]}>" if len(rcpttos) == 1 else ""
+    whom = f"for <{_widest(rcpttos[0])}>" if len(rcpttos) == 1 else ""
     lines = (
         f"Received: from {helo} ({known})",
         f"\tby {trace.fqdn} (hedwig) with {trace.protocol} id {trace.queue_id}",
@@ -244,5 +245,11 @@ def _missing(found: dict[bytes, list[bytes]], trace: Trace) -> bytes:
     if b"message-id" not in found:
         lines += f"Message-ID: <{trace.queue_id}@{trace.fqdn}>\r\n"
     if b"from" not in found:
-        lines += f"From: {trace.envelope.mailfrom or f'MAILER-DAEMON@{trace.fqdn}'}\r\n"
+        lines += f"From: {_widest(trace.envelope.mailfrom) or f'MAILER-DAEMON@{trace.fqdn}'}\r\n"
     return lines.encode()
+
+
+def _widest(address: str) -> str:
+    """An address as it may stand in a header that is ASCII, where it has such a form: a header that we make needs no
+    SMTPUTF8 (RFC 6531) unless the address does."""
+    return address if address.isascii() else Address.parse(address).widest

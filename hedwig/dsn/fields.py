@@ -64,7 +64,7 @@ def _fields(recipient: Undelivered, report: Report) -> Iterable[tuple[str, str]]
     if recipient.host:
         yield "Remote-MTA", "dns; " + _NAMED.sub(r"\1 ([\2])", recipient.host)
     # RFC 3464 §2.3.6: "smtp" for what an SMTP server said word for word, another type for what we noticed ourselves
-    if recipient.reply is not None and recipient.host:
+    if recipient.quoted:
         yield "Diagnostic-Code", f"smtp; {recipient.reply}"
     else:
         yield "Diagnostic-Code", f"x-hedwig; {recipient.reply or recipient.detail or recipient.stage.value}"

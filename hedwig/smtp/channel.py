@@ -22,7 +22,8 @@ from hedwig.reply import one_line
 from hedwig.smtp import Deadlines, Said
 from hedwig.smtp.events import Action, Closed, Heard, ProtocolError, Refused, Send, SendBody, StartTls
 from hedwig.smtp.parser import ReplyParser
-from hedwig.smtp.session import Session, State
+from hedwig.smtp.session import Session
+from hedwig.smtp.states import State
 from hedwig.smtp.watch import Watch
 
 Trace = Callable[[str], None]
@@ -134,10 +135,10 @@ class Channel(asyncio.Protocol):
         if self._transport is not None and not self.closed:
             self._transport.write(octets)
 
-    def say(self, commands: bytes) -> None:
-        """Hand command lines to the socket."""
+    def say(self, commands: bytes, shown: bytes = b"") -> None:
+        """Hand command lines to the socket. `shown`: what the trace has instead."""
         if self._line is not None:
-            for line in commands.decode("utf-8", "replace").splitlines():
+            for line in (shown or commands).decode("utf-8", "replace").splitlines():
                 self._line(f"> {one_line(line)}")
         self.write(commands)
 
@@ -195,6 +196,8 @@ class Channel(asyncio.Protocol):
 
     def _next(self) -> Heard | None:
         heard = self._parser.next()
+        if heard is not None and self.session.state is State.AUTH:
+            heard = self.session.veiled(heard)
         if heard is not None and self._line is not None:
             for line in heard.shown:
                 self._line(line)
@@ -219,7 +222,7 @@ class Channel(asyncio.Protocol):
         if action is None:
             self._await_reply()
         elif isinstance(action, Send):
-            self.say(action.octets)
+            self.say(action.octets, action.shown)
             self._await_reply()
         elif isinstance(action, SendBody) and self.inline is not None:
             self._send_inline(self.inline)

@@ -43,9 +43,11 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Write these octets: one command, or a pipelined group. A reply is due under the session's stage."""
+    """Write these octets: one command, or a pipelined group. A reply is due under the session's stage. `shown`: what a
+    trace has instead, b"" for the octets."""
 
     octets: bytes
+    shown: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,8 @@ def tell(claim: Claim, line: Line, now: float) -> None:
         attempt=tries,
         tls=attempt.tls,
         tls_policy=attempt.policy,
+        rule=line.ruling.rule,
+        help=line.ruling.help,
     )
 
 

@@ -18,11 +18,13 @@ from pathlib import Path
 import uvloop
 
 from hedwig import limits, log
+from hedwig.classify.providers import Providers
+from hedwig.classify.table import Table
 from hedwig.in_force import InForce
 from hedwig.mx.dns import DnsResolver
 from hedwig.pulse import STUCK
 from hedwig.queue.beanstalk import open_queue
-from hedwig.settings import Worker
+from hedwig.settings import EightBit, Worker
 from hedwig.spool import Kind, SpoolTrouble, owner, receivers
 from hedwig.spool.examine import examined
 from hedwig.spool.sqlite import SqliteSpool, open_spool
@@ -141,7 +143,15 @@ async def _spool(settings: Worker, stopping: asyncio.Event, supervisor: Supervis
 
 
 def _rules(settings: Worker, reporting: str) -> Rules:
-    return Rules(settings.retry, reporting, random.random, settings.reports_per_hour)
+    return Rules(
+        settings.retry,
+        reporting,
+        random.random,
+        settings.reports_per_hour,
+        Table(settings.rules),
+        Providers(settings.sites),
+        settings.suppress,
+    )
 
 
 class _Life:
@@ -183,6 +193,7 @@ class _Life:
             slots=Slots(settings.run_dir),
             broken=BrokenAddresses(spool),
             debug=settings.debug,
+            convert=settings.eight_bit is EightBit.CONVERT,
             count_tls=self._tls_reports.count,
         )
         self._tools.broken.look()
@@ -280,3 +291,4 @@ class _Life:
         self._tools.resting.use(self._router.ways.sources)
         self._tools.rules = _rules(settings, me.ehlo)
         self._tools.debug = settings.debug
+        self._tools.convert = settings.eight_bit is EightBit.CONVERT

@@ -7,6 +7,7 @@ MOST_PER_ADDRESS connections of this worker, whatever names lead to it.
 
 A message that asks for REQUIRETLS goes to hosts that are proved and announce it, or fails (RFC 8689 §4.2.1). A report
 about such a message would rather arrive: where no host is like that it goes as if it had not asked (§5).
+At a smarthost a session begins with a login, where the settings have one (logins.py).
 """
 
 import time
@@ -18,8 +19,10 @@ from hedwig import log, tlsrpt, verdict
 from hedwig.mx import MxUnknown
 from hedwig.options import TlsWish
 from hedwig.reply import Reply, Stage
+from hedwig.settings.replies import Action
 from hedwig.smtp import ConnectFailed, Said, Target
 from hedwig.smtp.connection import Connection, connect, dial
+from hedwig.smtp.login import Login
 from hedwig.smtp.session import NOT_OFFERED
 from hedwig.smtp.tls import CLEAR, Security
 from hedwig.spool import Claim
@@ -28,6 +31,8 @@ from hedwig.verdict import Outcome
 from hedwig.worker.attempt import Attempt
 from hedwig.worker.bag import SiteState
 from hedwig.worker.handshake import Handshake
+from hedwig.worker.judge import Rules
+from hedwig.worker.logins import LoginTrouble, login_of
 from hedwig.worker.route import Route
 from hedwig.worker.tools import Tools
 
@@ -84,7 +89,7 @@ class Sessions:
 
     async def _search(self, policy: Policy, wish: TlsWish) -> Connection | NoHost:
         heard: list[Attempt] = []
-        ours, rests, demands = "", {}, {}
+        ours, rests, demands, destination = "", {}, {}, self._route.destination
 
         def resting(family: str) -> float:
             site = self._route.site
@@ -113,10 +118,13 @@ class Sessions:
                     ours = str(failure)
                 else:
                     heard.append(Attempt(failure.said, f"{target.host}[{target.address}]"))
+                    if self._tools.rules.ruling(heard[-1], destination).decision is Action.BACK_OFF:
+                        ours = ""
+                        break  # who limits or blocks us wants to be left alone, not asked at the next door
                 continue
             self._state.answered()
             return connection
-        return NoHost(_decisive(heard, self._route), ours, max(rests.values(), default=0.0))
+        return NoHost(_decisive(heard, self._route, self._tools.rules), ours, max(rests.values(), default=0.0))
 
     async def _demand(self, policy: Policy, host: str, wish: TlsWish) -> Demand | Said:
         """What is asked of a host, or why it is not to be used."""
@@ -150,7 +158,7 @@ class Sessions:
         smarthost = self._route.smarthost
         trust, implicit = self._tools.router.policies.trust, smarthost is not None and smarthost.port == SUBMISSIONS
         try:
-            connection = await self._shake_hands(target, Handshake(domain, demand, target, trust, implicit=implicit))
+            connection = await self._logged_in(target, Handshake(domain, demand, target, trust, implicit=implicit))
             if wish is TlsWish.REQUIRED:
                 await _require(connection)
         except ConnectFailed as failure:
@@ -164,18 +172,37 @@ class Sessions:
             raise
         return connection
 
-    async def _shake_hands(self, target: Target, handshake: Handshake) -> Connection:
+    async def _logged_in(self, target: Target, handshake: Handshake) -> Connection:
+        """A session; at a smarthost that wants one after a login, of whose failure the operator hears."""
+        smarthost, logins = self._route.smarthost, self._tools.logins
+        if smarthost is None or not smarthost.user:
+            return await self._shake_hands(target, handshake, None)
+        name = self._route.site.name
+        try:
+            connection = await self._shake_hands(target, handshake, login_of(smarthost))
+        except LoginTrouble as trouble:
+            said = Said(Stage.LOCAL, None, str(trouble))
+            logins.failed(name, "", said)
+            raise ConnectFailed(target, said) from trouble
+        except ConnectFailed as failure:
+            if failure.said.stage is Stage.AUTH:
+                logins.failed(name, f"{target.host}[{target.address}]", failure.said)
+            raise
+        logins.succeeded(name)
+        return connection
+
+    async def _shake_hands(self, target: Target, handshake: Handshake, login: Login | None) -> Connection:
         may_be_clear = handshake.demand.starttls and not handshake.demand.required and not handshake.security.implicit
         broken = self._tools.broken.why(target.address) if may_be_clear else ""
         try:
-            connection = await self._connect(target, CLEAR if broken else handshake.security)
+            connection = await self._connect(target, CLEAR if broken else handshake.security, login)
         except ConnectFailed as failure:
             if broken or not handshake.demand.starttls or not _may_be_tls(failure.said):
                 raise
             self._tools.count_tls(handshake.failure(failure.said))
             if not may_be_clear:
                 raise ConnectFailed(target, _with_reason(failure.said, handshake.demand.required)) from failure
-            connection = await self._connect(target, CLEAR)
+            connection = await self._connect(target, CLEAR, login)
             log.say(log.Level.NOTICE, f"{failure}; it gets its mail in the clear for an hour")
             broken = str(failure.said.reply or failure.said.detail)
             self._tools.broken.remember(target.address, broken)
@@ -185,12 +212,12 @@ class Sessions:
         connection.policy = handshake.words(connection.tls, broken)
         return connection
 
-    async def _connect(self, target: Target, security: Security) -> Connection:
+    async def _connect(self, target: Target, security: Security, login: Login | None) -> Connection:
         hurried = self._tools.pressed and not self._state.provider.pace
         deadlines = self._tools.hurried if hurried else self._tools.deadlines
         trace = self._trace(target) if self._tools.debug else None
         ehlo = self._route.ehlo or self._tools.router.myself.ehlo
-        return await connect(dial, target, ehlo, deadlines, security=security, trace=trace)
+        return await connect(dial, target, ehlo, deadlines, security=security, login=login, trace=trace)
 
     def _trace(self, target: Target) -> Callable[[str], None]:
         def trace(line: str) -> None:
@@ -199,8 +226,12 @@ class Sessions:
         return trace
 
 
-def _decisive(heard: list[Attempt], route: Route) -> Attempt:
-    """Of all that the hosts said, what decides: a word that leaves hope before one that doesn't, the last of them."""
+def _decisive(heard: list[Attempt], route: Route, rules: Rules) -> Attempt:
+    """Of all that the hosts said, what decides: what a rule makes something of; else a word that leaves hope before one
+    that doesn't; the last of them."""
+    ruled = [attempt for attempt in heard if rules.ruling(attempt, route.destination).decision is not None]
+    if ruled:
+        return ruled[-1]
     hopeful = [
         attempt
         for attempt in heard

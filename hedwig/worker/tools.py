@@ -18,6 +18,7 @@ from hedwig.worker.bag import Bag
 from hedwig.worker.broken_tls import BrokenAddresses
 from hedwig.worker.delivery import Rules
 from hedwig.worker.dots import DotMarks
+from hedwig.worker.logins import Logins
 from hedwig.worker.resting import Resting
 from hedwig.worker.route import Route, Router
 from hedwig.worker.settle import Settler
@@ -43,8 +44,10 @@ class Tools:
     slots: Slots
     broken: BrokenAddresses
     debug: bool = False
+    convert: bool = True  # 8-bit content for a host that takes 7-bit alone
     count_tls: Callable[[Session], None] = lambda session: None
     deadlines: Deadlines = field(default_factory=Deadlines)
+    logins: Logins = field(default_factory=Logins)
     addresses: Counter[str] = field(default_factory=Counter)  # connections that are open or being opened
     pressed: bool = False  # most of the connections that this worker may have are in use
 

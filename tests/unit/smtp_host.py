@@ -128,8 +128,8 @@ def letter(body: bytes = LETTER, *rcpttos: str) -> Transaction:
 
 
 def streamed(pieces: Callable[[], Iterable[bytes]], size: int) -> Transaction:
-    """A transaction whose body comes in pieces."""
-    return Transaction("a@example.com", ("b@example.org",), pieces, size)
+    """A transaction whose body comes in pieces, and is sent as it is or not at all."""
+    return Transaction("a@example.com", ("b@example.org",), pieces, size, convert=False)
 
 
 async def reach(

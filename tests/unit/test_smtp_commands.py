@@ -30,6 +30,8 @@ def transaction(
         ({"8BITMIME": ""}, False, False, b""),
         ({}, None, False, b""),
         (ALL, True, True, b" SIZE=9 BODY=8BITMIME SMTPUTF8"),
+        (ALL, None, True, b" SIZE=9 BODY=8BITMIME SMTPUTF8"),
+        (ALL, False, True, b" SIZE=9"),
         (ALL, False, False, b" SIZE=9"),
     ],
 )
@@ -57,10 +59,6 @@ def test_a_message_larger_than_size_is_refused_here() -> None:
 
 def test_8bit_content_for_a_7bit_host_is_refused_here() -> None:
     assert refusal(transaction(), {}, True) == (Stage.LOCAL, 554, "5.6.3")
-
-
-def test_smtputf8_for_a_host_without_it_is_refused_here() -> None:
-    assert refusal(transaction(smtputf8=True), {"8BITMIME": ""}) == (Stage.LOCAL, 550, "5.6.7")
 
 
 def test_requiretls_is_said_to_a_host_that_has_it_and_to_no_other() -> None:
