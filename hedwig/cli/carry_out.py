@@ -270,7 +270,8 @@ def _conclude(wish: Wish, work: _Work) -> None:
         click.echo(f"Of {counted(work.recalled, 'recipient', 'recipients')} being sent, {'; '.join(parts)}.")
     if wish.telling:
         more = f", {work.digested:,} more are told in digests" if work.digested else ""
-        click.echo(f"{counted(work.reports, 'bounce is', 'bounces are')} on the way to the senders{more}.")
+        besides = ", besides those of what was being sent" if work.back or work.left else ""
+        click.echo(f"{counted(work.reports, 'bounce is', 'bounces are')} on the way to the senders{more}{besides}.")
     if work.missed:
         click.echo(
             f"{counted(work.missed, 'recipient', 'recipients')} changed meanwhile and were left alone: say it again.",

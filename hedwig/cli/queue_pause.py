@@ -160,13 +160,17 @@ def _list(desk: SqliteDesk, as_json: bool) -> None:
 def _go_through(desk: SqliteDesk, client: str, quiet: bool) -> None:
     """Step by step, with a rest as long between them, so that mail flows meanwhile."""
     terminal = sys.stderr.isatty() and not quiet
-    while True:
-        began = time.monotonic()
-        passed, of = desk.advance(client)
-        if passed >= of:
-            break
-        if terminal:
-            click.echo(f"\r{100 * passed // of}% ", nl=False, err=True)
-        time.sleep(min(time.monotonic() - began, _MOST_REST))
+    try:
+        while True:
+            began = time.monotonic()
+            passed, of = desk.advance(client)
+            if passed >= of:
+                break
+            if terminal:
+                click.echo(f"\r{100 * passed // of}% ", nl=False, err=True)
+            time.sleep(min(time.monotonic() - began, _MOST_REST))
+    except KeyboardInterrupt:
+        click.echo("\nBroken off: the daemons go on with the mail that waits already.", err=True)
+        raise SystemExit(1) from None
     if terminal:
         click.echo("\r\x1b[K", nl=False, err=True)

@@ -49,6 +49,9 @@ def top(config_dir: Path, limit: int, watch: bool, every: float, as_json: bool) 
                 if not watch:
                     return
                 time.sleep(every)
+        except KeyboardInterrupt:
+            if not watch:
+                raise
         except SpoolTrouble as error:
             raise click.ClickException(desks.clean_lines(str(error))) from None
 

@@ -178,3 +178,15 @@ def test_top_shows_where_the_backlog_lies(cli: Cli) -> None:
     whole: dict[str, Any] = json.loads(cli("top", "--json", "--limit", "1").stdout)
     assert [site["site"] for site in whole["sites"]] == ["163.com"]
     assert whole["waiting"] == 4
+
+
+def test_top_ends_quietly(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C is how --watch is ended."""
+
+    def broken(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hedwig.cli.top.time.sleep", broken)
+    result = cli("top", "--watch")
+    assert "0 deliveries wait" in result.stdout
+    assert result.stderr == ""

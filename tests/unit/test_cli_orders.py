@@ -12,7 +12,7 @@ from cli_rig import CLIENT, Cli
 
 from hedwig.cli import carry_out
 from hedwig.options import Notify, Options
-from hedwig.spool import State
+from hedwig.spool import POSTOFFICE, State
 from hedwig.spool.desk import SqliteDesk
 
 
@@ -203,3 +203,26 @@ def test_client_and_older(cli: Cli) -> None:
     assert "a@163.com" in cli("queue", "hold", "--client", CLIENT, "--dry-run").stdout
     assert "b@163.com" in cli("queue", "hold", "--older", "1h", "--dry-run").stdout
     assert "nothing that fits waits" in cli("queue", "hold", "--older", "1d", "--dry-run", status=1).stderr
+
+
+def test_mailmans_mail_is_called_back_too(cli: Cli) -> None:
+    """`hedwig spool drop` while it is being offered: the postoffice does not take it, and it is dropped, with a report
+    that goes by the postoffice as well."""
+    (cli.directory / "mailman.yml").write_text(
+        f"fqdn: {CLIENT}\npostoffice: http://127.0.0.1:1/\nkey: k\nspool: {cli.path}\n"
+    )
+    one = cli.put("a@163.com", "b@qq.com", parts={POSTOFFICE: ("a@163.com", "b@qq.com")})
+    [claim] = cli.claim()
+
+    def forwarder() -> None:
+        cli.until(lambda: bool(cli.spool.halted("host/1", time.time())))
+        cli.settle(claim, State.DEFERRED, "451 4.3.0 later")
+
+    thread = threading.Thread(target=forwarder)
+    thread.start()
+    out = cli("spool", "drop", one, "--dsn", "--yes").stdout
+    thread.join()
+    assert "Of 2 recipients being sent, 2 came back and are dropped." in out
+    assert "on the way to the senders, besides those of what was being sent." in out
+    [told] = json.loads(cli("spool", "--json").stdout)["queued"]
+    assert (told["rcptto"], told["destination"], told["mailfrom"]) == ("sender@robot.genee.cn", POSTOFFICE, "")

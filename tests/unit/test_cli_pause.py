@@ -10,6 +10,7 @@ from cli_rig import CLIENT, Cli
 
 from hedwig.cli.naming import Unclear, kind_of
 from hedwig.spool import State
+from hedwig.spool.desk import SqliteDesk
 from hedwig.spool.operate import StopKind
 from hedwig.spool.stops import FOREVER
 
@@ -155,3 +156,19 @@ def test_the_kind_is_decided_by_what_is_known() -> None:
         kind_of("x" * 5000, "x" * 5000, clients, sites)
     assert not neither.value.both
     assert len(str(neither.value)) < 400
+
+
+@pytest.mark.parametrize("act", ["pause", "resume"])
+def test_broken_off_it_stands_all_the_same(cli: Cli, monkeypatch: pytest.MonkeyPatch, act: str) -> None:
+    """The daemons go on with it, and that is said."""
+    cli.client(CLIENT)
+    cli.put("a@163.com")
+    if act == "resume":
+        cli("queue", "pause", CLIENT)
+
+    def broken(*_: object) -> tuple[int, int]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(SqliteDesk, "advance", broken)
+    assert "Broken off: the daemons go on" in cli("queue", act, CLIENT, status=1).stderr
+    assert len(stops(cli)) == (act == "pause")
