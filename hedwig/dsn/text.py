@@ -7,7 +7,7 @@ from hedwig.dsn.fields import status_of
 from hedwig.dsn.records import Report, Undelivered
 from hedwig.dsn.words import Action
 from hedwig.message import date
-from hedwig.reply import one_line
+from hedwig.reply import Stage, one_line
 
 MAX_LISTED = 100  # recipients in the text for people; the status part has them all
 
@@ -49,5 +49,7 @@ def _advice(recipient: Undelivered, action: Action) -> list[tuple[str, str]]:
         return [words.WAIT]
     given_up = words.LATE if recipient.late else words.EXPIRED
     advice = given_up if recipient.expired else words.HELD if recipient.held else None
+    if recipient.stage is Stage.LOCAL and status_of(recipient, action) in ("5.7.10", "5.7.30"):  # RFC 8689 §4.2.1
+        advice = advice or words.GUARDED
     advice = advice or words.advice_for(status_of(recipient, action))
     return [advice, words.DOUBTFUL] if recipient.doubtful else [advice]

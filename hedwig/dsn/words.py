@@ -89,6 +89,11 @@ _OTHER = (
     "Please read the receiver's words below; if they don't help, ask your administrator.",
 )
 WAIT = ("您不必做什么。", "There is nothing that you need to do.")
+GUARDED = (
+    "这封信要求全程受 TLS 保护，而对方的服务器做不到，因此没有发送。可以去掉这个要求重发，或用其他方式联系对方。",
+    "This message asks to be protected by TLS up to its end. The receiver's servers can't promise that, so it was not "
+    "sent. Send it again without that wish, or find another way to the recipient.",
+)
 _ADVICE = (  # the first whose pattern matches the status (RFC 3463)
     (re.compile(r"5\.1\.(2|10)\Z|5\.4\.4\Z"), _DOMAIN),
     (re.compile(r"5\.1\."), _ADDRESS),

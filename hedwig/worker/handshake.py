@@ -58,7 +58,7 @@ class Handshake:
                 self._told = would_fail(demand.testing, target.host, self._trust.check(chain, target.host))
         except Exception as error:  # noqa: BLE001  whatever a stranger's certificate breaks here proves nothing
             self._unproved = Unproved("validation-failure", f"its certificates can't be read: {error!r}")
-            wrong = demand.required
+            self._told, wrong = self._unproved if demand.testing else None, demand.required
         return f"{self._unproved.text}; {wrong}" if self._unproved and demand.proved else ""
 
     def words(self, tls: str, broken: str = "") -> str:

@@ -17,7 +17,7 @@ from hedwig.settings import SiteRule, Smarthost, Tls, Worker
 from hedwig.tls import Barred, Demand, Policy, Tlsa, Unproved
 from hedwig.tls.pkix import Trust
 from hedwig.tls.policy import Levels, demand, kind
-from hedwig.worker.sts import Sts
+from hedwig.worker.sts import Found
 
 MOST_HOSTS = 10  # whose TLSA records are looked at ahead
 
@@ -29,6 +29,19 @@ class Trusting(Protocol):
 
     def check(self, chain: Sequence[bytes], host: str) -> Unproved | None:
         """None if `chain` (DER, the host's own first) is that of `host`."""
+
+
+class Finding(Protocol):
+    """Who knows MTA-STS policies (sts.Sts)."""
+
+    async def of(self, domain: str) -> Found:
+        """What is in force for this domain. SpoolTrouble."""
+
+    def look(self) -> None:
+        """See what other workers have found. Blocks. SpoolTrouble."""
+
+    async def close(self) -> None:
+        """End what is under way."""
 
 
 class _Nobody:
@@ -46,7 +59,7 @@ class _Nobody:
 class Policies:
     """Of one worker; belongs to the event loop. Without `sts` there are no MTA-STS policies."""
 
-    def __init__(self, resolver: Resolver, settings: Worker, sts: Sts | None = None) -> None:
+    def __init__(self, resolver: Resolver, settings: Worker, sts: Finding | None = None) -> None:
         self._resolver = resolver
         self._sts = sts
         self.trust: Trusting = _Nobody("")

@@ -24,7 +24,7 @@ class FarSide(Book):
     """One MX. `extensions` are announced after EHLO; `certificate` (a PEM file) makes STARTTLS work, without it an
     announced STARTTLS ends in noise. With `narrow` the kernel takes hardly more for it than it reads. No transaction
     gets more than `most_rcpttos` recipients (0: any number); the others are answered with `beyond`. It takes no mail
-    without this `login`, where it has one, by AUTH PLAIN."""
+    without this `login`, where it has one, by AUTH PLAIN. At `port` 465 TLS comes before anything is said."""
 
     def __init__(
         self,
@@ -36,18 +36,20 @@ class FarSide(Book):
         most_rcpttos: int = 0,
         beyond: str = "452 4.5.3 too many recipients",
         login: tuple[str, str] = ("", ""),
+        port: int = 25,
     ) -> None:
         super().__init__(rules, extensions, certificate)
         self.most_rcpttos = most_rcpttos
         self.beyond = beyond
         self.login = login
         self.address = address
+        self.implicit = port == 465
         self.connections = 0
         self.most_open = 0
         self._open: set[socket.socket] = set()
         self._closing = False
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        self._listener = socket.create_server((address, 25), family=family, backlog=512)
+        self._listener = socket.create_server((address, port), family=family, backlog=512)
         if narrow:
             self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         threading.Thread(target=self._accept, daemon=True).start()
@@ -92,6 +94,8 @@ class FarSide(Book):
     def _serve(self, connection: socket.socket, number: int) -> None:
         conversation = Conversation(self, Wire(connection), number)
         try:
+            if self.implicit:
+                conversation.encrypt()
             conversation.run()
         except (Gone, OSError) as ended:
             self.record(number, f"({ended})")

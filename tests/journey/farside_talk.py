@@ -154,6 +154,10 @@ class Conversation:
         if not self.far.certificate:
             self.wire.socket.sendall(b"\x00this is no TLS at all\r\n" * 3)
             raise Gone("made noise instead of TLS")
+        self.encrypt()
+
+    def encrypt(self) -> None:
+        """Speak TLS from here on."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.far.certificate)
         self.wire = Wire(context.wrap_socket(self.wire.socket, server_side=True))

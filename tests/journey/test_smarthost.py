@@ -4,6 +4,7 @@ import base64
 from pathlib import Path
 
 import pytest
+from certificates import make
 
 from .farside import FarSide, Rule
 from .host import Host
@@ -89,3 +90,27 @@ def test_in_the_clear_where_that_is_wanted(world: World) -> None:
     host_with(world, password=PASSWORD, tls="none")
     world.msmtp.send(SAMPLE, TO)
     assert not until("the letter", far.accepted)[0].encrypted
+
+
+@pytest.mark.parametrize(("port", "extensions"), [(25, TLS), (465, EXTENSIONS)], ids=["STARTTLS", "from the start"])
+def test_it_must_be_the_server_that_is_meant(
+    world: World, port: int, extensions: tuple[str, ...], tmp_path: Path
+) -> None:
+    """Without `tls` in the settings its certificate is held against its name, before any password leaves."""
+    authority = make("Test Authority", authority=True)
+    ca_file = authority.write(tmp_path / "ca.pem")
+    other = authority.sign("other", names=["other.example"]).write(tmp_path / "other.pem")
+    world.dns(mx("163.com", "192.0.2.1"), "relay.example. A 192.0.2.2")
+    far = world.far("192.0.2.2", extensions=extensions, certificate=str(other), login=(USER, PASSWORD), port=port)
+    smarthost = {"host": "relay.example", "port": port, "user": USER, "password": PASSWORD}
+    worker = {"smarthosts": {"relay": smarthost}, "domains": {"163.com": {"smarthost": "relay"}}}
+    host = world.host(worker=worker | {"ca_file": str(ca_file)}).start()
+    queue_id = world.msmtp.send(SAMPLE, TO)
+    why = "its certificate is for other.example, not for relay.example; tls: verify (`smarthosts: relay` in worker.yml)"
+    until("the reason", lambda: why in " ".join(host.history(queue_id).split()))
+    assert far.said("AUTH") == []
+    far.certificate = str(authority.sign("relay", names=["relay.example"]).write(tmp_path / "relay.pem"))
+    assert until("the letter", far.accepted)[0].encrypted
+    until(
+        "its end", lambda: "(verify: its certificate is for relay.example" in " ".join(host.history(queue_id).split())
+    )

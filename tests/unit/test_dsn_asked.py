@@ -187,3 +187,18 @@ def test_every_field_of_a_failure_in_its_order() -> None:
     ]
     assert whole["X-Hedwig-Queue-ID"] == "01HF7YAT00ORIGINAL000000XX"
     assert whole["Arrival-Date"] == format_datetime(datetime.fromtimestamp(NOW - 3600, UTC))
+
+
+@pytest.mark.parametrize(
+    ("undelivered", "status", "advice"),
+    [
+        (Undelivered("b@e.net", Stage.STARTTLS, None, "no STARTTLS"), "5.7.5", "administrator"),
+        (Undelivered("b@e.net", Stage.LOCAL, Reply(550, "5.7.30", "no REQUIRETLS")), "5.7.30", "without that wish"),
+        (Undelivered("b@e.net", Stage.DOT, Reply(550, "5.7.30", "no DKIM")), "5.7.30", "administrator"),
+    ],
+)
+def test_a_letter_that_asked_for_tls_in_vain(undelivered: Undelivered, status: str, advice: str) -> None:
+    """RFC 8689's status has another meaning where it is the receiver who says it."""
+    _, text, groups, _ = read(dsn.build(report(undelivered)))
+    assert groups[1]["Status"] == status
+    assert advice in text

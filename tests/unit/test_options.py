@@ -118,3 +118,11 @@ def test_priorities_by_word() -> None:
 def test_a_submitter_in_words() -> None:
     assert str(Submitter("172.17.0.4", "web", "nginx:1.27", "shop")) == "web (nginx:1.27, project shop) 172.17.0.4"
     assert str(Submitter("172.17.0.4")) == "172.17.0.4"
+
+
+def test_what_a_message_says_of_tls_for_people() -> None:
+    assert str(Options(tls=TlsWish.REQUIRED, priority=Priority.BULK)) == "bulk, TLS required"
+    assert str(Options(tls=TlsWish.OPTIONAL)) == "TLS-Required: No"
+    assert Options(tls=TlsWish.REQUIRED).fields()["require_tls"] == "required"
+    with pytest.raises(BadOption, match="tls must be"):
+        read({"tls": "always"})
