@@ -182,6 +182,15 @@ class Connection:
         self.sent += 1
         return report if report.reusable == self.alive else dataclasses.replace(report, reusable=False)
 
+    async def ask(self, letter: Letter) -> Report:
+        """Say MAIL and RCPT, and no DATA; what the host says of each recipient, a yes too (inquiry.py)."""
+        try:
+            self._channel.start(self._channel.session.begin(letter, asking=True))
+            return _report(await self._channel.action())
+        except BaseException:
+            self.abort()
+            raise
+
     async def quit(self) -> None:
         """QUIT, a short wait for the answer, close. Never raises; does nothing on a connection that is gone."""
         channel = self._channel
