@@ -3,6 +3,7 @@
     hedwig [--config-dir DIR] queue | queue show ID | queue retry, hold, release, drop [ID...]
                               queue pause [NAME] | queue resume NAME
                               trace WORD | top | mail ID | spool
+                              explain ADDRESS
                               key add FQDN | key list | key revoke FQDN
                               config check | config sample NAME | config man NAME
                               setup | open [NETWORK...] | local-key | detect-docker0
@@ -23,6 +24,7 @@ from hedwig.cli.lazy import LazyGroup
 COMMANDS = {
     "config": ("hedwig.cli.config_check", "config"),
     "detect-docker0": ("hedwig.cli.docker0", "detect_docker0"),
+    "explain": ("hedwig.cli.explain", "explain"),
     "key": ("hedwig.cli.keys", "key"),
     "local-key": ("hedwig.cli.local_key", "local_key"),
     "mail": ("hedwig.cli.mail", "mail"),

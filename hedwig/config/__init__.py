@@ -16,6 +16,7 @@ reading.py makes the values, and agreement.py sees whether they fit together.
 """
 
 import stat
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ __all__ = [
     "Problem",
     "Unfit",
     "host_name",
+    "lines_of_worker",
     "load_client",
     "load_local_key",
     "load_mailman",
@@ -77,13 +79,19 @@ def load_postoffice(path: Path | str) -> Postoffice:
 
 def load_worker(path: Path | str) -> Worker:
     """worker.yml, or ConfigError."""
+    return lines_of_worker(path)[0]
+
+
+def lines_of_worker(path: Path | str) -> tuple[Worker, Mapping[str, int]]:
+    """worker.yml, and in which line of it each of its keys stands ("sites.google.connections": 12); what it doesn't
+    name is a default. Or ConfigError."""
     path = Path(path)
     reading = Reading(str(path))
     worker = Worker(**reading.section(Worker, parse(path, read_text(path))))
     for key, error in disagreements(worker):
         reading.problems.append(Problem(str(path), reading.line(key), key, error.wrong, error.right))
     reading.finish()
-    return worker
+    return worker, reading.lines
 
 
 def load_client(path: Path | str) -> Client:

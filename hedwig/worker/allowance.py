@@ -49,6 +49,13 @@ def message_rates(rule: SiteRule, source: Source, warm_up: tuple[int, ...], toda
     return (*plain_rates(rule), Rate("warm-up", warm_up[max(day, 0)], DAY))
 
 
+def rates_now(rule: SiteRule, source: Source | None, warm_up: tuple[int, ...]) -> tuple[Rate, ...]:
+    """The same today; `source` is None where the system chooses."""
+    if source is None or not source.warm_up:
+        return plain_rates(rule)
+    return message_rates(rule, source, warm_up, datetime.datetime.now(datetime.UTC).date())
+
+
 @lru_cache(maxsize=256)
 def connection_rates(rule: SiteRule) -> tuple[Rate, ...]:
     """The rates that connections to a receiver are bound by."""

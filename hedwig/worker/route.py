@@ -6,7 +6,7 @@ at stage DNS or LOCAL that verdict.py decides about. Answers are kept by the res
 
 import random
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hedwig import routing
 from hedwig.mx import AddressesFound, MxFound, MxNone, MxUnknown, Resolver
@@ -103,6 +103,11 @@ class Router:
         exchangers = () if literal else (Exchanger(0, host),)
         site = Site(f"{host}:{relay.smarthost.port}", name, source)
         return Route(destination, site, exchangers, literal, rule, relay.smarthost, self._ehlo(source))
+
+    def by_source(self, route: Route, client: str) -> list[Route]:
+        """The same way from each of the sources that may be used for it, in the settings' order."""
+        names = self.ways.candidates(route.rule, client)
+        return [replace(route, site=replace(route.site, source=name), ehlo=self._ehlo(name)) for name in names]
 
     def _ehlo(self, source: str) -> str:
         known = self.ways.sources.get(source)

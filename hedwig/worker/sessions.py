@@ -72,7 +72,7 @@ class Sessions:
                 continue
             self._state.answered()
             return connection
-        return NoHost(_decisive(heard, self._route), ours, max(rests.values(), default=0.0))
+        return NoHost(decisive(heard, self._route), ours, max(rests.values(), default=0.0))
 
     def left(self) -> None:
         """The connection is gone, and its address has room for another. Safe to call twice."""
@@ -118,7 +118,7 @@ class Sessions:
         return trace
 
 
-def _decisive(heard: list[Attempt], route: Route) -> Attempt:
+def decisive(heard: list[Attempt], route: Route) -> Attempt:
     """Of all that the hosts said, what decides: a word that leaves hope before one that doesn't, the last of them."""
     hopeful = [
         attempt

@@ -14,6 +14,8 @@ import os
 from collections import defaultdict
 from pathlib import Path
 
+from hedwig.spool.turn import share
+
 
 class Slots:
     """All slots of one worker. OSError where RUN_DIR can't be used."""
@@ -28,7 +30,7 @@ class Slots:
         """One of the `most` slots of that receiver for mail from that source; None where all are taken."""
         key = (receiver, source)
         held = self._held[key]
-        folder = self._sites / hashlib.sha256(f"{receiver}\0{source}".encode()).hexdigest()[:32]
+        folder = self._folder(receiver, source)
         for slot in range(most):
             if slot not in held and (handle := _locked(folder, slot)) is not None:
                 held[slot] = handle
@@ -44,32 +46,55 @@ class Slots:
         if not self._held[key]:
             del self._held[key]
 
+    def in_use(self, receiver: str, source: str) -> int:
+        """How many of its slots are taken now, by whichever process. Makes nothing; who wants a slot just while it is
+        looked at takes the next one."""
+        return sum(map(_is_locked, self._folder(receiver, source).glob("*")))
+
+    def workers(self) -> int:
+        """How many workers run now; makes nothing."""
+        return sum(map(_is_locked, self._workers.glob("*")))
+
     def fair(self, most: int) -> int:
         """A worker's share of so many."""
         return max(1, -(-most // self._running))
 
     def count_workers(self) -> None:
         """Look how many workers run now."""
-        running = 0
-        for path in self._workers.glob("*"):
-            if (handle := _locked(self._workers, path.name)) is None:
-                running += 1
-            else:
-                os.close(handle)
-        self._running = max(1, running)
+        self._running = max(1, self.workers())
+
+    def _folder(self, receiver: str, source: str) -> Path:
+        return self._sites / hashlib.sha256(f"{receiver}\0{source}".encode()).hexdigest()[:32]
 
 
-def _locked(folder: Path, name: int | str) -> int | None:
-    """The file's handle, with its lock; None where another has it."""
-    path = folder / str(name)
+def _locked(folder: Path, slot: int) -> int | None:
+    """The slot's handle, with its lock; None where another has it. What root's command makes is the workers', too."""
+    path = folder / str(slot)
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
     except FileNotFoundError:
         folder.mkdir(parents=True, exist_ok=True)
+        share(str(folder), str(folder.parent))
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    share(str(path), str(folder))
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(handle)
         return None
     return handle
+
+
+def _is_locked(path: Path) -> bool:
+    """Whether somebody holds that file's lock. A shared lock asks, so that two who ask don't see each other."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False

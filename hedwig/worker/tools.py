@@ -1,6 +1,5 @@
 """What all couriers of a worker share: the parts they work with, and what they have learnt of hosts."""
 
-import datetime
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -13,7 +12,7 @@ from hedwig.spool import Claim, SpoolTrouble, Work
 from hedwig.spool.receivers import Sharing
 from hedwig.spool.trouble import matter_of
 from hedwig.tlsrpt import Session
-from hedwig.worker.allowance import Allowances, message_rates, plain_rates
+from hedwig.worker.allowance import Allowances, rates_now
 from hedwig.worker.bag import Bag
 from hedwig.worker.delivery import Rules
 from hedwig.worker.dots import DotMarks
@@ -50,10 +49,7 @@ class Tools:
     def message_rates(self, route: Route) -> tuple[Rate, ...]:
         """The rates that bound messages on this way."""
         ways = self.router.ways
-        source = ways.sources.get(route.site.source)
-        if source is None or not source.warm_up:
-            return plain_rates(route.rule)
-        return message_rates(route.rule, source, ways.warm_up, datetime.datetime.now(datetime.UTC).date())
+        return rates_now(route.rule, ways.sources.get(route.site.source), ways.warm_up)
 
     @property
     def hurried(self) -> Deadlines:
