@@ -15,6 +15,7 @@ from hedwig.spool.stops import FOREVER
 from hedwig.spool.streams import Pause
 from hedwig.spool.waits import Waits
 from hedwig.worker.outlook import Outlook, Way
+from hedwig.worker.probing import Asked, NotAsked
 from hedwig.worker.prospect import End, Prospect, concerning
 from hedwig.worker.route import Route
 
@@ -50,6 +51,7 @@ class Explained:
     now: float
     suppressed: str = ""
     notes: Sequence[str] = ()
+    probed: Asked | NotAsked | None = None
 
 
 def text_of(found: Explained) -> list[str]:
@@ -125,8 +127,7 @@ def _way_words(way: Way, now: float) -> list[str]:
     standing, route = way.standing, way.route
     name = clean(route.site.source) or "the address that the system chooses"
     lines = [f"{name}, EHLO {clean(route.ehlo)}"]
-    window = f", {standing.connections} allowed by how it takes mail" if standing.window else ""
-    lines.append(f"{standing.in_use} of {standing.rule.connections} connections in use{window}")
+    lines.append(f"{standing.in_use} connections in use, of {standing.connections} that may be open now")
     lines += [budget_words(each) for each in (*standing.budgets, *standing.opening)]
     lines += [words for each in standing.backoffs for words in backoff_words(each, now)]
     for number, each in enumerate(way.targets, 1):
@@ -219,6 +220,7 @@ def json_of(found: Explained) -> dict[str, Any]:
         "notes": list(found.notes),
         "prospect": _prospect_json(found.prospect),
         "sentence": sentence(found),
+        "probe": asdict(found.probed) if found.probed is not None else None,
     }
 
 

@@ -1,0 +1,129 @@
+"""Probing: a connection as a worker would make it, MAIL, RCPT and QUIT; never DATA (`hedwig explain --probe`).
+
+The same Sessions choose host, source, EHLO name and TLS. What the receiver counts is counted: the connection has one of
+its slots, and takes a token of each rate. Without leave (`forced`) nothing is asked of a receiver that rests, or whose
+rates are used up. What it says is shown, and has no consequences: no rest, no other limit.
+"""
+
+import random
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from hedwig.smtp import Said
+from hedwig.smtp.connection import Connection
+from hedwig.smtp.inquiry import probe
+from hedwig.worker.allowance import Allowances, Wait, connection_rates
+from hedwig.worker.bag import Bag
+from hedwig.worker.delivery import Rules
+from hedwig.worker.dots import DotMarks
+from hedwig.worker.observer import Observer
+from hedwig.worker.outlook import Way
+from hedwig.worker.resting import Resting
+from hedwig.worker.route import Route
+from hedwig.worker.sessions import NoHost, Sessions
+from hedwig.worker.settle import Settler
+from hedwig.worker.tools import Tools, WorkerSpool
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Whom to ask about, in whose name ("": the null sender). `forced`: also a receiver that rests."""
+
+    rcptto: str
+    mailfrom: str = ""
+    forced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was said; a yes is a 2yz at stage RCPT. `host`: "name[address]", "" where none gave a session. `tls`:
+    protocol and cipher."""
+
+    said: Said
+    host: str = ""
+    tls: str = ""
+
+    @property
+    def taken(self) -> bool:
+        """Whether the host said that it takes mail for that recipient."""
+        return bool(self.host) and self.said.reply is not None and self.said.reply.code // 100 == 2
+
+
+@dataclass(frozen=True, slots=True)
+class NotAsked:
+    """Why there was no connection; until when it is so, in Unix seconds, 0: not known. `forcible`: leave would help."""
+
+    why: str
+    until: float = 0.0
+    forcible: bool = False
+
+
+async def ask(observer: Observer, spool: WorkerSpool, way: Way, question: Question) -> Asked | NotAsked:
+    """Ask a host of this way. SpoolTrouble; OSError where run_dir can't be used."""
+    site, standing = way.route.site, way.standing
+    if standing.in_use >= standing.connections and not question.forced:
+        return NotAsked(f"all {standing.connections} connections that may be open there now are in use", forcible=True)
+    slot = observer.slots.take(site.name, site.source, standing.rule.connections)
+    if slot is None:
+        return NotAsked(f"all {standing.rule.connections} connections that the receiver gets are in use")
+    try:
+        async with _tools(observer, spool, question) as tools:
+            wait = await _tokens(tools, way.route)
+            if wait is not None and not question.forced:
+                return NotAsked(wait.why, time.time() + wait.seconds, forcible=True)
+            return await _ask(tools, way.route, question)
+    finally:
+        observer.slots.give(site.name, site.source, slot)
+
+
+async def _tokens(tools: Tools, route: Route) -> Wait | None:
+    """Take one of each rate; why there is none."""
+    for rates in (connection_rates(route.rule), tools.message_rates(route)):
+        if wait := await tools.allowances.take(route.site.name, route.site.source, rates):
+            return wait
+    return None
+
+
+async def _ask(tools: Tools, route: Route, question: Question) -> Asked | NotAsked:
+    sessions = Sessions(tools, tools.bag.of(route.site, rule=route.rule), route, lambda: "probe")
+    found = await sessions.open()
+    if isinstance(found, NoHost) and found.ours:
+        return NotAsked(found.ours, time.time() + found.wait if found.wait else 0.0)
+    if isinstance(found, NoHost):
+        return Asked(found.attempt.said, found.attempt.host)
+    try:
+        said = await probe(found, question.mailfrom, question.rcptto)
+        return Asked(said, _host(found), found.tls)
+    finally:
+        await found.quit()
+        sessions.left()
+
+
+def _host(connection: Connection) -> str:
+    return f"{connection.target.host}[{connection.target.address}]"
+
+
+@asynccontextmanager
+async def _tools(observer: Observer, spool: WorkerSpool, question: Question) -> AsyncIterator[Tools]:
+    """A worker's tools, for one that carries nothing: its dot marks are never used, and lie beside nobody's."""
+    with tempfile.TemporaryDirectory(prefix="hedwig-probe-") as folder:
+        dots = DotMarks(Path(folder) / "probe.dots")
+        try:
+            yield Tools(
+                spool=spool,
+                router=observer.router,
+                bag=Bag(),
+                dots=dots,
+                settler=Settler(spool, lambda _hints: None, time.time),
+                rules=Rules(observer.settings.retry, observer.router.myself.ehlo, random.random),
+                resting=Resting(spool) if question.forced else observer.resting,
+                allowances=Allowances(spool),
+                slots=observer.slots,
+                debug=True,
+            )
+        finally:
+            dots.close()
