@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from hedwig.cli.receiver_view import backoff_words, budget_words
-from hedwig.cli.terminal import clean, due, indented, moment, span
+from hedwig.cli.terminal import clean, counted, due, indented, moment, span
 from hedwig.mx import MxFound, MxNone, MxUnknown
 from hedwig.settings import SiteRule
 from hedwig.smtp import Target
@@ -127,7 +127,8 @@ def _way_words(way: Way, now: float) -> list[str]:
     standing, route = way.standing, way.route
     name = clean(route.site.source) or "the address that the system chooses"
     lines = [f"{name}, EHLO {clean(route.ehlo)}"]
-    lines.append(f"{standing.in_use} connections in use, of {standing.connections} that may be open now")
+    used = counted(standing.in_use, "connection", "connections")
+    lines.append(f"{used} in use, of {standing.connections} that may be open now")
     lines += [budget_words(each) for each in (*standing.budgets, *standing.opening)]
     lines += [words for each in standing.backoffs for words in backoff_words(each, now)]
     for number, each in enumerate(way.targets, 1):

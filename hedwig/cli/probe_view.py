@@ -3,6 +3,7 @@
 from hedwig import verdict
 from hedwig.address import Address
 from hedwig.cli.terminal import clean, indented, moment, span
+from hedwig.reply import Stage
 from hedwig.spool.stops import FOREVER
 from hedwig.verdict import Outcome
 from hedwig.worker.probing import Asked, NotAsked
@@ -28,12 +29,14 @@ def text_of(probed: Asked | NotAsked, address: Address, now: float) -> list[str]
         force = " (--force asks all the same)" if probed.forcible else ""
         return indented(f"No host was asked about {whom}{until}: {clean(probed.why)}{force}", 0)
     said = probed.said
-    where = f"{clean(probed.host)}, {clean(probed.tls) or 'without TLS'}" if probed.host else "No host was asked"
+    tls = f", {clean(probed.tls)}" if probed.tls else ", without TLS" if said.stage in _IN_SESSION else ""
+    where = f"{clean(probed.host)}{tls}" if probed.host else "No host was asked"
     how = f"at {said.stage.upper()}: " if probed.host else ""
     lines = indented(f"{where}: {how}{clean(str(said.reply) if said.reply is not None else said.detail)}", 0)
     return [*lines, *indented(_MEANS[end_of(probed)].format(whom), 0)]
 
 
+_IN_SESSION = frozenset({Stage.MAIL, Stage.RCPT})
 _MEANS = {
     End.SENT: "It takes mail for {}, as far as it tells before the letter.",
     End.WAITS: "A letter to {} would be deferred, and tried again by the schedule.",

@@ -84,7 +84,7 @@ class Allowances:
                 return None
             grant = await self._ask(receiver, source, rates, max(1, min(soon, LOT)))
             if not grant.tokens:
-                return Wait(grant.wait, _told(grant))
+                return Wait(grant.wait, used_up(grant.rate))
             self._lots[key] = _Lot(grant.tokens - 1, time.monotonic() + LOT_TIME, rates)
         return None
 
@@ -110,8 +110,9 @@ class Allowances:
                 del self._asking[key]
 
 
-def _told(grant: Grant) -> str:
-    if grant.rate is None:
+def used_up(rate: Rate | None) -> str:
+    """That there is no token of this rate, for the operator."""
+    if rate is None:
         return "its rate is used up"
     per = {"minute": "a minute", "hour": "an hour", "day": "a day", "warm-up": "a day while its source is warmed up"}
-    return f"no more than {grant.rate.limit} {per.get(grant.rate.kind, grant.rate.kind)} may go there"
+    return f"no more than {rate.limit} {per.get(rate.kind, rate.kind)} may go there"

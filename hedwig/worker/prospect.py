@@ -14,6 +14,7 @@ from hedwig.spool.operate import Stop, StopKind
 from hedwig.spool.receivers import Backoff
 from hedwig.spool.streams import NORMAL, Pause
 from hedwig.verdict import Outcome
+from hedwig.worker.allowance import used_up
 from hedwig.worker.attempt import Attempt
 from hedwig.worker.outlook import Outlook, Way
 from hedwig.worker.route import Route, Unroutable
@@ -83,8 +84,7 @@ def prospect(view: Outlook, paused: Paused, retry: Retry, now: float) -> Prospec
     for pause in sorted(lasting, key=lambda each: each.until, reverse=True):
         return Prospect(End.WAITS, pause.reason, pause.until, way)
     if (dry := standing.dry) is not None:
-        why = f"the receiver takes no more than {dry.rate.limit} per {dry.rate.kind}, and these are used up"
-        return Prospect(End.WAITS, why, now + dry.wait, way)
+        return Prospect(End.WAITS, used_up(dry.rate), now + dry.wait, way)
     return _tried(way, retry, now)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from hedwig import log
 from hedwig.settings import Source
 from hedwig.spool import SpoolTrouble
-from hedwig.spool.receivers import LIMITED, Backoff, Sharing, back_off, backoffs
+from hedwig.spool.receivers import LIMITED, Backoff, Sharing, back_off, backoffs, lifted
 from hedwig.verdict import SiteWord
 from hedwig.worker.provider import Provider
 
@@ -41,6 +41,10 @@ class Resting:
     def look(self) -> list[Backoff]:
         """What the spool knows now. SpoolTrouble."""
         return backoffs(self._spool, time.time())
+
+    def look_for_lifts(self) -> dict[str, float]:
+        """When the operator has lifted what receivers' back-offs. SpoolTrouble."""
+        return lifted(self._spool)
 
     def take(self, known: Iterable[Backoff]) -> None:
         """What `look` gave is in force."""

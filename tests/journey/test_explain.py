@@ -142,7 +142,7 @@ def test_a_probe_keeps_to_limits_and_rests(world: World) -> None:
     status, said = explained(host, "b@tiny.net", "--probe")
     assert status == 3
     assert "No host was asked about b@tiny.net until" in said
-    assert "20 per hour, and these are used up (--force asks all the same)" in said
+    assert "no more than 20 an hour may go there (--force asks all the same)" in said
     rest(host, "tiny", "421 4.7.28 slow down")
     assert "the receiver has asked for rest: 421 4.7.28 slow down" in explained(host, "b@tiny.net", "--probe")[1]
     assert far.connections == 1
