@@ -10,29 +10,22 @@ that can't be told, and stderr says why; 2: a wrong option.
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from hedwig import log
 from hedwig.address import Address, AddressError
-from hedwig.cli import desks, explain_view, probe_view
+from hedwig.cli import explain_view, probe_view
+from hedwig.cli.delivering import Place, observing, place_of
 from hedwig.cli.given import shown
 from hedwig.cli.terminal import clean, echo_json
-from hedwig.config import ConfigError, Unfit, host_name, lines_of_worker
-from hedwig.mx.dns import DnsResolver
-from hedwig.reply import one_line
-from hedwig.settings import Worker
+from hedwig.config import Unfit, host_name
 from hedwig.spool import waits
-from hedwig.spool.desk import SqliteDesk
 from hedwig.spool.operate import Filter
-from hedwig.spool.records import SpoolTrouble
-from hedwig.spool.sqlite import SqliteSpool, open_spool
-from hedwig.worker import myself, outlook, probing, prospect
+from hedwig.worker import outlook, probing, prospect
 from hedwig.worker.observer import Observer
 from hedwig.worker.probing import Asked, NotAsked, Question
 from hedwig.worker.prospect import End, Paused
@@ -77,49 +70,6 @@ class Client(click.ParamType):
             self.fail(str(error), param, ctx)
 
 
-@dataclass(slots=True)
-class Place:
-    """Where it is looked: the worker's settings with their lines, its spool, and what its modules say meanwhile."""
-
-    settings: Worker
-    lines: Any
-    desk: SqliteDesk
-    spool: SqliteSpool
-    notes: list[str] = field(default_factory=list)
-    trace: Callable[[str], None] | None = None
-
-    def hear(self, level: log.Level, message: str, fields: dict[str, str]) -> None:
-        """What would go to the journal."""
-        if level is log.Level.DEBUG:
-            if self.trace is not None:
-                self.trace(message)
-        else:
-            self.notes.append(one_line(message))
-
-
-@contextmanager
-def place_of(config_dir: Path) -> Iterator[Place]:
-    """The worker's place on this host; every trouble becomes a ClickException."""
-    file = config_dir / "worker.yml"
-    if not file.exists():
-        raise click.ClickException(
-            f"{clean(str(config_dir))}: there is no worker.yml here; ask on the host that delivers"
-        )
-    try:
-        settings, lines = lines_of_worker(file)
-        with desks.desk_at(settings.spool) as desk, closing(open_spool(settings.spool, create=False)) as spool:
-            place = Place(settings, lines, desk, spool)
-            with log.overheard(place.hear, debug=True):
-                yield place
-    except (ConfigError, SpoolTrouble) as error:
-        raise click.ClickException(desks.clean_lines(str(error))) from None
-    except OSError as error:
-        where = clean(str(error.filename or "run_dir"))
-        raise click.ClickException(
-            f"{where}: {error.strerror or error}: run it as root, or as the user hedwig"
-        ) from None
-
-
 @click.command()
 @click.argument("address", type=Recipient())
 @click.option("--client", type=Client(), metavar="FQDN", help="As if this host had handed it in.")
@@ -141,34 +91,35 @@ def explain(config_dir: Path, address: Address, client: str | None, as_json: boo
     asked = Question(str(address), str(how["sender"] or ""), how["force"]) if how["probe"] else None
     with place_of(config_dir) as place:
         talk: list[str] = []
-        place.trace = talk.append if as_json else _echo if how["verbose"] else None
+        place.trace = _told_by(talk.append) if as_json else _told_by(click.echo) if how["verbose"] else None
         found = asyncio.run(_explained(place, address, client or "", asked))
     if as_json:
         echo_json(explain_view.json_of(found) | {"talk": talk})
     elif found.probed is None:
         click.echo("\n".join(explain_view.text_of(found)))
     else:
+        for note in found.notes:
+            click.echo(clean(note), err=True)
         click.echo("\n".join(probe_view.text_of(found.probed, address, found.now)))
     raise SystemExit(STATUS[found.prospect.end if found.probed is None else probe_view.end_of(found.probed)])
 
 
-def _echo(line: str) -> None:
-    click.echo(clean(line.removeprefix("probe: ")))
+def _told_by(tell: Callable[[str], object]) -> Callable[[str], None]:
+    """A line of the conversation, without what it is named after in a worker's journal."""
+
+    def trace(line: str) -> None:
+        tell(clean(line.removeprefix("probe: ")))
+
+    return trace
 
 
 async def _explained(place: Place, address: Address, client: str, question: Question | None) -> explain_view.Explained:
     """All of it, at one moment; then the probe."""
-    settings = place.settings
-    me = await asyncio.to_thread(myself.find, settings)
-    resolver = DnsResolver(settings.dns.nameservers, settings.dns.port)
-    try:
-        observer = Observer(settings, place.spool, me, resolver)
+    async with observing(place) as observer:
         found = _found(place, await outlook.look(observer, address, client))
         if question is not None:
             found = replace(found, probed=await _probed(place, observer, found, question))
         return replace(found, notes=tuple(place.notes))
-    finally:
-        await resolver.close()
 
 
 async def _probed(

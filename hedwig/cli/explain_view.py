@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from hedwig.cli.receiver_view import backoff_words, budget_words
+from hedwig.cli.site_view import standing_json
 from hedwig.cli.terminal import clean, counted, due, indented, moment, span
 from hedwig.mx import MxFound, MxNone, MxUnknown
 from hedwig.settings import SiteRule
@@ -226,17 +227,8 @@ def json_of(found: Explained) -> dict[str, Any]:
 
 
 def _way_json(way: Way) -> dict[str, Any]:
-    standing = way.standing
-    return {
-        "source": way.route.site.source,
+    return standing_json(way.standing) | {
         "ehlo": way.route.ehlo,
-        "connections": {"allowed": standing.connections, "in_use": standing.in_use, "window": standing.window},
-        "rates": [
-            {"kind": each.rate.kind, "limit": each.rate.limit, "now": each.now, "wait": each.wait}
-            for each in (*standing.budgets, *standing.opening)
-        ],
-        "backoffs": [asdict(each) for each in standing.backoffs],
-        "opens": standing.opens,
         "targets": [asdict(each) if isinstance(each, Target) else {"not": _said(each)} for each in way.targets],
     }
 

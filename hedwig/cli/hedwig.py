@@ -3,7 +3,7 @@
     hedwig [--config-dir DIR] queue | queue show ID | queue retry, hold, release, drop [ID...]
                               queue pause [NAME] | queue resume NAME
                               trace WORD | top | mail ID | spool
-                              explain ADDRESS
+                              explain ADDRESS | site | site resume NAME
                               key add FQDN | key list | key revoke FQDN
                               config check | config sample NAME | config man NAME
                               setup | open [NETWORK...] | local-key | detect-docker0
@@ -31,6 +31,7 @@ COMMANDS = {
     "open": ("hedwig.cli.open", "open_"),
     "queue": ("hedwig.cli.queue", "queue"),
     "setup": ("hedwig.cli.setup", "setup"),
+    "site": ("hedwig.cli.site", "site"),
     "spool": ("hedwig.cli.spool", "spool"),
     "top": ("hedwig.cli.top", "top"),
     "trace": ("hedwig.cli.trace", "trace"),

@@ -2,16 +2,13 @@
 
 import json
 import time
-from contextlib import closing
 from typing import Any
 
 import pytest
 
-from hedwig.spool.receivers import Backoff, back_off
-from hedwig.spool.sqlite import open_spool
-
 from .farside import FarSide, Rule
 from .host import Host
+from .resting import rest
 from .submit import SAMPLE
 from .waiting import until
 from .world import World, mx
@@ -29,14 +26,6 @@ def explained(host: Host, *words: str) -> tuple[int, str]:
 def facts(host: Host, *words: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(host.try_hedwig("explain", "--json", *words)[1])
     return found
-
-
-def rest(host: Host, receiver: str, reason: str, seconds: float = 600.0) -> None:
-    """As a worker publishes it that was asked for rest."""
-    now = time.time()
-    with closing(open_spool(str(host.spool), create=False)) as spool:
-        for family in ("ipv4", "ipv6"):
-            back_off(spool, Backoff(receiver, f"/{family}", now, now + seconds, 0, 1, "tiny/rate", reason)).result(10)
 
 
 def test_what_would_become_of_a_letter(world: World) -> None:

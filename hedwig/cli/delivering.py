@@ -1,0 +1,79 @@
+"""The host that delivers, for commands that look with the eyes of its workers: their settings, their spool, and what
+their modules have to say meanwhile, which goes to the operator instead of the journal.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import click
+
+from hedwig import log
+from hedwig.cli import desks
+from hedwig.cli.terminal import clean
+from hedwig.config import ConfigError, lines_of_worker
+from hedwig.mx.dns import DnsResolver
+from hedwig.reply import one_line
+from hedwig.settings import Worker
+from hedwig.spool.desk import SqliteDesk
+from hedwig.spool.records import SpoolTrouble
+from hedwig.spool.sqlite import SqliteSpool, open_spool
+from hedwig.worker import myself
+from hedwig.worker.observer import Observer
+
+
+@dataclass(slots=True)
+class Place:
+    """Where it is looked: the worker's settings with their lines, its spool, and what its modules say meanwhile."""
+
+    settings: Worker
+    lines: Mapping[str, int]
+    desk: SqliteDesk
+    spool: SqliteSpool
+    notes: list[str] = field(default_factory=list)
+    trace: Callable[[str], None] | None = None
+
+    def hear(self, level: log.Level, message: str, fields: dict[str, str]) -> None:
+        """What would go to the journal."""
+        if level is log.Level.DEBUG:
+            if self.trace is not None:
+                self.trace(message)
+        else:
+            self.notes.append(one_line(message))
+
+
+@contextmanager
+def place_of(config_dir: Path) -> Iterator[Place]:
+    """The worker's place on this host; every trouble becomes a ClickException."""
+    file = config_dir / "worker.yml"
+    if not file.exists():
+        raise click.ClickException(
+            f"{clean(str(config_dir))}: there is no worker.yml here; ask on the host that delivers"
+        )
+    try:
+        settings, lines = lines_of_worker(file)
+        with desks.desk_at(settings.spool) as desk, closing(open_spool(settings.spool, create=False)) as spool:
+            place = Place(settings, lines, desk, spool)
+            with log.overheard(place.hear, debug=True):
+                yield place
+    except (ConfigError, SpoolTrouble) as error:
+        raise click.ClickException(desks.clean_lines(str(error))) from None
+    except OSError as error:
+        where = clean(str(error.filename or "run_dir"))
+        raise click.ClickException(
+            f"{where}: {error.strerror or error}: run it as root, or as the user hedwig"
+        ) from None
+
+
+@asynccontextmanager
+async def observing(place: Place) -> AsyncIterator[Observer]:
+    """A worker's eyes, as long as they are needed. SpoolTrouble."""
+    settings = place.settings
+    me = await asyncio.to_thread(myself.find, settings)
+    resolver = DnsResolver(settings.dns.nameservers, settings.dns.port)
+    try:
+        yield Observer(settings, place.spool, me, resolver)
+    finally:
+        await resolver.close()
