@@ -57,7 +57,8 @@ run: venv ## one letter through all the parts, before your eyes; then they stay 
 	@exec $(BIN)/python tests/demo/run.py $(if $(filter-out 0,$(ONCE)),--once)
 
 test: venv ## unit, contract and journey tests
-	$(NAMESPACES) $(BIN)/python -m pytest -n $(WAITING_JOBS) --dist loadfile tests/unit tests/contract tests/journey
+	$(NAMESPACES) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile tests/unit tests/contract
+	$(NAMESPACES) $(BIN)/python -m pytest -n $(WAITING_JOBS) --dist loadfile tests/journey
 
 crash-test: venv ## processes die at every named point while mail flows, for long; prints what became of the mail [ROUNDS=7]
 	$(NAMESPACES) env HEDWIG_CRASH_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest tests/journey/crash/test_crash_matrix.py

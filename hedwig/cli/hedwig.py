@@ -12,6 +12,7 @@ Reads the files of CONFIGDIR (default /etc/hedwig) and the spools that they name
 status: 0; 1 when something is wrong or not found, and stderr says what; 2 for a wrong option.
 """
 
+import io
 import sys
 from pathlib import Path
 
@@ -51,6 +52,9 @@ COMMANDS = {
 @click.pass_context
 def main(context: click.Context, config_dir: Path) -> None:
     """hedwig, the outbound mail queue: look at it, and manage who may use it."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal of another script than an address is no reason to end
+            stream.reconfigure(errors="backslashreplace")
     context.obj = config_dir
     if context.invoked_subcommand != "config" and not {"-h", "--help"} & set(sys.argv):  # these need no file
         readable(config_dir)

@@ -291,7 +291,8 @@ def _newest(db: sqlite3.Connection, limit: int) -> list[tuple[int, str]]:
 
 def _unmoved_names(db: sqlite3.Connection, name: str) -> list[str]:
     """Of messages whose names no day's file has yet."""
-    part = json.dumps(name)[1:-1]
+    # The rows have names as they were written: what may be written in several ways is compared here alone.
+    part = json.dumps(name)[1:-1] if name.isascii() and "xn--" not in name else ""
     rows = [json.loads(names) for (names,) in db.execute(_NAMES, (part,))]
     return [queue_id for row in rows for _, queue_id, words in row if name in map(folded, words)]
 

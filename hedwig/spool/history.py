@@ -17,6 +17,7 @@ import json
 import os
 import sqlite3
 import time
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -87,8 +88,23 @@ def record(db: sqlite3.Connection, lines: Sequence[Line], named: Sequence[Named]
 
 
 def folded(name: str) -> str:
-    """As a name is kept and looked for: addresses and Message-IDs are found in whatever case."""
-    return name.strip("<> ").lower()
+    """As a name is kept and looked for: addresses and Message-IDs are found in whatever case, with or without brackets
+    and what stands before them, and by either form of an international domain."""
+    name = name.strip()
+    name = (name[name.rindex("<") + 1 : -1] if name.endswith(">") and "<" in name else name).strip("<> ").lower()
+    if name.isascii():
+        return name
+    local, at, domain = unicodedata.normalize("NFC", name).rpartition("@")
+    return f"{local}{at}{domain if domain.isascii() else _a_labels(domain)}"
+
+
+def _a_labels(domain: str) -> str:
+    from hedwig.address import Address, AddressError  # few names are international
+
+    try:
+        return Address.parse(f"x@{domain}").destination
+    except AddressError:  # in a Message-ID, say
+        return domain
 
 
 def text_of(row: Sequence[Any]) -> str:

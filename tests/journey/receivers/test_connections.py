@@ -7,13 +7,13 @@ from .ward import LETTER, Ward
 
 
 def test_many_letters_share_few_connections(ward: Ward) -> None:
-    """200 letters to one receiver: at most ten connections of a process at a time, and far fewer than letters."""
+    """200 letters to one receiver: at most as many connections as `sites` allows, and far fewer than letters."""
     domain, address = ward.place()
     far = ward.world.far(address)
     ward.host.http.batch([Post((f"user{number}@{domain}",), LETTER) for number in range(200)])
     until("all letters", lambda: len(far.copies()) == 200)
     assert set(far.copies().values()) == {1}
-    assert far.most_open <= 10
+    assert far.most_open <= 20
     assert far.connections < 100
 
 
