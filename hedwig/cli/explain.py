@@ -86,7 +86,7 @@ def explain(config_dir: Path, address: Address, client: str | None, as_json: boo
     Nothing is sent. With --probe a host is asked, from the source and with the TLS that the letter would have, and its
     answer decides. Exit status: 0: it would be sent; 3: it would wait; 4: it would fail; 1: that can't be told.
     """
-    if not how["probe"] and (how["sender"] or how["force"] or how["verbose"]):
+    if not how["probe"] and (how["sender"] is not None or how["force"] or how["verbose"]):
         raise click.UsageError("--from, --force and --verbose say how to --probe")
     asked = Question(str(address), str(how["sender"] or ""), how["force"]) if how["probe"] else None
     with place_of(config_dir) as place:

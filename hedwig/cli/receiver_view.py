@@ -22,7 +22,7 @@ def budget_words(budget: Budget) -> str:
 def backoff_words(backoff: Backoff, now: float) -> list[str]:
     """A rest, or the bound on connections that is left of it, with the receiver's words."""
     whence = clean(backoff.source.strip("/"))
-    again = f", the {backoff.times}. time in a row" if backoff.times > 1 else ""
+    again = f", asked for {backoff.times} times in a row" if backoff.times > 1 else ""
     rule = f", by rule {clean(backoff.rule)}" if backoff.rule else ""
     most = f"at most {backoff.connections} at a time until {moment(backoff.until + LIMITED)}" * bool(
         backoff.connections

@@ -68,3 +68,32 @@ def test_workers_share_fairly(tmp_path):
         lock.give_back()
     slots.count_workers()
     assert slots.fair(20) == 20
+
+
+def test_who_looks_counts_all_processes_and_takes_nothing(tmp_path, holder):
+    """Its own as well; what is given back is not counted, and a receiver without slots has none."""
+    slots = Slots(str(tmp_path))
+    assert slots.in_use("google", "main") == 2
+    slot = slots.take("google", "main", 3)
+    assert slots.in_use("google", "main") == 3
+    slots.give("google", "main", slot)
+    assert slots.in_use("google", "main") == 2
+    assert slots.in_use("qq", "main") == 0
+    assert len(list((tmp_path / "sites").iterdir())) == 1
+    assert slots.workers() == 0
+    lock = worker_lock(str(tmp_path), "1")
+    assert lock.take()
+    assert slots.workers() == 1
+
+
+def test_what_root_makes_belongs_to_the_workers(tmp_path):
+    """A probe by root's command must not shut the workers out of a receiver's slots."""
+    if os.geteuid() == 0:
+        (tmp_path / "sites").mkdir()
+        os.chown(tmp_path / "sites", 1234, 1235)
+    slots = Slots(str(tmp_path))
+    assert slots.take("google", "", 1) == 0
+    [folder] = (tmp_path / "sites").iterdir()
+    [file] = folder.iterdir()
+    owners = {(path.stat().st_uid, path.stat().st_gid) for path in (tmp_path / "sites", folder, file)}
+    assert len(owners) == 1
