@@ -14,7 +14,6 @@ from hedwig import log
 from hedwig.cli import desks
 from hedwig.cli.terminal import clean
 from hedwig.config import ConfigError, lines_of_worker
-from hedwig.mx.dns import DnsResolver
 from hedwig.reply import one_line
 from hedwig.settings import Worker
 from hedwig.spool.desk import SqliteDesk
@@ -70,6 +69,10 @@ def place_of(config_dir: Path) -> Iterator[Place]:
 @asynccontextmanager
 async def observing(place: Place) -> AsyncIterator[Observer]:
     """A worker's eyes, as long as they are needed. SpoolTrouble."""
+    from hedwig.mx.dns import (
+        DnsResolver,  # dnspython comes with hedwig-worker; this command is on hosts without it, too
+    )
+
     settings = place.settings
     me = await asyncio.to_thread(myself.find, settings)
     resolver = DnsResolver(settings.dns.nameservers, settings.dns.port)

@@ -70,8 +70,9 @@ class Observer:
         self.resolver = resolver
         self.now = time.time()
         self.resting = Resting(spool)
-        self.backoffs = self.resting.look()
-        self.resting.take(self.backoffs)
+        known = self.resting.look()
+        self.backoffs = known.backoffs
+        self.resting.take(known)
         self.ways = Ways(settings, self.resting.until)
         self.resting.use(self.ways.sources)
         self.router = Router(resolver, me, settings.smtp_port, self.ways)

@@ -1,5 +1,6 @@
 """Resting: which receivers nothing may go to now, because they asked for rest: this worker's view of the spool's
-back-offs, which all workers share (spool/receivers.py).
+back-offs, which all workers share (spool/receivers.py). And those that an operator has paused by their names in the
+settings; for a destination's name, the spool itself sees to that.
 
 What this worker hears is in force here at once, and at the others when they look, every second. A receiver judges
 addresses, so a back-off is for one family of a source's; the source as a whole rests when all its families do.
@@ -7,11 +8,11 @@ addresses, so a back-off is for one family of a source's; the source as a whole 
 
 import asyncio
 import time
-from collections.abc import Iterable
+from dataclasses import dataclass
 
 from hedwig import log
 from hedwig.settings import Source
-from hedwig.spool import SpoolTrouble
+from hedwig.spool import SpoolTrouble, stops
 from hedwig.spool.receivers import LIMITED, Backoff, Sharing, back_off, backoffs, lifted
 from hedwig.verdict import SiteWord
 from hedwig.worker.provider import Provider
@@ -24,6 +25,16 @@ def place(source: str, family: str) -> str:
     return f"{source}/{family}"
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the spool knows at one moment. `lifted`: when an operator has ended back-offs, by receiver. `paused`: until
+    when an operator has paused, by name."""
+
+    backoffs: list[Backoff]
+    lifted: dict[str, float]
+    paused: dict[str, float]
+
+
 class Resting:
     """Of one worker. Belongs to the event loop; `look` may run in any thread."""
 
@@ -31,6 +42,7 @@ class Resting:
         self._spool = spool
         self._known: dict[tuple[str, str], Backoff] = {}
         self._unsaid: dict[tuple[str, str], Backoff] = {}  # on their way into the spool
+        self._paused: dict[str, float] = {}
         self._sources: dict[str, Source] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -38,17 +50,17 @@ class Resting:
         """The settings' sources."""
         self._sources = dict(sources)
 
-    def look(self) -> list[Backoff]:
+    def look(self) -> Known:
         """What the spool knows now. SpoolTrouble."""
-        return backoffs(self._spool, time.time())
+        now = time.time()
+        said = self._spool.read(stops.listed, now)
+        paused = {stop.name: stop.until for stop in said if stops.is_receiver(stop.kind, stop.name)}
+        return Known(backoffs(self._spool, now), lifted(self._spool), paused)
 
-    def look_for_lifts(self) -> dict[str, float]:
-        """When the operator has lifted what receivers' back-offs. SpoolTrouble."""
-        return lifted(self._spool)
-
-    def take(self, known: Iterable[Backoff]) -> None:
+    def take(self, known: Known) -> None:
         """What `look` gave is in force."""
-        self._known = {(each.site, each.source): each for each in known} | self._unsaid
+        self._known = {(each.site, each.source): each for each in known.backoffs} | self._unsaid
+        self._paused = known.paused
 
     def heed(self, receiver: str, source: str, family: str, word: SiteWord) -> None:
         """A receiver has said so: in force here at once, and in the spool for all."""
@@ -95,11 +107,15 @@ class Resting:
 
     def until(self, receiver: str, source: str) -> float:
         """Unix seconds until which nothing may go there from any address of that source; 0: it may."""
+        if (paused := self._paused.get(receiver, 0.0)) > time.time():
+            return paused
         rests = [self.of(receiver, source, family) for family in self._families(source)]
         return min((rest.until if rest else 0.0 for rest in rests), default=0.0)
 
     def why(self, receiver: str, source: str) -> str:
-        """The receiver's words."""
+        """The receiver's words, or that an operator has paused it."""
+        if self._paused.get(receiver, 0.0) > time.time():
+            return stops.paused_because(receiver)
         rests = [self.of(receiver, source, family) for family in self._families(source)]
         return next((rest.reason for rest in rests if rest), "")
 

@@ -67,8 +67,9 @@ class Upkeep:
     async def _look(self) -> None:
         loop = asyncio.get_running_loop()
         resting = self._tools.resting
-        resting.take(await loop.run_in_executor(None, resting.look))
-        self._heed_lifts(await loop.run_in_executor(None, resting.look_for_lifts))
+        known = await loop.run_in_executor(None, resting.look)
+        resting.take(known)
+        self._heed_lifts(known.lifted)
         for provider in self._tools.bag.providers():
             if resting.apply(provider):
                 self._dispatch.rest(provider)

@@ -52,6 +52,35 @@ def test_a_receiver_that_rests_is_resumed(world: World) -> None:
     assert "receiver tiny: it had no rest; workers try it now" in again
 
 
+def test_a_receiver_is_paused_by_its_name(world: World) -> None:
+    """All of its domains wait, whichever worker has them; the list says so; then they go on within seconds."""
+    world.dns(TINY, mx("163.com", "192.0.2.1"))
+    far, other = world.far("192.0.2.3"), world.far("192.0.2.1")
+    host = world.host(worker=SETTINGS).start()
+    world.msmtp.send(SAMPLE, "before@tiny.net")
+    until("the first one", lambda: far.has("before@tiny.net"))
+    assert "site tiny is paused" in host.hedwig("queue", "pause", "tiny", "--reason", "they asked us to")
+    time.sleep(1.5)  # each worker looks within a second
+    world.msmtp.send(SAMPLE, "a@tiny.net", "b@other.net", "c@163.com")
+    until("the others' mail", lambda: other.has("c@163.com"))
+    until("that it is left alone", lambda: host.listed().count("an operator has paused tiny") == 2)
+    assert "tiny 2" in (shown := " ".join(host.hedwig("site").split()))
+    assert "paused by an operator: tiny" in shown
+    assert explained(host, "a@tiny.net") == (3, "an operator has paused site tiny (they asked us to)")
+    assert not (far.has("a@tiny.net") or far.has("b@other.net"))
+    host.hedwig("queue", "resume", "tiny")
+    asked = time.monotonic()
+    until("both", lambda: far.has("a@tiny.net") and far.has("b@other.net"))
+    assert time.monotonic() - asked < 5, "not after the minute of what the worker had published"
+    status, said = host.try_hedwig("queue", "pause", "tinny", "--site")
+    assert (status, "is no receiver of `sites` in worker.yml; there: tiny" in said) == (2, True)
+
+
+def explained(host: Host, address: str) -> tuple[int, str]:
+    status, said = host.try_hedwig("explain", address, "--json")
+    return status, json.loads(said)["prospect"]["why"]
+
+
 def test_a_receiver_that_did_not_answer_is_tried_when_the_operator_says(world: World) -> None:
     """It had cooled for a minute, in its worker's memory; what waits beside the letter that had failed goes now."""
     world.dns(mx("163.com", "192.0.2.1"))
