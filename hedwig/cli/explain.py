@@ -21,7 +21,7 @@ from hedwig.address import Address, AddressError
 from hedwig.cli import explain_view, probe_view
 from hedwig.cli.delivering import Place, observing, place_of
 from hedwig.cli.given import shown
-from hedwig.cli.terminal import clean, echo_json
+from hedwig.cli.terminal import clean, echo_json, moment
 from hedwig.config import Unfit, host_name
 from hedwig.spool import waits
 from hedwig.spool.operate import Filter
@@ -127,7 +127,7 @@ async def _probed(
 ) -> Asked | NotAsked:
     would = found.prospect
     if not found.view.ways or (would.end is not End.SENT and not question.forced):
-        return NotAsked(would.why, would.until, forcible=bool(found.view.ways) and would.end is End.WAITS)
+        return NotAsked(would.why, would.until, bool(found.view.ways), would.end)
     return await probing.ask(observer, place.spool, would.way or found.view.ways[0], question)
 
 
@@ -136,7 +136,9 @@ def _found(place: Place, view: outlook.Outlook) -> explain_view.Explained:
     settings, desk, address = place.settings, place.desk, view.address
     now = time.time()
     stops, pauses = desk.stops(now), [each for each in desk.pauses(now) if each.destination == address.destination]
-    would = prospect.prospect(view, Paused(stops, pauses), settings.retry, now)
+    listed = place.spool.read(waits.suppressed, address.local, address.destination, now)
+    why = f"suppressed since {moment(listed.since)} by {listed.who}: {listed.reason}" if listed else ""
+    would = prospect.prospect(view, Paused(stops, pauses, why), settings.retry, now)
     rows, more = desk.listed(Filter(rcpt=str(address), site=address.destination), _MOST)
     waiting = place.spool.read(waits.of, address.destination, now)
-    return explain_view.Explained(view, would, place.lines, stops, pauses, rows, bool(more), waiting, now)
+    return explain_view.Explained(view, would, place.lines, stops, pauses, rows, bool(more), waiting, now, why)

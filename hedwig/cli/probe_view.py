@@ -13,7 +13,7 @@ from hedwig.worker.prospect import End
 def end_of(probed: Asked | NotAsked) -> End:
     """What would become of a letter, by this answer."""
     if isinstance(probed, NotAsked):
-        return End.WAITS
+        return probed.end
     if probed.taken:
         return End.SENT
     said = probed.said

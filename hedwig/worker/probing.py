@@ -22,6 +22,7 @@ from hedwig.worker.delivery import Rules
 from hedwig.worker.dots import DotMarks
 from hedwig.worker.observer import Observer
 from hedwig.worker.outlook import Way
+from hedwig.worker.prospect import End
 from hedwig.worker.resting import Resting
 from hedwig.worker.route import Route
 from hedwig.worker.sessions import NoHost, Sessions
@@ -55,11 +56,13 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class NotAsked:
-    """Why there was no connection; until when it is so, in Unix seconds, 0: not known. `forcible`: leave would help."""
+    """Why there was no connection; until when it is so, in Unix seconds, 0: not known. `forcible`: leave would help.
+    `end`: what would become of a letter."""
 
     why: str
     until: float = 0.0
     forcible: bool = False
+    end: End = End.WAITS
 
 
 async def ask(observer: Observer, spool: WorkerSpool, way: Way, question: Question) -> Asked | NotAsked:

@@ -67,8 +67,6 @@ def concerning(stops: Iterable[Stop], view: Outlook) -> list[Stop]:
 
 def prospect(view: Outlook, paused: Paused, retry: Retry, now: float) -> Prospect:
     """What would become of it."""
-    if paused.suppressed:
-        return Prospect(End.FAILS, paused.suppressed)
     for stop in concerning(paused.stops, view):
         reason = f" ({stop.reason})" if stop.reason else ""
         return Prospect(End.WAITS, f"an operator has paused {stop.kind.value} {stop.name}{reason}", stop.until)
@@ -83,6 +81,8 @@ def prospect(view: Outlook, paused: Paused, retry: Retry, now: float) -> Prospec
     lasting = [each for each in paused.pauses if each.priority <= NORMAL and each.until > now + BRIEF]
     for pause in sorted(lasting, key=lambda each: each.until, reverse=True):
         return Prospect(End.WAITS, pause.reason, pause.until, way)
+    if paused.suppressed:
+        return Prospect(End.FAILS, paused.suppressed, way=way)
     if (dry := standing.dry) is not None:
         return Prospect(End.WAITS, used_up(dry.rate), now + dry.wait, way)
     return _tried(way, retry, now)

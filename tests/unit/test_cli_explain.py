@@ -21,6 +21,7 @@ from hedwig.spool import Pause, State, receivers
 from hedwig.spool.operate import SiteRow
 from hedwig.spool.owner import worker_lock
 from hedwig.spool.receivers import Backoff
+from hedwig.spool.writer import Job
 from hedwig.worker.observer import Budget
 from hedwig.worker.probing import Asked, NotAsked
 from hedwig.worker.prospect import End
@@ -130,6 +131,19 @@ def test_pauses_that_hold_for_it_are_named(cli: Cli) -> None:
     text = " ".join(cli("explain", "b@[127.0.0.1]", "--client", CLIENT, status=3).stdout.split())
     assert f"client {CLIENT}, by" in text
     assert text.endswith(f"would wait: an operator has paused client {CLIENT} (it loops)")
+
+
+def test_an_address_that_gets_no_mail(cli: Cli) -> None:
+    """Whatever the case of its letters; another's mail goes."""
+    now = time.time()
+    row = ("nobody@[127.0.0.1]", now, now + 3600, "rule generic/no-user", "550 5.1.1 no such user")
+    write = "INSERT INTO suppressions (address, since, until, who, reason) VALUES (?, ?, ?, ?, ?)"
+    cli.spool.put(Job(lambda db, entries: [db.execute(write, row) for _ in entries], [None])).result(10)
+    text = " ".join(cli("explain", "Nobody@[127.0.0.1]", status=4).stdout.split())
+    assert "would fail at once" in text
+    assert text.endswith("by rule generic/no-user: 550 5.1.1 no such user")
+    assert "suppressed since" in cli("explain", "nobody@[127.0.0.1]", "--probe", status=4).stdout
+    assert "would be sent now" in cli("explain", "somebody@[127.0.0.1]").stdout
 
 
 def test_receivers_are_listed(cli: Cli) -> None:

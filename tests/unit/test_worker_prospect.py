@@ -66,6 +66,8 @@ PAUSED = "an operator has paused site gmail.com (they asked us to)"
     [
         (view(), Paused(), End.SENT, 0, ""),
         (view(), Paused(suppressed="nobody there"), End.FAILS, 0, "nobody there"),
+        (view(way(LOOP)), Paused(suppressed="nobody there"), End.FAILS, 0, "nobody there"),
+        (view(way(**RESTS)), Paused(suppressed="nobody there"), End.WAITS, NOW + 600, "asked for rest"),
         (view(), Paused([stop("gmail.com")]), End.WAITS, FOREVER, PAUSED),
         (view(), Paused([stop("google", until=NOW + 9)]), End.WAITS, NOW + 9, "paused site google"),
         (view(), Paused([stop("qq.com"), stop("less.example", StopKind.CLIENT)]), End.SENT, 0, ""),
