@@ -13,7 +13,7 @@ import click
 from hedwig import log
 from hedwig.cli import desks
 from hedwig.cli.terminal import clean
-from hedwig.config import ConfigError, lines_of_worker
+from hedwig.config import ConfigError, lines_of_worker, with_rules
 from hedwig.reply import one_line
 from hedwig.settings import Worker
 from hedwig.spool.desk import SqliteDesk
@@ -53,6 +53,7 @@ def place_of(config_dir: Path) -> Iterator[Place]:
         )
     try:
         settings, lines = lines_of_worker(file)
+        settings = with_rules(file, settings)
         with desks.desk_at(settings.spool) as desk, closing(open_spool(settings.spool, create=False)) as spool:
             place = Place(settings, lines, desk, spool)
             with log.overheard(place.hear, debug=True):

@@ -21,11 +21,13 @@ from hedwig.address import Address, AddressError
 from hedwig.cli import explain_view, probe_view
 from hedwig.cli.delivering import Place, observing, place_of
 from hedwig.cli.given import shown
-from hedwig.cli.terminal import clean, echo_json, moment
+from hedwig.cli.terminal import clean, echo_json
 from hedwig.config import Unfit, host_name
-from hedwig.spool import waits
+from hedwig.spool import suppress, waits
 from hedwig.spool.operate import Filter
+from hedwig.spool.suppressed import folded
 from hedwig.worker import outlook, probing, prospect
+from hedwig.worker.delivery import no_mail
 from hedwig.worker.observer import Observer
 from hedwig.worker.probing import Asked, NotAsked, Question
 from hedwig.worker.prospect import End, Paused
@@ -100,7 +102,7 @@ def explain(config_dir: Path, address: Address, client: str | None, as_json: boo
     else:
         for note in found.notes:
             click.echo(clean(note), err=True)
-        click.echo("\n".join(probe_view.text_of(found.probed, address, found.now)))
+        click.echo("\n".join(probe_view.text_of(found.probed, address, place.settings)))
     raise SystemExit(STATUS[found.prospect.end if found.probed is None else probe_view.end_of(found.probed)])
 
 
@@ -116,7 +118,7 @@ def _told_by(tell: Callable[[str], object]) -> Callable[[str], None]:
 async def _explained(place: Place, address: Address, client: str, question: Question | None) -> explain_view.Explained:
     """All of it, at one moment; then the probe."""
     async with observing(place) as observer:
-        found = _found(place, await outlook.look(observer, address, client))
+        found = _found(place, observer, await outlook.look(observer, address, client))
         if question is not None:
             found = replace(found, probed=await _probed(place, observer, found, question))
         return replace(found, notes=tuple(place.notes))
@@ -131,14 +133,14 @@ async def _probed(
     return await probing.ask(observer, place.spool, would.way or found.view.ways[0], question)
 
 
-def _found(place: Place, view: outlook.Outlook) -> explain_view.Explained:
+def _found(place: Place, observer: Observer, view: outlook.Outlook) -> explain_view.Explained:
     """What the spool knows, beside what was looked up."""
-    settings, desk, address = place.settings, place.desk, view.address
+    desk, address = place.desk, view.address
     now = time.time()
     stops, pauses = desk.stops(now), [each for each in desk.pauses(now) if each.destination == address.destination]
-    listed = place.spool.read(waits.suppressed, address.local, address.destination, now)
-    why = f"suppressed since {moment(listed.since)} by {listed.who}: {listed.reason}" if listed else ""
-    would = prospect.prospect(view, Paused(stops, pauses, why), settings.retry, now)
+    listed = place.spool.read(suppress.found, [folded(str(address), address.destination)], now)
+    why = str(no_mail(listed[0])) if listed else ""
+    would = prospect.prospect(view, Paused(stops, pauses, why), observer.rules, now)
     rows, more = desk.listed(Filter(rcpt=str(address), site=address.destination), _MOST)
     waiting = place.spool.read(waits.of, address.destination, now)
     return explain_view.Explained(view, would, place.lines, stops, pauses, rows, bool(more), waiting, now, why)

@@ -4,6 +4,7 @@
                               queue pause [NAME] | queue resume NAME
                               trace WORD | top | mail ID | spool
                               explain ADDRESS | site | site resume NAME
+                              suppress add ADDRESS | list | remove ADDRESS | explain-reply REPLY
                               key add FQDN | key list | key revoke FQDN
                               config check | config sample NAME | config man NAME
                               setup | open [NETWORK...] | local-key | detect-docker0
@@ -26,6 +27,7 @@ COMMANDS = {
     "config": ("hedwig.cli.config_check", "config"),
     "detect-docker0": ("hedwig.cli.docker0", "detect_docker0"),
     "explain": ("hedwig.cli.explain", "explain"),
+    "explain-reply": ("hedwig.cli.explain_reply", "explain_reply"),
     "key": ("hedwig.cli.keys", "key"),
     "local-key": ("hedwig.cli.local_key", "local_key"),
     "mail": ("hedwig.cli.mail", "mail"),
@@ -34,6 +36,7 @@ COMMANDS = {
     "setup": ("hedwig.cli.setup", "setup"),
     "site": ("hedwig.cli.site", "site"),
     "spool": ("hedwig.cli.spool", "spool"),
+    "suppress": ("hedwig.cli.suppress", "suppress"),
     "top": ("hedwig.cli.top", "top"),
     "trace": ("hedwig.cli.trace", "trace"),
 }
@@ -46,7 +49,7 @@ COMMANDS = {
     type=click.Path(path_type=Path, readable=False),
     default=Path("/etc/hedwig"),
     show_default=True,
-    help="Where mailman.yml, postoffice.yml, worker.yml and clients.d lie.",
+    help="Where mailman.yml, postoffice.yml, worker.yml, replies.yml and clients.d lie.",
 )
 @click.version_option(__version__, prog_name="hedwig")
 @click.pass_context

@@ -1,13 +1,19 @@
 """How `hedwig explain --probe` says what a host answered, and what that means. Pure; cleaned (I11)."""
 
-from hedwig import verdict
+import time
+from collections.abc import Iterator
+
 from hedwig.address import Address
+from hedwig.cli import explain_reply
 from hedwig.cli.terminal import clean, indented, moment, span
 from hedwig.reply import Stage
+from hedwig.settings import Worker
 from hedwig.spool.stops import FOREVER
 from hedwig.verdict import Outcome
 from hedwig.worker.probing import Asked, NotAsked
 from hedwig.worker.prospect import End
+
+_IN_SESSION = frozenset({Stage.MAIL, Stage.RCPT})
 
 
 def end_of(probed: Asked | NotAsked) -> End:
@@ -16,29 +22,41 @@ def end_of(probed: Asked | NotAsked) -> End:
         return probed.end
     if probed.taken:
         return End.SENT
-    said = probed.said
-    failed = verdict.decide(said.stage, said.reply, said.detail).outcome is Outcome.FAILED
-    return End.FAILS if failed else End.WAITS
+    return End.FAILS if probed.decided.outcome is Outcome.FAILED else End.WAITS
 
 
-def text_of(probed: Asked | NotAsked, address: Address, now: float) -> list[str]:
-    """What was said, where; and what that means in a sentence."""
+def text_of(probed: Asked | NotAsked, address: Address, settings: Worker) -> list[str]:
+    """What was said, where, by which rule it is understood; and what that means for a letter."""
     whom = clean(str(address))
     if isinstance(probed, NotAsked):
-        until = f" until {moment(probed.until)} ({span(probed.until - now)})" if FOREVER > probed.until > now else ""
-        force = " (--force asks all the same)" if probed.forcible else ""
-        return indented(f"No host was asked about {whom}{until}: {clean(probed.why)}{force}", 0)
+        return indented(f"No host was asked about {whom}{_until(probed)}: {clean(probed.why)}{_force(probed)}", 0)
     said = probed.said
     tls = f", {clean(probed.tls)}" if probed.tls else ", without TLS" if said.stage in _IN_SESSION else ""
-    where = f"{clean(probed.host)}{tls}" if probed.host else "No host was asked"
-    how = f"at {said.stage.upper()}: " if probed.host else ""
-    lines = indented(f"{where}: {how}{clean(str(said.reply) if said.reply is not None else said.detail)}", 0)
-    return [*lines, *indented(_MEANS[end_of(probed)].format(whom), 0)]
+    where = f"{clean(probed.host)}{tls}: at {said.stage.upper()}" if probed.host else "No host was asked"
+    lines = indented(f"{where}: {clean(str(said.reply) if said.reply is not None else said.detail)}", 0)
+    means = " ".join(_means(probed, whom, settings))
+    return [*lines, *indented(means, 0), *([f"see: {clean(probed.ruling.help)}"] if probed.ruling.help else [])]
 
 
-_IN_SESSION = frozenset({Stage.MAIL, Stage.RCPT})
-_MEANS = {
-    End.SENT: "It takes mail for {}, as far as it tells before the letter.",
-    End.WAITS: "A letter to {} would be deferred, and tried again by the schedule.",
-    End.FAILS: "A letter to {} would fail, and its sender get a bounce.",
-}
+def _until(probed: NotAsked) -> str:
+    left = probed.until - time.time()
+    return f" until {moment(probed.until)} ({span(left)})" if left > 0 and probed.until < FOREVER else ""
+
+
+def _force(probed: NotAsked) -> str:
+    return " (--force asks all the same)" if probed.forcible else ""
+
+
+def _means(probed: Asked, whom: str, settings: Worker) -> Iterator[str]:
+    reply, ruling = probed.said.reply, probed.ruling
+    if probed.taken:
+        yield f"It takes mail for {whom}, as far as it tells before the letter."
+        return
+    fails = end_of(probed) is End.FAILS
+    by = ""
+    if reply is not None and probed.host and probed.said.stage is not Stage.LOCAL:
+        by = f", by rule {ruling.rule} ({ruling.meaning})" if ruling.rule else ", by the code"
+    yield f"A letter to {whom} would {'fail, and its sender get a bounce' if fails else 'wait'}{by}."
+    if by and reply is not None:
+        known = explain_reply.Explained(reply, probed.said.stage, "", ruling, probed.decided, {})
+        yield from list(explain_reply.sentences(known, settings))[int(fails) :]  # the first one says that it fails

@@ -12,7 +12,9 @@ from hedwig.settings import Family, Tls
 E = TypeVar("E", bound=enum.StrEnum)
 
 
-def _one_of(words: type[E]) -> Callable[[str], E]:
+def one_of(words: type[E]) -> Callable[[str], E]:
+    """The parser of a kind that has some words alone."""
+
     def parse(text: str) -> E:
         try:
             return words(text)
@@ -23,8 +25,8 @@ def _one_of(words: type[E]) -> Callable[[str], E]:
     return parse
 
 
-tls = _one_of(Tls)
-family = _one_of(Family)
+tls = one_of(Tls)
+family = one_of(Family)
 
 
 def tls_or_none(text: str) -> Tls | None:

@@ -48,5 +48,6 @@ def _advice(recipient: Undelivered, action: Action) -> list[tuple[str, str]]:
     if action is not Action.FAILED:
         return [words.WAIT]
     given_up = words.LATE if recipient.late else words.EXPIRED
-    advice = given_up if recipient.expired else words.advice_for(status_of(recipient, action))
+    advice = given_up if recipient.expired else words.HELD if recipient.held else None
+    advice = advice or words.advice_for(status_of(recipient, action))
     return [advice, words.DOUBTFUL] if recipient.doubtful else [advice]

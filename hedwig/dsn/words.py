@@ -46,6 +46,14 @@ LATE = (
     "Its sender set a deadline after which it must not be delivered, and that has passed. Send it again if it is still "
     "of use.",
 )
+HELD = (
+    "对方拒收是因为发信方的问题（本机地址的信誉，或域名的 SPF、DKIM、DMARC、反向解析等设置），不是收件地址有误。"
+    "系统已替您保留并重试，但期限内问题未能解决。请把下面的原话转给本机管理员，解决后再重发。",
+    "The receiver refused it because of this side: the reputation of this host's address, or the DNS records that "
+    "vouch for it (SPF, DKIM, DMARC, PTR). The recipient's address is not at fault. The message was kept and tried "
+    "again, but that was not mended in time. Pass the words below on to your administrator, and send it again once it "
+    "is.",
+)
 DOUBTFUL = (
     "邮件曾完整发出，但对方未及答复连接就断了：对方可能已经收到。重发前请先问一下对方。",
     "The whole message was sent once, but no answer came: the receiver may have it. Ask them before you send it again.",

@@ -1,5 +1,5 @@
-"""What waits for one destination: how much of it, and when it is tried next; and whether an address of it gets no mail.
-Reads only, by indexes; some 100 ms where a million deliveries wait for it."""
+"""What waits for one destination: how much of it, and when it is tried next. Reads only, by indexes; some 100 ms where
+a million deliveries wait for it."""
 
 import sqlite3
 from dataclasses import dataclass
@@ -8,7 +8,6 @@ _WAITING = """
 SELECT count(*), coalesce(sum(due <= :now), 0), coalesce(min(CASE WHEN due > :now THEN due END), 0)
 FROM deliveries INDEXED BY waiting WHERE token IS NULL AND state <> 'held' AND destination = :destination"""
 _ACTIVE = "SELECT count(*) FROM deliveries INDEXED BY active WHERE token IS NOT NULL AND destination = ?"
-_SUPPRESSED = "SELECT since, who, reason FROM suppressions WHERE address = ? AND until > ?"
 _HELD = "SELECT count(*) FROM deliveries INDEXED BY held_sites WHERE state = 'held' AND destination = ?"
 
 
@@ -29,18 +28,3 @@ def of(db: sqlite3.Connection, destination: str, now: float) -> Waits:
     waiting = db.execute(_WAITING, {"now": now, "destination": destination}).fetchone()
     others = (db.execute(query, (destination,)).fetchone()[0] for query in (_ACTIVE, _HELD))
     return Waits(*waiting, *others)
-
-
-@dataclass(frozen=True, slots=True)
-class Suppressed:
-    """Since when an address gets no mail, in Unix seconds; by whom, or by which rule; and why."""
-
-    since: float
-    who: str
-    reason: str
-
-
-def suppressed(db: sqlite3.Connection, local: str, destination: str, now: float) -> Suppressed | None:
-    """Whether mail to that local part at the destination is suppressed; the case of its letters doesn't matter."""
-    row = db.execute(_SUPPRESSED, (f"{local.lower()}@{destination}", now)).fetchone()
-    return Suppressed(*row) if row else None

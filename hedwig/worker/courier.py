@@ -84,11 +84,11 @@ class Courier:
         try:
             while not self._last and (claim := await self._next()) is not None:
                 self._errand, started = Errand(self._tools, self._parcel(claim), self._heed), time.monotonic()
-                if await self._may_send():
+                if self._errand.turn_away() and await self._may_send():
                     await self._carry(self._errand)
                     self._state.provider.finished(time.monotonic() - started)
-                self._errand = None
-                if self._connection is not None and self._connection.sent >= self._route.rule.messages_per_connection:
+                worn, self._errand = self._errand.wears_out, None
+                if self._connection is not None and (worn or self._well_used(self._connection)):
                     await self._hang_up()
                     self._last = self._last or self._others_wait()
         except asyncio.CancelledError:
@@ -101,6 +101,9 @@ class Courier:
             self._interrupted(f"the delivery broke off: {error!r}")
         finally:
             self._drop()
+
+    def _well_used(self, connection: Connection) -> bool:
+        return connection.sent >= self._route.rule.messages_per_connection
 
     def _parcel(self, claim: Claim) -> Parcel:
         """The claim, and others of the same message that may go with it."""

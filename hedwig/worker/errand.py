@@ -19,7 +19,7 @@ from hedwig.spool import Claim, Doubt, Halted, SpoolTrouble
 from hedwig.verdict import SiteWord
 from hedwig.worker import last_look
 from hedwig.worker.attempt import Attempt
-from hedwig.worker.delivery import conclude, given_up, is_late
+from hedwig.worker.delivery import conclude, given_up, is_late, turned_away
 from hedwig.worker.parcel import Parcel
 from hedwig.worker.settle import Ending, handed_back
 from hedwig.worker.talks import fitting
@@ -37,6 +37,7 @@ class Errand:
         self._slots: dict[int, int] = {}  # of dot marks, by delivery, from just before the dot on
         self._doubts: dict[int, Doubt] = {}  # what is on disk with the marks, where the client wants that
         self._not_begun: set[int] = set()  # deliveries that are not to be begun: their site or client was paused
+        self.wears_out = False  # what was said ends the connection
         self._recalled: set[int] = set()  # and those that the operator wants back, also when they are begun
 
     @property
@@ -81,6 +82,16 @@ class Errand:
         except OSError as error:  # what the network does becomes a Report; this is the disk under the dot marks
             self.ours(f"the dot mark could not be written: {error.strerror or error}")
         return None
+
+    def turn_away(self) -> bool:
+        """End what is for addresses that get no mail (the others of such a claim come back at once); whether anything
+        is left. It needs no connection."""
+        for claim in self.parcel.claims:
+            if turned := turned_away(claim):
+                self._end(claim, turned, None)
+        kept = tuple(claim for claim in self.parcel.claims if claim.delivery in self._open)
+        self.parcel = replace(self.parcel, claims=kept or self.parcel.claims)
+        return bool(kept)
 
     async def _look(self) -> None:
         """Leave out what is not to be sent. SpoolTrouble."""
@@ -181,7 +192,8 @@ class Errand:
     def _end(self, claim: Claim, attempts: dict[int, Attempt], connection: Connection | None) -> None:
         conclusion = conclude(claim, attempts, self._tools.rules, time.time(), self._tools.original(claim))
         self._settle(Ending(claim, conclusion, self._after(claim)))
-        for word in conclusion.site_words:
+        self.wears_out = self.wears_out or conclusion.close
+        for word in conclusion.words:
             self._heed(word, connection.target.family if connection else "")
 
     def _settle(self, ending: Ending) -> None:

@@ -36,6 +36,8 @@ def tell(claim: Claim, line: Line, now: float) -> None:
         delay=delay,
         attempt=tries,
         tls=attempt.tls,
+        rule=line.ruling.rule,
+        help=line.ruling.help,
     )
 
 

@@ -8,7 +8,6 @@ taken and the spool's writer moves.
 """
 
 import asyncio
-import random
 import signal
 import time
 from collections.abc import Callable
@@ -33,7 +32,6 @@ from hedwig.worker import myself
 from hedwig.worker.allowance import Allowances
 from hedwig.worker.bag import Bag
 from hedwig.worker.claims import Claimer
-from hedwig.worker.delivery import Rules
 from hedwig.worker.dispatch import MOST_CONNECTIONS, Dispatch
 from hedwig.worker.dots import DotMarks, path_of
 from hedwig.worker.heirs import free_predecessors
@@ -43,7 +41,7 @@ from hedwig.worker.route import Router
 from hedwig.worker.settle import Settler
 from hedwig.worker.slots import Slots
 from hedwig.worker.tls_reports import Sender, TlsReports
-from hedwig.worker.tools import Tools
+from hedwig.worker.tools import Tools, rules_of
 from hedwig.worker.upkeep import Heirs, Upkeep
 from hedwig.worker.ways import Ways
 
@@ -134,10 +132,6 @@ async def _spool(settings: Worker, stopping: asyncio.Event, supervisor: Supervis
     return None
 
 
-def _rules(settings: Worker, reporting: str) -> Rules:
-    return Rules(settings.retry, reporting, random.random, settings.reports_per_hour)
-
-
 class _Life:
     """A running worker."""
 
@@ -167,7 +161,7 @@ class _Life:
             bag=Bag(receivers.paces(spool, time.time()), resting.apply),
             dots=DotMarks(own_dots),
             settler=self._settler,
-            rules=_rules(settings, me.ehlo),
+            rules=rules_of(settings, me.ehlo),
             resting=resting,
             allowances=Allowances(spool),
             slots=Slots(settings.run_dir),
@@ -261,5 +255,5 @@ class _Life:
         self._router.myself = me
         self._router.ways = Ways(settings, self._tools.resting.until)
         self._tools.resting.use(self._router.ways.sources)
-        self._tools.rules = _rules(settings, me.ehlo)
+        self._tools.rules = rules_of(settings, me.ehlo)
         self._tools.debug = settings.debug

@@ -21,6 +21,7 @@ from hedwig.worker.provider import Provider
 from hedwig.worker.resting import FAMILIES, Resting, place
 from hedwig.worker.route import Myself, Router
 from hedwig.worker.slots import Slots
+from hedwig.worker.tools import rules_of
 from hedwig.worker.ways import Ways
 
 
@@ -76,6 +77,7 @@ class Observer:
         self.ways = Ways(settings, self.resting.until)
         self.resting.use(self.ways.sources)
         self.router = Router(resolver, me, settings.smtp_port, self.ways)
+        self.rules = rules_of(settings, me.ehlo)
         self.slots = Slots(settings.run_dir)
         self.paces = receivers.paces(spool, self.now)
 

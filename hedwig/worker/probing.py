@@ -5,7 +5,6 @@ its slots, and takes a token of each rate. Without leave (`forced`) nothing is a
 rates are used up. What it says is shown, and has no consequences: no rest, no other limit.
 """
 
-import random
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -13,12 +12,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from hedwig import verdict
+from hedwig.classify import UNRULED, Ruling
 from hedwig.smtp import Said
-from hedwig.smtp.connection import Connection
 from hedwig.smtp.inquiry import probe
+from hedwig.verdict import Outcome, Scope, Verdict
 from hedwig.worker.allowance import Allowances, Wait, connection_rates
+from hedwig.worker.attempt import Attempt
 from hedwig.worker.bag import Bag
-from hedwig.worker.delivery import Rules
 from hedwig.worker.dots import DotMarks
 from hedwig.worker.observer import Observer
 from hedwig.worker.outlook import Way
@@ -39,14 +40,19 @@ class Question:
     forced: bool = False
 
 
+_UNDECIDED = Verdict(Outcome.DEFERRED, Scope.SESSION)
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What was said; a yes is a 2yz at stage RCPT. `host`: "name[address]", "" where none gave a session. `tls`:
-    protocol and cipher."""
+    """What was said; a yes is a 2yz at stage RCPT. `host`: "name[address]", "" where none was asked. `tls`: protocol
+    and cipher. `ruling`: what the table of replies makes of it; `decided`: what becomes of a letter, by both."""
 
     said: Said
     host: str = ""
     tls: str = ""
+    ruling: Ruling = UNRULED
+    decided: Verdict = _UNDECIDED
 
     @property
     def taken(self) -> bool:
@@ -97,17 +103,20 @@ async def _ask(tools: Tools, route: Route, question: Question) -> Asked | NotAsk
     if isinstance(found, NoHost) and found.ours:
         return NotAsked(found.ours, time.time() + found.wait if found.wait else 0.0)
     if isinstance(found, NoHost):
-        return Asked(found.attempt.said, found.attempt.host)
+        return _judged(tools, route, found.attempt)
     try:
         said = await probe(found, question.mailfrom, question.rcptto)
-        return Asked(said, _host(found), found.tls)
+        target = found.target
+        return _judged(tools, route, Attempt(said, f"{target.host}[{target.address}]", found.tls))
     finally:
         await found.quit()
         sessions.left()
 
 
-def _host(connection: Connection) -> str:
-    return f"{connection.target.host}[{connection.target.address}]"
+def _judged(tools: Tools, route: Route, attempt: Attempt) -> Asked:
+    said, ruling = attempt.said, tools.rules.ruling(attempt, route.destination)
+    decided = verdict.decide(said.stage, said.reply, said.detail, ruling)
+    return Asked(said, attempt.host, attempt.tls, ruling, decided)
 
 
 @asynccontextmanager
@@ -122,7 +131,7 @@ async def _tools(observer: Observer, spool: WorkerSpool, question: Question) -> 
                 bag=Bag(),
                 dots=dots,
                 settler=Settler(spool, lambda _hints: None, time.time),
-                rules=Rules(observer.settings.retry, observer.router.myself.ehlo, random.random),
+                rules=observer.rules,
                 resting=Resting(spool) if question.forced else observer.resting,
                 allowances=Allowances(spool),
                 slots=observer.slots,

@@ -16,6 +16,7 @@ from hedwig.spool.streams import NORMAL, Pause
 from hedwig.verdict import Outcome
 from hedwig.worker.allowance import used_up
 from hedwig.worker.attempt import Attempt
+from hedwig.worker.judge import Rules
 from hedwig.worker.outlook import Outlook, Way
 from hedwig.worker.route import Route, Unroutable
 from hedwig.worker.sessions import decisive
@@ -65,13 +66,13 @@ def concerning(stops: Iterable[Stop], view: Outlook) -> list[Stop]:
     ]
 
 
-def prospect(view: Outlook, paused: Paused, retry: Retry, now: float) -> Prospect:
+def prospect(view: Outlook, paused: Paused, rules: Rules, now: float) -> Prospect:
     """What would become of it."""
     for stop in concerning(paused.stops, view):
         reason = f" ({stop.reason})" if stop.reason else ""
         return Prospect(End.WAITS, f"an operator has paused {stop.kind.value} {stop.name}{reason}", stop.until)
     if isinstance(view.route, Unroutable):
-        return _unroutable(view.route, retry, now)
+        return _unroutable(view.route, rules.retry, now)
     if not view.workers:
         return Prospect(End.WAITS, "no worker runs on this host")
     way = min(view.ways, key=lambda each: (each.standing.opens, each.standing.dry is not None))
@@ -85,7 +86,7 @@ def prospect(view: Outlook, paused: Paused, retry: Retry, now: float) -> Prospec
         return Prospect(End.FAILS, paused.suppressed, way=way)
     if (dry := standing.dry) is not None:
         return Prospect(End.WAITS, used_up(dry.rate), now + dry.wait, way)
-    return _tried(way, retry, now)
+    return _tried(way, rules, now)
 
 
 def _unroutable(route: Unroutable, retry: Retry, now: float) -> Prospect:
@@ -105,14 +106,14 @@ def _until(backoff: Backoff) -> float:
     return backoff.until
 
 
-def _tried(way: Way, retry: Retry, now: float) -> Prospect:
+def _tried(way: Way, rules: Rules, now: float) -> Prospect:
     """By the addresses: the first that there is a route to takes it; where there is none, what decides of them all."""
     reached = [each for each in way.targets if isinstance(each, Target)]
     for target in reached:
         if target.local:
             return Prospect(End.SENT, way=way, target=target)
     if reached:
-        return Prospect(End.WAITS, "this host has no route to its addresses", now + retry.schedule[0], way)
+        return Prospect(End.WAITS, "this host has no route to its addresses", now + rules.retry.schedule[0], way)
     heard = [each for each in way.targets if isinstance(each, Said)]
     for said in heard:
         if said.stage is Stage.LOCAL and said.reply is None:
@@ -120,9 +121,9 @@ def _tried(way: Way, retry: Retry, now: float) -> Prospect:
             if resting is not None:
                 return Prospect(End.WAITS, _rests(resting.reason), resting.until, way)
             return Prospect(End.WAITS, said.detail, 0.0, way)
-    said = decisive([Attempt(each) for each in heard], way.route).said
+    said = decisive([Attempt(each) for each in heard], way.route, rules).said
     decided = verdict.decide(said.stage, said.reply, said.detail)
     words = str(said.reply) if said.reply is not None else said.detail
     if decided.outcome is Outcome.FAILED:
         return Prospect(End.FAILS, words, way=way)
-    return Prospect(End.WAITS, words, now + retry.schedule[0], way)
+    return Prospect(End.WAITS, words, now + rules.retry.schedule[0], way)

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 
 from hedwig import log, verdict
 from hedwig.reply import Stage
+from hedwig.settings.replies import Action
 from hedwig.smtp import ConnectFailed, Said, Target
 from hedwig.smtp.connection import Connection, connect, dial
 from hedwig.verdict import Outcome
 from hedwig.worker.attempt import Attempt
 from hedwig.worker.bag import SiteState
+from hedwig.worker.judge import Rules
 from hedwig.worker.route import Route
 from hedwig.worker.tools import Tools
 
@@ -47,7 +49,7 @@ class Sessions:
     async def open(self) -> Connection | NoHost:
         """A session with the first host that gives one. Call `left` when its connection is gone."""
         heard: list[Attempt] = []
-        ours, rests = "", {}
+        ours, rests, destination = "", {}, self._route.destination
 
         def resting(family: str) -> float:
             site = self._route.site
@@ -69,10 +71,13 @@ class Sessions:
                     ours = str(failure)
                 else:
                     heard.append(Attempt(failure.said, f"{target.host}[{target.address}]"))
+                    if self._tools.rules.ruling(heard[-1], destination).decision is Action.BACK_OFF:
+                        ours = ""
+                        break  # who limits or blocks us wants to be left alone, not asked at the next door
                 continue
             self._state.answered()
             return connection
-        return NoHost(decisive(heard, self._route), ours, max(rests.values(), default=0.0))
+        return NoHost(decisive(heard, self._route, self._tools.rules), ours, max(rests.values(), default=0.0))
 
     def left(self) -> None:
         """The connection is gone, and its address has room for another. Safe to call twice."""
@@ -118,8 +123,12 @@ class Sessions:
         return trace
 
 
-def decisive(heard: list[Attempt], route: Route) -> Attempt:
-    """Of all that the hosts said, what decides: a word that leaves hope before one that doesn't, the last of them."""
+def decisive(heard: list[Attempt], route: Route, rules: Rules) -> Attempt:
+    """Of all that the hosts said, what decides: what a rule makes something of; else a word that leaves hope before one
+    that doesn't; the last of them."""
+    ruled = [attempt for attempt in heard if rules.ruling(attempt, route.destination).decision is not None]
+    if ruled:
+        return ruled[-1]
     hopeful = [
         attempt
         for attempt in heard

@@ -1,12 +1,16 @@
 """What all couriers of a worker share: the parts they work with, and what they have learnt of hosts."""
 
+import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from hedwig import log
+from hedwig.classify.providers import Providers
+from hedwig.classify.table import Table
 from hedwig.rates import Rate
+from hedwig.settings import Worker
 from hedwig.smtp import Deadlines
 from hedwig.spool import Claim, SpoolTrouble, Work
 from hedwig.spool.receivers import Sharing
@@ -71,3 +75,16 @@ class Tools:
                 return b""
 
         return beginning
+
+
+def rules_of(settings: Worker, reporting: str) -> Rules:
+    """What decides about mail, as the settings have it; `reporting`: this host's name."""
+    return Rules(
+        settings.retry,
+        reporting,
+        random.random,
+        settings.reports_per_hour,
+        Table(settings.rules),
+        Providers(settings.sites),
+        settings.suppress,
+    )

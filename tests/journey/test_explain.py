@@ -94,8 +94,12 @@ def test_what_would_become_of_a_letter(world: World) -> None:
     ("rule", "status", "words"),
     [
         (Rule("rcpt", "250 2.1.5 ok"), 0, "It takes mail for b@163.com"),
-        (Rule("rcpt", "550 5.1.1 no such user"), 4, "RCPT: 550 5.1.1 no such user A letter to b@163.com would fail"),
-        (Rule("rcpt", "451 4.7.1 greylisted"), 3, "RCPT: 451 4.7.1 greylisted A letter to b@163.com would be deferred"),
+        (
+            Rule("rcpt", "550 5.1.1 no such user"),
+            4,
+            "RCPT: 550 5.1.1 no such user A letter to b@163.com would fail",
+        ),
+        (Rule("rcpt", "451 4.7.1 greylisted"), 3, "RCPT: 451 4.7.1 greylisted A letter to b@163.com would wait"),
         (Rule("mail", "550 5.7.1 who are you"), 4, "MAIL: 550 5.7.1 who are you"),
         (Rule("banner", "554 5.7.1 go away"), 3, "BANNER: 554 5.7.1 go away"),
     ],

@@ -9,19 +9,22 @@ from pathlib import Path
 import pytest
 from cli_rig import CLIENT, Cli
 
+from hedwig import verdict
 from hedwig.address import Address
+from hedwig.classify import UNRULED, Ruling
 from hedwig.cli.probe_view import end_of
 from hedwig.cli.probe_view import text_of as probe_text
 from hedwig.cli.receiver_view import backoff_words, budget_words
 from hedwig.cli.site_view import label_of
 from hedwig.rates import Rate
 from hedwig.reply import Reply, Stage
+from hedwig.settings import Worker
+from hedwig.settings.replies import About, Action
 from hedwig.smtp import Said
 from hedwig.spool import Pause, State, receivers
 from hedwig.spool.operate import SiteRow
 from hedwig.spool.owner import worker_lock
 from hedwig.spool.receivers import Backoff
-from hedwig.spool.writer import Job
 from hedwig.worker.observer import Budget
 from hedwig.worker.probing import Asked, NotAsked
 from hedwig.worker.prospect import End
@@ -135,13 +138,10 @@ def test_pauses_that_hold_for_it_are_named(cli: Cli) -> None:
 
 def test_an_address_that_gets_no_mail(cli: Cli) -> None:
     """Whatever the case of its letters; another's mail goes."""
-    now = time.time()
-    row = ("nobody@[127.0.0.1]", now, now + 3600, "rule generic/no-user", "550 5.1.1 no such user")
-    write = "INSERT INTO suppressions (address, since, until, who, reason) VALUES (?, ?, ?, ?, ?)"
-    cli.spool.put(Job(lambda db, entries: [db.execute(write, row) for _ in entries], [None])).result(10)
+    cli("suppress", "add", "nobody@[127.0.0.1]", "--reason", "he left")
     text = " ".join(cli("explain", "Nobody@[127.0.0.1]", status=4).stdout.split())
     assert "would fail at once" in text
-    assert text.endswith("by rule generic/no-user: 550 5.1.1 no such user")
+    assert "`hedwig suppress remove nobody@[127.0.0.1]` lifts it: he left" in text
     assert "suppressed since" in cli("explain", "nobody@[127.0.0.1]", "--probe", status=4).stdout
     assert "would be sent now" in cli("explain", "somebody@[127.0.0.1]").stdout
 
@@ -197,35 +197,57 @@ def test_what_is_no_receiver_is_not_resumed(cli: Cli) -> None:
     assert receivers.lifted(cli.spool) == {}
 
 
-SAYS = Reply(550, "5.1.1", "no \x1b[31msuch user")
 HOST = "mx.example[192.0.2.1]"
+NO_USER = Ruling("generic/no-user", "bad mailbox", help="https://mx.example/help")
+SLOW = Ruling("google/rate", "rate limit", About.ADDRESS, Action.BACK_OFF, 600.0)
+
+
+def asked(stage: Stage, reply: str, host: str = HOST, tls: str = "", ruling: Ruling = UNRULED) -> Asked:
+    """As a probe has it."""
+    said = Said(stage, Reply.parse(int(reply[:3]), reply[4:])) if reply[:1].isdigit() else Said(stage, None, reply)
+    return Asked(said, host, tls, ruling, verdict.decide(stage, said.reply, said.detail, ruling))
 
 
 @pytest.mark.parametrize(
     ("probed", "end", "words"),
     [
         (
-            Asked(Said(Stage.RCPT, Reply(250, "", "ok")), HOST, "TLSv1.3 X"),
+            asked(Stage.RCPT, "250 ok", tls="TLSv1.3"),
             End.SENT,
-            f"{HOST}, TLSv1.3 X: at RCPT: 250 ok",
+            f"{HOST}, TLSv1.3: at RCPT: 250 ok It takes mail",
         ),
-        (Asked(Said(Stage.RCPT, SAYS), HOST), End.FAILS, f"{HOST}, without TLS: at RCPT: 550 5.1.1 no \\x1b[31msuch"),
-        (Asked(Said(Stage.RCPT, Reply(451, "4.7.1", "later")), HOST), End.WAITS, "tried again by the schedule"),
-        (Asked(Said(Stage.MAIL, Reply(421, "", "busy")), HOST), End.WAITS, "at MAIL: 421 busy"),
+        (asked(Stage.RCPT, "550 no \x1b[31msuch"), End.FAILS, f"{HOST}, without TLS: at RCPT: 550 no [31msuch"),
+        (asked(Stage.RCPT, "550 no"), End.FAILS, "would fail, and its sender get a bounce, by the code."),
         (
-            Asked(Said(Stage.CONNECT, None, "connection refused"), HOST),
-            End.WAITS,
-            f"{HOST}: at CONNECT: connection refu",
+            asked(Stage.RCPT, "550 5.1.1 nobody", ruling=NO_USER),
+            End.FAILS,
+            "get a bounce, by rule generic/no-user (bad mailbox). see: https://mx.example/help",
         ),
-        (Asked(Said(Stage.LOCAL, Reply(554, "5.4.6", "loop"))), End.FAILS, "No host was asked: 554 5.4.6 loop"),
-        (Asked(Said(Stage.LOCAL, Reply(550, "5.6.7", "no")), HOST), End.FAILS, "at LOCAL: 550 5.6.7 no"),
-        (NotAsked("it rests", 60.0, forcible=True), End.WAITS, "(59 s): it rests (--force asks all the same)"),
+        (
+            asked(Stage.RCPT, "451 4.7.1 later"),
+            End.WAITS,
+            "would wait, by the code. It waits, and is tried again by the",
+        ),
+        (
+            asked(Stage.MAIL, "421 slow", ruling=SLOW),
+            End.WAITS,
+            "by rule google/rate (rate limit). It waits until mail",
+        ),
+        (asked(Stage.CONNECT, "connection refused"), End.WAITS, f"{HOST}: at CONNECT: connection refused A letter to"),
+        (asked(Stage.LOCAL, "554 5.4.6 loop", ""), End.FAILS, "No host was asked: 554 5.4.6 loop"),
+        (asked(Stage.LOCAL, "550 5.6.7 no"), End.FAILS, "at LOCAL: 550 5.6.7 no A letter to a@example.net would fail"),
+        (
+            NotAsked("it rests", time.time() + 59.9, forcible=True),
+            End.WAITS,
+            "it rests (--force asks all the same)",
+        ),
         (NotAsked("all is in use"), End.WAITS, "No host was asked about a@example.net: all is in use"),
+        (NotAsked("suppressed", end=End.FAILS), End.FAILS, "a@example.net: suppressed"),
     ],
 )
 def test_what_a_probe_means(probed: Asked | NotAsked, end: End, words: str) -> None:
     assert end_of(probed) is end
-    text = " ".join(" ".join(probe_text(probed, Address.parse("a@example.net"), 1.0)).split())
+    text = " ".join(" ".join(probe_text(probed, Address.parse("a@example.net"), Worker())).split())
     assert words in text
 
 

@@ -219,6 +219,8 @@ def test_address_that_ascii_cannot_say() -> None:
         (Undelivered("b@e.net", Stage.DNS, Reply(550, "5.4.4", "gone")), "5.4.4", "part after the @"),
         (Undelivered("b@e.net", Stage.RCPT, Reply(550, "", "no")), "5.0.0", "receiver's words"),
         (Undelivered("b@e.net", Stage.DOT, None, "lost"), "5.0.0", "receiver's words"),
+        (Undelivered("b@e.net", Stage.DOT, Reply(550, "5.7.26", "no SPF"), held=True), "5.7.26", "is not at fault"),
+        (Undelivered("b@e.net", Stage.DOT, Reply(421, "4.7.27", "no SPF"), held=True), "4.7.27", "不是收件地址有误"),
     ],
 )
 def test_status_and_advice(undelivered: Undelivered, status: str, advice: str) -> None:

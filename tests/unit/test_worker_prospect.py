@@ -14,13 +14,14 @@ from hedwig.spool import Pause
 from hedwig.spool.operate import Stop, StopKind
 from hedwig.spool.receivers import Backoff
 from hedwig.spool.stops import FOREVER
+from hedwig.worker.judge import Rules
 from hedwig.worker.observer import Budget, Standing
 from hedwig.worker.outlook import Outlook, TlsWord, Way
 from hedwig.worker.prospect import End, Paused, concerning, prospect
 from hedwig.worker.route import Route, Unroutable
 
 NOW = 1_700_000_000.0
-RETRY = Retry(schedule=(360, 900), jitter=0.0)
+RULES = Rules(Retry(schedule=(360, 900), jitter=0.0), "robot.genee.cn", lambda: 0.5)
 HERE = Target("mx.google.com", "192.0.2.1", 25, "192.0.2.9")
 NOWHERE = Target("mx.google.com", "2001:db8::1", 25, "")
 HOURLY = Rate("hour", 100, 3600.0)
@@ -98,14 +99,14 @@ PAUSED = "an operator has paused site gmail.com (they asked us to)"
     ],
 )
 def test_what_becomes_of_it(seen: Outlook, paused: Paused, end: End, until: float, why: str) -> None:
-    found = prospect(seen, paused, RETRY, NOW)
+    found = prospect(seen, paused, RULES, NOW)
     assert (found.end, found.until) == (end, until)
     assert why in found.why
     assert (found.target == HERE) is (end is End.SENT)
 
 
 def test_the_source_that_need_not_rest_has_it() -> None:
-    found = prospect(view(way(source="a", **RESTS), way(source="b")), Paused(), RETRY, NOW)
+    found = prospect(view(way(source="a", **RESTS), way(source="b")), Paused(), RULES, NOW)
     assert found.way is not None
     assert found.way.route.site.source == "b"
 
@@ -114,7 +115,7 @@ def test_a_family_that_rests_tells_until_when() -> None:
     """All addresses that there are belong to it, if not all that there might be."""
     resting = Backoff("google", "/ipv4", NOW - 5, NOW + 70, reason="421 slow down")
     alone = Said(Stage.LOCAL, None, "mx.google.com is let alone for 70 s, as it asked")
-    found = prospect(view(way(alone, backoffs=(resting,))), Paused(), RETRY, NOW)
+    found = prospect(view(way(alone, backoffs=(resting,))), Paused(), RULES, NOW)
     assert (found.end, found.until) == (End.WAITS, NOW + 70)
     assert "421 slow down" in found.why
 

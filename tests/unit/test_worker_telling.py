@@ -64,8 +64,8 @@ def test_nobody_who_did_not_ask_is_in_anothers_report() -> None:
     assert b"r1@example.com" in content
     assert b"r0@example.com" not in content
     silent, reported = conclusion.settlement.events
-    assert silent.detail == "no report: NOTIFY=NEVER"
-    assert reported.detail == ""
+    assert silent.detail == "by its code; no report: NOTIFY=NEVER"
+    assert reported.detail == "by its code"
 
 
 def test_a_warning_is_given_once_even_where_some_did_not_want_it() -> None:

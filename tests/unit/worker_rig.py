@@ -58,6 +58,7 @@ class Receiver:
         self.messages: list[bytes] = []
         self.connections = 0
         self.at_dot: Callable[[int], bytes | None] = lambda number: b"250 2.0.0 ok\r\n"
+        self.greeting = b"220 there ESMTP\r\n"
         self.close_after = 1000
         self.refused = b"nobody at all"
         self.wait_at_dot = asyncio.Event()
@@ -74,7 +75,7 @@ class Receiver:
     async def session(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         carried = refusals = 0
-        writer.write(b"220 there ESMTP\r\n")
+        writer.write(self.greeting)
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             while carried < self.close_after and (line := await reader.readline()):
                 verb = line[:4].upper()
