@@ -10,6 +10,9 @@ hosts are left, and which recipients are still in question. The rules, in the or
 3. 421 at any stage: the host shuts the channel (RFC 5321 §3.8). It is about the host and us: a deferral, not charged.
 4. Connect, banner, EHLO, STARTTLS: about the host, never about a recipient, even as a 5yz: next host; and
    when no host is left, a deferral.
+   AUTH is about us, whatever the digit says: a password that is not right any more is the operator's to mend, and
+   costs nobody a letter, nor a try (I8). After a 5yz no other host is asked: an account that is refused again and again
+   gets locked.
 5. The connection failed before the final dot: a deferral; another host may be tried, for nothing has been handed
    over. After the dot: in doubt (I5), and no other host is tried, or the letter might arrive twice.
 6. A reply at MAIL is about the message (or its sender), at RCPT about that recipient, at DATA and the dot about all
@@ -99,7 +102,7 @@ class SiteWord:
 
 
 _HOST_STAGES = frozenset({Stage.CONNECT, Stage.BANNER, Stage.EHLO, Stage.STARTTLS})
-_UNRULED_STAGES = frozenset({Stage.LOCAL, Stage.DNS, Stage.QUIT, Stage.CONNECT})
+_UNRULED_STAGES = frozenset({Stage.LOCAL, Stage.DNS, Stage.QUIT, Stage.CONNECT, Stage.AUTH})
 _SCOPES = {Stage.RCPT: Scope.RECIPIENT, Stage.QUIT: Scope.SESSION}
 _OUTCOMES = {Weight.PERMANENT: Outcome.FAILED, Weight.TEMPORARY: Outcome.DEFERRED}
 HOLD_WAIT = 900.0  # seconds for which a site is let alone that takes nothing of us until our DNS is mended
@@ -154,6 +157,9 @@ def _by_digit(stage: Stage, reply: Reply | None, ruling: Ruling) -> Verdict:
         return _ours(reply)
     if stage is Stage.DNS:
         return Verdict(Outcome.FAILED if _is_final(reply) else Outcome.DEFERRED, Scope.DESTINATION)
+    if stage is Stage.AUTH:
+        next_host = reply is None or reply.code < 500
+        return Verdict(Outcome.DEFERRED, Scope.SESSION, next_host=next_host, counted=False, close=True)
     if reply is not None and reply.code == 421:
         return Verdict(Outcome.DEFERRED, Scope.SESSION, next_host=stage in _HOST_STAGES, counted=False, close=True)
     if stage in _HOST_STAGES:

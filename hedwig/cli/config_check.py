@@ -1,4 +1,4 @@
-"""`hedwig config check`: every fault of every file, at once, and of the certificates that mailman shall trust.
+"""`hedwig config check`: every fault of every file, at once, and of the certificates that the daemons shall trust.
 `config sample` and `config man` print what comes from hedwig/settings: a file with all defaults, and its manual page.
 """
 
@@ -133,7 +133,7 @@ class _Report:
             self.cautions.append(
                 f"{file}: no postoffice ({missing} missing): mailman keeps all mail; `hedwig setup` asks for it"
             )
-        if not isinstance(settings, Mailman) or self._ca_file_serves(file, settings.ca_file):
+        if not isinstance(settings, Mailman | Worker) or self._ca_file_serves(file, settings.ca_file):
             self.sound.append(str(file))
         if isinstance(settings, Worker) and (replies := own_file(file, settings.replies)):
             self.sound.append(str(replies))
@@ -142,7 +142,7 @@ class _Report:
     def _ca_file_serves(self, file: Path, ca_file: str) -> bool:
         if not ca_file:
             return True
-        if hidden := ca_files.hidden(Path(ca_file)):
+        if hidden := ca_files.hidden(Path(ca_file), file.stem):
             self.cautions.append(f"{file}: ca_file: {hidden}")
         try:
             ca_files.look_at(Path(ca_file))

@@ -14,6 +14,7 @@ from hedwig import log
 from hedwig.cli import desks
 from hedwig.cli.terminal import clean
 from hedwig.config import ConfigError, lines_of_worker, with_rules
+from hedwig.mx.dns import DnsResolver
 from hedwig.reply import one_line
 from hedwig.settings import Worker
 from hedwig.spool.desk import SqliteDesk
@@ -21,6 +22,10 @@ from hedwig.spool.records import SpoolTrouble
 from hedwig.spool.sqlite import SqliteSpool, open_spool
 from hedwig.worker import myself
 from hedwig.worker.observer import Observer
+from hedwig.worker.route import Myself
+from hedwig.worker.sts import Sts
+from hedwig.worker.sts_fetch import Fetcher, Terms
+from hedwig.worker.sts_locks import Locks
 
 
 @dataclass(slots=True)
@@ -47,10 +52,6 @@ class Place:
 def place_of(config_dir: Path) -> Iterator[Place]:
     """The worker's place on this host; every trouble becomes a ClickException."""
     file = config_dir / "worker.yml"
-    if not file.exists():
-        raise click.ClickException(
-            f"{clean(str(config_dir))}: there is no worker.yml here; ask on the host that delivers"
-        )
     try:
         settings, lines = lines_of_worker(file)
         settings = with_rules(file, settings)
@@ -68,16 +69,25 @@ def place_of(config_dir: Path) -> Iterator[Place]:
 
 
 @asynccontextmanager
-async def observing(place: Place) -> AsyncIterator[Observer]:
-    """A worker's eyes, as long as they are needed. SpoolTrouble."""
-    from hedwig.mx.dns import (
-        DnsResolver,  # dnspython comes with hedwig-worker; this command is on hosts without it, too
-    )
-
+async def observing(place: Place, *, sts: bool = False) -> AsyncIterator[Observer]:
+    """A worker's eyes, as long as they are needed. SpoolTrouble. `sts`: also for MTA-STS, where a policy that nobody
+    has yet is fetched, as for a letter."""
     settings = place.settings
     me = await asyncio.to_thread(myself.find, settings)
     resolver = DnsResolver(settings.dns.nameservers, settings.dns.port)
+    policies = _sts(place, resolver, me) if sts else None
     try:
-        yield Observer(settings, place.spool, me, resolver)
+        yield Observer(settings, place.spool, me, resolver, policies)
     finally:
+        if policies is not None:
+            await policies.close()
         await resolver.close()
+
+
+def _sts(place: Place, resolver: DnsResolver, me: Myself) -> Sts | None:
+    """As a worker has it; None where no worker has run since this host started."""
+    settings = place.settings
+    if not Path(settings.run_dir).is_dir():
+        return None
+    fetcher = Fetcher(resolver, lambda: Terms(settings.ca_file, me.refused))
+    return Sts(place.spool, resolver, fetcher, Locks(settings.run_dir))

@@ -15,6 +15,7 @@ from hedwig.spool.records import QueuedRecipient
 from hedwig.spool.stops import FOREVER
 from hedwig.spool.streams import Pause
 from hedwig.spool.waits import Waits
+from hedwig.tls import Policy
 from hedwig.worker.outlook import Outlook, Way
 from hedwig.worker.probing import Asked, NotAsked
 from hedwig.worker.prospect import End, Prospect, concerning
@@ -73,8 +74,8 @@ def _parts(found: Explained) -> Iterator[tuple[str, list[str]]]:
     yield "MX", _mx(view)
     if isinstance(view.route, Route):
         yield "receiver", [clean(view.route.site.name), clean(view.chosen)]
-    yield "TLS", [f"{view.tls.level}, by {view.tls.origin} in worker.yml"]
     if isinstance(view.route, Route):
+        yield "TLS", _tls(view.route.policy)
         yield "limits", [_limit_words(each) for each in limits_of(view.route, found.lines)]
     for way in view.ways:
         yield "from", _way_words(way, found.now)
@@ -98,6 +99,17 @@ def _mx(view: Outlook) -> list[str]:
         case MxUnknown(text):
             return [f"not known: {clean(text)}"]
     return ["not asked for: a smarthost takes the mail" if _relayed(view) else "not asked for: it is an address"]
+
+
+def _tls(policy: Policy) -> list[str]:
+    """The admin's word, and what the receiver adds to it."""
+    words = [f"{policy.level}, by {clean(policy.origin)}"]
+    if policy.sts is not None:
+        hosts = ", ".join(map(clean, policy.sts.mx))
+        words.append(f"MTA-STS of {clean(policy.domain)}: {policy.sts.mode}, for {hosts}")
+    if policy.sts_trouble:
+        words.append(f"MTA-STS: {clean(policy.sts_trouble)}")
+    return words
 
 
 def _relayed(view: Outlook) -> bool:
@@ -133,7 +145,11 @@ def _way_words(way: Way, now: float) -> list[str]:
     lines += [budget_words(each) for each in (*standing.budgets, *standing.opening)]
     lines += [words for each in standing.backoffs for words in backoff_words(each, now)]
     for number, each in enumerate(way.targets, 1):
-        lines.append(f"{number}. {_target_words(each)}" if isinstance(each, Target) else f"{number}. no: {_said(each)}")
+        if isinstance(each, Target):
+            tls = way.tls.get(each.host, "")
+            lines.append(f"{number}. {_target_words(each)}" + (f", TLS: {clean(tls)}" if tls else ""))
+        else:
+            lines.append(f"{number}. no: {_said(each)}")
     return lines
 
 
@@ -207,7 +223,7 @@ def json_of(found: Explained) -> dict[str, Any]:
         "dns": mx.text if isinstance(mx, MxNone | MxUnknown) else "",
         "receiver": view.route.site.name if isinstance(view.route, Route) else "",
         "chosen": view.chosen,
-        "tls": {"level": view.tls.level.value, "origin": view.tls.origin},
+        "tls": _tls_json(view.route.policy) if isinstance(view.route, Route) else None,
         "limits": limits_of(view.route, found.lines) if isinstance(view.route, Route) else [],
         "ways": [_way_json(way) for way in view.ways],
         "workers": view.workers,
@@ -226,9 +242,21 @@ def json_of(found: Explained) -> dict[str, Any]:
     }
 
 
+def _tls_json(policy: Policy) -> dict[str, Any]:
+    sts = policy.sts
+    return {
+        "level": policy.level.value,
+        "origin": policy.origin,
+        "dane": policy.dane,
+        "mta_sts": {"mode": sts.mode.value, "mx": list(sts.mx)} if sts is not None else None,
+        "mta_sts_trouble": policy.sts_trouble,
+    }
+
+
 def _way_json(way: Way) -> dict[str, Any]:
     return standing_json(way.standing) | {
         "ehlo": way.route.ehlo,
+        "tls": dict(way.tls),
         "targets": [asdict(each) if isinstance(each, Target) else {"not": _said(each)} for each in way.targets],
     }
 

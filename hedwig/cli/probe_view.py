@@ -13,8 +13,6 @@ from hedwig.verdict import Outcome
 from hedwig.worker.probing import Asked, NotAsked
 from hedwig.worker.prospect import End
 
-_IN_SESSION = frozenset({Stage.MAIL, Stage.RCPT})
-
 
 def end_of(probed: Asked | NotAsked) -> End:
     """What would become of a letter, by this answer."""
@@ -31,8 +29,8 @@ def text_of(probed: Asked | NotAsked, address: Address, settings: Worker) -> lis
     if isinstance(probed, NotAsked):
         return indented(f"No host was asked about {whom}{_until(probed)}: {clean(probed.why)}{_force(probed)}", 0)
     said = probed.said
-    tls = f", {clean(probed.tls)}" if probed.tls else ", without TLS" if said.stage in _IN_SESSION else ""
-    where = f"{clean(probed.host)}{tls}: at {said.stage.upper()}" if probed.host else "No host was asked"
+    how = f", {clean(probed.how)}" if probed.how else ""
+    where = f"{clean(probed.host)}{how}: at {said.stage.upper()}" if probed.host else "No host was asked"
     lines = indented(f"{where}: {clean(str(said.reply) if said.reply is not None else said.detail)}", 0)
     means = " ".join(_means(probed, whom, settings))
     return [*lines, *indented(means, 0), *([f"see: {clean(probed.ruling.help)}"] if probed.ruling.help else [])]

@@ -122,7 +122,7 @@ SCALARS: dict[str, Parser] = {
     "url": places.http_url, "queue": places.queue_url, "priority": _priority, "on doubt": _on_doubt,
     "optional mailbox": names.mailbox_or_none, "word": names.word_or_none,
     "host or address": names.host_or_address, "optional secret": _secret_or_none,
-    "tls": ways.tls, "tls or none": ways.tls_or_none, "family": ways.family,
+    "tls": ways.tls, "tls or none": ways.tls_or_none, "family": ways.family, "eight bit": ways.eight_bit,
     "optional ipv4": ways.ipv4_or_none, "optional ipv6": ways.ipv6_or_none, "optional day": ways.day_or_none,
     "pattern": rulekinds.pattern, "scope": rulekinds.scope, "optional page": rulekinds.page_or_none,
     "example": rulekinds.example,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from hedwig.config.problem import Unfit, shown
-from hedwig.settings import Family, Tls
+from hedwig.settings import EightBit, Family, Tls
 
 E = TypeVar("E", bound=enum.StrEnum)
 
@@ -27,6 +27,7 @@ def one_of(words: type[E]) -> Callable[[str], E]:
 
 tls = one_of(Tls)
 family = one_of(Family)
+eight_bit = one_of(EightBit)
 
 
 def tls_or_none(text: str) -> Tls | None:

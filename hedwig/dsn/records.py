@@ -28,6 +28,11 @@ class Undelivered:
     orcpt: str = ""
     held: bool = False
 
+    @property
+    def quoted(self) -> bool:
+        """Whether `reply` is the host's: at the stage LOCAL it is our own word about what the host can take."""
+        return self.reply is not None and bool(self.host) and self.stage is not Stage.LOCAL
+
 
 @dataclass(frozen=True, slots=True)
 class Report:

@@ -35,7 +35,7 @@ def _told(recipient: Undelivered, action: Action) -> list[str]:
     for chinese, english in _advice(recipient, action):
         lines += [f"    {chinese}", f"    {english}"]
     where = one_line(recipient.host)
-    if recipient.reply is not None and where:
+    if recipient.quoted:
         lines.append(f"    {where} 的原话 said ({recipient.stage.value}): {one_line(str(recipient.reply))}")
     else:
         said = one_line(str(recipient.reply) if recipient.reply is not None else recipient.detail)

@@ -8,7 +8,7 @@ what worker.yml says of receivers and of the ways to them, and `replies` what re
 from hedwig.settings.base import DAY, GIB, HOUR, KIB, MIB, MINUTE, key_of, named, needs_restart, section, setting
 from hedwig.settings.mailman import Listen, Mailman
 from hedwig.settings.postoffice import Client, Postoffice
-from hedwig.settings.receivers import SITES, ClientRule, DomainRule, Family, SiteRule, Smarthost, Source, Tls
+from hedwig.settings.receivers import SITES, ClientRule, DomainRule, EightBit, Family, SiteRule, Smarthost, Source, Tls
 from hedwig.settings.replies import Replies, ReplyRule
 from hedwig.settings.worker import Dns, Retry, TlsReport, Worker
 
@@ -24,6 +24,7 @@ __all__ = [
     "ClientRule",
     "Dns",
     "DomainRule",
+    "EightBit",
     "Family",
     "Listen",
     "Mailman",

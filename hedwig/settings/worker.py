@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from hedwig.settings.base import DAY, HOUR, MINUTE, named, section, setting
-from hedwig.settings.receivers import SITES, ClientRule, DomainRule, SiteRule, Smarthost, Source, Tls
+from hedwig.settings.receivers import SITES, ClientRule, DomainRule, EightBit, SiteRule, Smarthost, Source, Tls
 from hedwig.settings.replies import ReplyRule
 
 
@@ -87,6 +87,28 @@ class Worker:
         "What mail needs of its way, where neither its domain nor its site says otherwise; as in `domains`.",
         default=Tls.MAY,
         kind="tls",
+    )
+    eight_bit: EightBit = setting(
+        "What becomes of 8-bit mail for a receiver that takes 7-bit mail alone. `convert`: text goes as "
+        "quoted-printable, other content as base64; a DKIM signature does not survive that. `bounce`: it goes back.",
+        default=EightBit.CONVERT,
+        kind="eight bit",
+    )
+    dane: bool = setting(
+        "Whether TLSA records of receivers are kept to (DANE). That needs a resolver on this host that validates.",
+        default=True,
+        kind="flag",
+    )
+    mta_sts: bool = setting(
+        "Whether receivers' MTA-STS policies are fetched and kept to; `tls: mta-sts` needs it.",
+        default=True,
+        kind="flag",
+    )
+    ca_file: str = setting(
+        "CA certificates (PEM) to trust for receivers' certificates and their MTA-STS policies, instead of the "
+        "system's.",
+        default="",
+        kind="optional path",
     )
     warm_up: tuple[int, ...] = setting(
         "The most messages a day and receiver from a new source address on its first, second ... day; then no bound.",

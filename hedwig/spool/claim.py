@@ -9,14 +9,14 @@ import json
 import secrets
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from hedwig.options import PLAIN, Options, unpacked
 from hedwig.spool import Claim, Pause, Preview, Recipient, bodies, stops, suppress
 from hedwig.spool.schema import see_release
 
-SIBLINGS = 30  # deliveries of the same message, behind a hinted one, that are looked at
+SIBLINGS = 30  # deliveries of the same message, before and behind a hinted one, that are looked at
 _FREE = "d.token IS NULL AND d.state <> 'held' AND (d.due <= ? OR d.expires <= ?)"
 # The list leads (CROSS JOIN), so that SQLite goes by row numbers and never by an index of all that waits.
 _PREVIEW = f"""
@@ -24,9 +24,9 @@ SELECT d.delivery, d.destination, m.size, d.expires, d.priority, d.message, m.cl
 FROM json_each(?) j CROSS JOIN deliveries d CROSS JOIN messages m
 WHERE d.delivery = j.value AND m.message = d.message AND {_FREE}"""  # noqa: S608 (constants only)
 _NEXT = f"""
-SELECT d.delivery, d.destination, m.size, d.expires, d.priority, d.message, m.client
+SELECT DISTINCT d.delivery, d.destination, m.size, d.expires, d.priority, d.message, m.client
 FROM json_each(?) j CROSS JOIN deliveries h CROSS JOIN deliveries d CROSS JOIN messages m
-WHERE h.delivery = j.value AND d.delivery > h.delivery AND d.delivery <= h.delivery + {SIBLINGS}
+WHERE h.delivery = j.value AND d.delivery BETWEEN h.delivery - {SIBLINGS} AND h.delivery + {SIBLINGS}
 AND d.message = h.message AND m.message = d.message AND {_FREE}"""  # noqa: S608 (constants only)
 _CANDIDATES = f"""
 SELECT d.delivery, d.message, m.queue_id, m.client, m.mailfrom, d.destination, m.size, m.smtputf8, m.accepted_at,
@@ -63,13 +63,15 @@ class Taken:
 
 
 def preview(db: sqlite3.Connection, deliveries: Sequence[int], now: float) -> list[Preview]:
-    """Those that could be claimed now, in the order asked; then others of the same messages."""
+    """Those that could be claimed now, in the order asked; then others of the same messages: whichever of them a worker
+    has got the hint of, it finds the same ones, and who is first claims them all."""
     wanted = json.dumps(list(dict.fromkeys(deliveries)))
     rows = db.execute(_PREVIEW, (wanted, now, now)).fetchall()
     found = {row[0]: Preview(*row[:-1]) for row in rows}
     if several := [row[0] for row in rows if row[-1] > 1]:
         for row in db.execute(_NEXT, (json.dumps(several), now, now)):
-            found.setdefault(row[0], replace(Preview(*row), hinted=False))
+            if row[0] not in found:
+                found[row[0]] = Preview(*(*row, False))
     return list(found.values())
 
 

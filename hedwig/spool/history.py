@@ -28,7 +28,7 @@ from typing import Any
 from urllib.parse import quote
 
 from hedwig import log
-from hedwig.reply import one_line
+from hedwig.reply import Stage, one_line
 from hedwig.spool import Event, HistoryLine, Kind
 from hedwig.spool.numbers import next_happened
 from hedwig.spool.turn import share
@@ -112,7 +112,9 @@ def text_of(row: Sequence[Any]) -> str:
     a conversation (Doubt.talk), whose lines begin with "* ", "> " or "< " whatever was said in it (I11)."""
     _, _, _, kind, rcptto, stage, code, enhanced, reply, host, detail = row
     said = " ".join(str(part) for part in (code or "", enhanced, reply) if part)
-    if said:
+    if said and stage == Stage.LOCAL:  # our own word
+        said = f"{host}: {said}" if host else said
+    elif said:
         said = f"{host or 'the other side'} said {said}"
     elif host:
         said = host

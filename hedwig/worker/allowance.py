@@ -12,11 +12,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from hedwig.rates import Rate
+from hedwig.routing import Site
 from hedwig.settings import DAY, HOUR, MINUTE, SiteRule, Source
+from hedwig.spool import SpoolTrouble
 from hedwig.spool.receivers import Asking, Grant, Sharing, ask_tokens
 
 LOT = 10
 LOT_TIME = 2.0
+NO_SPOOL = 2.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,14 @@ class Wait:
 
     seconds: float
     why: str
+
+
+class NoTokenError(Exception):
+    """There is no token, and it can't be done without."""
+
+    def __init__(self, wait: Wait) -> None:
+        super().__init__(wait.why)
+        self.wait = wait
 
 
 @dataclass(slots=True)
@@ -87,6 +98,27 @@ class Allowances:
                 return Wait(grant.wait, used_up(grant.rate))
             self._lots[key] = _Lot(grant.tokens - 1, time.monotonic() + LOT_TIME, rates)
         return None
+
+    async def get(self, site: Site, rates: tuple[Rate, ...], soon: int, patience: float) -> Wait | None:
+        """The same for a site, waiting up to `patience` seconds for it. Never raises."""
+        give_up = time.monotonic() + patience
+        while True:
+            try:
+                wait = await self.take(site.name, site.source, rates, soon)
+            except SpoolTrouble as trouble:  # without the spool nobody knows what others have sent: not one more
+                return Wait(NO_SPOOL, str(trouble))
+            if wait is None or time.monotonic() + wait.seconds > give_up:
+                return wait
+            await asyncio.sleep(wait.seconds)
+
+    def put_back(self, site: Site, rates: tuple[Rate, ...]) -> None:
+        """A token that was taken is not used."""
+        key = (site.name, site.source, rates[0].kind)
+        lot = self._lots.get(key)
+        if lot is not None and lot.rates == rates:
+            lot.tokens += 1
+        elif lot is None:
+            self._lots[key] = _Lot(1, 0.0, rates)
 
     def _from_lot(self, key: tuple[str, str, str], rates: tuple[Rate, ...]) -> bool:
         lot = self._lots.get(key)

@@ -16,9 +16,10 @@ tries alone; a success opens it again. A receiver that asked for rest has a `not
 from collections import Counter
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from hedwig.options import Priority
-from hedwig.pace import Window
+from hedwig.pace import FIRST, Window
 from hedwig.routing import Site
 from hedwig.settings import SiteRule
 from hedwig.spool import NORMAL, Claim
@@ -26,10 +27,14 @@ from hedwig.worker.connections import SHARE, Connections
 from hedwig.worker.provider import Provider
 from hedwig.worker.waitlist import Waitlist
 
+if TYPE_CHECKING:
+    from hedwig.worker.route import Route
+
 MOST_MESSAGES = 5000
 KEPT_MESSAGES = 500  # more than that, for urgent ones
 LOADED = 16 << 10  # octets
 STEP_BACK = 2.0  # seconds
+STEP_BACK_MOST = 60.0  # within that an operator's word on a resting receiver is heard
 COOLING_FIRST = 60.0  # seconds; doubles with each failure in a row
 COOLING_MOST = 900.0
 MOST_PACES = 10_000
@@ -38,13 +43,16 @@ FAILURE_MEMORY = 3600.0  # seconds after its cooling for which a site's failures
 
 @dataclass(slots=True, eq=False)
 class SiteState:
-    """One site's part of the bag. `couriers`: its connections; `idle`: those that wait for more to carry."""
+    """One site's part of the bag. `route`: the way there, as it was found last. `couriers`: its connections; `idle`:
+    those that wait for more to carry; `open`: those with a session."""
 
     site: Site
     provider: Provider
+    route: "Route | None" = None
     waiting: Waitlist = field(default_factory=Waitlist)
     couriers: int = 0
     idle: int = 0
+    open: int = 0
     failures: int = 0
     not_before: float = 0.0
     reason: str = ""
@@ -72,9 +80,16 @@ class SiteState:
 
     def answered(self) -> None:
         """A host of the site gave a session."""
+        self.open += 1
+        self.provider.opened()
         self.failures = 0
         self.not_before = 0.0
         self.reason = ""
+
+    def closed(self) -> None:
+        """That session is over."""
+        self.open -= 1
+        self.provider.open -= 1
 
     def opens(self) -> float:
         """When something may go there again; 0: now."""
@@ -83,14 +98,17 @@ class SiteState:
 
 class Bag:
     """All sites. `now` is passed in, by a monotonic clock: one that is set must not keep a site cooling. `paces`: the
-    windows that are known of receivers from before, by name and source. `met` is told of each receiver that is new."""
+    windows that are known of receivers from before, by name and source. `met` is told of each receiver that is new;
+    `share` gives this worker's part of a receiver's connections."""
 
     def __init__(
         self,
         paces: Mapping[tuple[str, str], float] | None = None,
         met: Callable[[Provider], object] = lambda _provider: None,
+        share: Callable[[str, int], int] = lambda _receiver, most: most,
     ) -> None:
         self._met = met
+        self._share = share
         self._sites: dict[Site, SiteState] = {}
         self._providers: dict[tuple[str, str], Provider] = {}
         self._paces = dict(paces or {})
@@ -105,10 +123,19 @@ class Bag:
         if state is None:
             provider = self._provider(site, now)
             waiting = Waitlist((provider.waiting, self._waiting))
-            state = self._sites[site] = SiteState(site, provider, waiting)
+            state = self._sites[site] = SiteState(site, provider, waiting=waiting)
         if rule is not None and rule is not state.provider.rule:
             state.provider.rule = rule
+            self._divide(state.provider)
         return state
+
+    def divide(self) -> None:
+        """There are more or fewer workers now: each has another share of a receiver's connections."""
+        for provider in self._providers.values():
+            self._divide(provider)
+
+    def _divide(self, provider: Provider) -> None:
+        provider.share = self._share(provider.name, provider.rule.connections)
 
     def _provider(self, site: Site, now: float) -> Provider:
         key = (site.name, site.source)
@@ -116,7 +143,7 @@ class Bag:
         if provider is None:
             provider = self._providers[key] = Provider(site.name, site.source, met=now)
             if known := self._paces.get(key):
-                provider.window = Window(max(1.0, known), known)
+                provider.window, provider.kept = Window(max(1.0, known), known), known
             self._met(provider)
         return provider
 
@@ -139,6 +166,13 @@ class Bag:
         """How many messages more of this priority the bag may hold."""
         most = MOST_MESSAGES + (KEPT_MESSAGES if priority <= Priority.URGENT else 0)
         return max(0, min(most - self.messages, int(most * SHARE) - self._waiting[priority]))
+
+    def closed_for(self, receiver: str, source: str, now: float) -> float:
+        """For how many seconds nothing may go there from that source, as far as is known here; 0: it may."""
+        provider = self._providers.get((receiver, source))
+        if provider is None:
+            return 0.0
+        return provider.closed_for(now)
 
     def capacity(self, site: Site, now: float, priority: int = NORMAL, rule: SiteRule | None = None) -> int:
         """How many messages more of this priority may be claimed for this site; of worse ones it is no more."""
@@ -177,11 +211,21 @@ class Bag:
         used = {id(state.provider) for state in self._sites.values()}
         for key, provider in list(self._providers.items()):
             if id(provider) not in used and not provider.couriers and now >= provider.opens():
-                if len(self._paces) < MOST_PACES:
-                    self._paces[key] = self._gone[key] = provider.window.size
+                if _is_news(provider):
+                    self._gone[key] = provider.window.size
+                self._paces.pop(key, None)
+                if len(self._paces) < MOST_PACES and abs(provider.window.size - FIRST) > 1:
+                    self._paces[key] = provider.window.size
                 del self._providers[key]
 
     def paces(self) -> dict[tuple[str, str], float]:
-        """The windows of all receivers that are known, or were since the last time, to be kept."""
-        gone, self._gone = self._gone, {}
-        return gone | {key: provider.window.size for key, provider in self._providers.items() if provider.pace}
+        """The windows of receivers that have changed since the last time, to be kept."""
+        found, self._gone = self._gone, {}
+        for key, provider in self._providers.items():
+            if _is_news(provider):
+                found[key] = provider.kept = provider.window.size
+        return found
+
+
+def _is_news(provider: Provider) -> bool:
+    return abs(provider.window.size - provider.kept) > 1

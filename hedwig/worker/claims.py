@@ -164,6 +164,7 @@ class Claimer:
                 groups.setdefault(self._bound(preview), []).append(preview)
             elif preview.hinted is False:
                 companions.append(preview)
+        self._router.ways.next_round()
         asked = {*groups, *(self._bound(preview) for preview in companions)}
         routes = {bound: asyncio.ensure_future(self._router.route(*bound)) for bound in asked}
         hopeful = [routes[bound] for bound in groups if bound[0] not in self._aside]

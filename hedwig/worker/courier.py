@@ -2,55 +2,59 @@
 
 It takes claims from its site's part of the bag while there are any, as many a connection as the receiver allows, waits
 two seconds for more, and says QUIT; at once where other sites of the same receiver wait for a connection. What was said
-becomes a conclusion for the settler (errand.py); the next message does not wait for that commit.
-
-When no host gives a session, the site cools: the message at hand is deferred with what was said, and the others go back
-to the spool untouched, untried and uncounted (I9). The same where the receiver asked for rest, or where its rate is
-used up: then nothing is said of any message.
+becomes a conclusion for the settler (errand.py); the next message does not wait for that commit. How it comes to its
+connection, and what happens where it gets none, is in approach.py.
 """
 
 import asyncio
 import time
+from typing import Protocol
 
-from hedwig import log, verdict
-from hedwig.rates import Rate
+from hedwig import log
 from hedwig.reply import Stage
 from hedwig.smtp import Report
 from hedwig.smtp.connection import Connection
-from hedwig.spool import Claim, Halted, SpoolTrouble
-from hedwig.verdict import Outcome, Scope, SiteWord
-from hedwig.worker.allowance import Wait, connection_rates
-from hedwig.worker.attempt import Attempt
-from hedwig.worker.bag import STEP_BACK, SiteState
+from hedwig.spool import Claim, Halted
+from hedwig.verdict import SiteWord
+from hedwig.worker.allowance import LOT_TIME
+from hedwig.worker.approach import Approach
+from hedwig.worker.bag import SiteState
 from hedwig.worker.errand import Errand
 from hedwig.worker.parcel import Parcel
 from hedwig.worker.provider import Provider
 from hedwig.worker.resting import FAMILIES
 from hedwig.worker.route import Route
-from hedwig.worker.sessions import NoHost, Sessions
-from hedwig.worker.settle import handed_back
 from hedwig.worker.tools import Tools
 
 IDLE = 2.0  # seconds that an open connection waits for another message
-PATIENCE = 2.0  # seconds that it waits for a token of a rate
+
+
+class Crew(Protocol):
+    """Who has started the courier."""
+
+    def carried(self, state: SiteState) -> None:
+        """A message has gone there."""
+
+    def rest(self, provider: Provider) -> None:
+        """The receiver asked for rest."""
 
 
 class Courier:
     """Run `run` as a task. Cancelling it is safe at any moment: before the dot the claims are handed back, after it
-    they are in doubt (I5, I10)."""
+    they are in doubt (I5, I10). `slot`: which of the receiver's connections it has."""
 
-    def __init__(self, tools: Tools, state: SiteState, route: Route) -> None:
+    def __init__(self, tools: Tools, state: SiteState, crew: Crew, slot: int = 0) -> None:
         self._tools = tools
         self._state = state
-        self._route = route
+        self._crew = crew
+        self._slot = slot
         self._connection: Connection | None = None
         self._errand: Errand | None = None
-        self._sessions = Sessions(
-            tools, state, route, lambda: self._errand.parcel.first.queue_id if self._errand else "-"
-        )
+        self._approach = Approach(tools, state, self._queue_id)
         self._more = asyncio.Event()
         self._last = False
         self._stopping = False
+        self.leaving = False  # it ends, and counts no more among those that the receiver has
         self.idle = False
 
     def _queue_id(self) -> str:
@@ -65,6 +69,12 @@ class Courier:
     def provider(self) -> Provider:
         """The receiver that it works for."""
         return self._state.provider
+
+    @property
+    def _route(self) -> Route:
+        """The way there, as it was found last: settings that were read again hold from the next message on."""
+        assert self._state.route is not None  # noqa: S101  it is there before the first courier
+        return self._state.route
 
     def wake(self) -> None:
         """There is something for this site, or another one needs the connection."""
@@ -82,15 +92,12 @@ class Courier:
     async def run(self) -> None:
         """Carry messages until there are none."""
         try:
-            while not self._last and (claim := await self._next()) is not None:
-                self._errand, started = Errand(self._tools, self._parcel(claim), self._heed), time.monotonic()
-                if self._errand.turn_away() and await self._may_send():
-                    await self._carry(self._errand)
-                    self._state.provider.finished(time.monotonic() - started)
+            while (claim := await self._next()) is not None:
+                self._errand = Errand(self._tools, self._parcel(claim), self._heed)
+                await self._deal(self._errand)
                 worn, self._errand = self._errand.wears_out, None
-                if self._connection is not None and (worn or self._well_used(self._connection)):
-                    await self._hang_up()
-                    self._last = self._last or self._others_wait()
+                await self._go_on(worn)
+            await self._hang_up()
         except asyncio.CancelledError:
             self._stopping = True
             self._interrupted("the worker was stopped before the reply came")
@@ -102,9 +109,6 @@ class Courier:
         finally:
             self._drop()
 
-    def _well_used(self, connection: Connection) -> bool:
-        return connection.sent >= self._route.rule.messages_per_connection
-
     def _parcel(self, claim: Claim) -> Parcel:
         """The claim, and others of the same message that may go with it."""
         rule = self._route.rule
@@ -113,23 +117,24 @@ class Courier:
         return Parcel((claim, *others), rule.recipients)
 
     async def _next(self) -> Claim | None:
-        if self._state.waiting:
-            return self._state.waiting.popleft()
-        if self._connection is None:
-            return None
-        if not self._others_wait():
-            await self._wait_for_more()
-        if self._state.waiting:
-            return self._state.waiting.popleft()
-        await self._hang_up()
-        return self._state.waiting.popleft() if self._state.waiting else None
+        """What goes next, waiting a while for it where a connection is open."""
+        give_up = 0.0
+        while not self._last:
+            if self._state.waiting:
+                return self._state.waiting.popleft()
+            now = time.monotonic()
+            give_up = give_up or now + IDLE
+            if self._connection is None or now >= give_up or self._others_wait(now):
+                break
+            await self._wait_for_more(give_up - now)
+        return None
 
-    async def _wait_for_more(self) -> None:
+    async def _wait_for_more(self, seconds: float) -> None:
         self.idle = True
         self._state.idle += 1
         try:
             self._more.clear()
-            async with asyncio.timeout(IDLE):  # wait_for loses a cancellation that comes with the wake-up
+            async with asyncio.timeout(seconds):  # wait_for loses a cancellation that comes with the wake-up
                 await self._more.wait()
         except TimeoutError:
             return
@@ -137,16 +142,50 @@ class Courier:
             self.idle = False
             self._state.idle -= 1
 
-    def _others_wait(self) -> bool:
+    def _others_wait(self, now: float) -> bool:
         """Whether another site of this receiver waits for a connection, and there is none free."""
         provider = self._state.provider
-        return bool(provider.hungry) and provider.free(time.monotonic()) == 0
+        return bool(provider.hungry) and provider.free(now) == 0
+
+    async def _deal(self, errand: Errand) -> None:
+        started = time.monotonic()
+        if errand.turn_away() and await self._may_send(errand) and await self._carry(errand):
+            now = time.monotonic()
+            self._state.provider.finished(now - started, now)
+            self._crew.carried(self._state)
+
+    async def _go_on(self, worn: bool) -> None:
+        """After a message: whether connection and courier may stay. `worn`: what was said ends the connection."""
+        provider = self._state.provider
+        if provider.surplus or self._slot >= provider.limit or self._others_are_better():
+            self._leave()
+        connection = self._connection
+        if connection is None or self._last:
+            return
+        if worn or connection.sent >= self._route.rule.messages_per_connection:
+            await self._hang_up()
+            if self._others_wait(time.monotonic()):
+                self._leave()
+
+    def _others_are_better(self) -> bool:
+        """Whether another site of this receiver waits for a connection with mail of a better priority."""
+        state = self._state
+        if not state.provider.hungry or not state.waiting:
+            return False
+        return state.provider.hungers_for_better(state.waiting.best()) and self._others_wait(time.monotonic())
+
+    def _leave(self) -> None:
+        """Make room for another."""
+        self._last = True
+        if not self.leaving:
+            self.leaving = True
+            self._state.provider.leaving += 1
 
     def _drop(self) -> None:
         if self._connection is not None:
             self._connection.abort()
             self._connection = None
-        self._sessions.left()
+        self._approach.left()
 
     async def _hang_up(self) -> None:
         if self._connection is not None:
@@ -154,122 +193,66 @@ class Courier:
             try:
                 await connection.quit()
             finally:
-                self._sessions.left()
+                self._approach.left()
 
-    async def _may_send(self) -> bool:
-        """Have a connection, and a token of each rate that bounds messages. False: the errand has been dealt with."""
-        if self._errand is None:
-            return False
-        if self._connection is None and not await self._open(self._errand):
-            return False
+    async def _may_send(self, errand: Errand) -> bool:
+        """Have a connection, and a token of each rate that bounds messages. False: the errand has been dealt with.
+
+        The token comes first: nobody is called upon for whom there is nothing.
+        """
+        if self._connection is not None and not self._serves(self._connection, errand):
+            await self._hang_up()
         rates = self._tools.message_rates(self._route)
-        if not rates:
+        if rates and not await self._approach.token(errand, rates):
+            await self._hang_up()
+            return False
+        if self._connection is not None:
             return True
-        wait = await self._token(rates)
-        if wait is None:
-            return True
-        self._run_dry(self._errand, wait)
-        await self._hang_up()
-        return False
+        taken = time.monotonic()
+        self._connection = await self._approach.open(errand)
+        if self._approach.crowded:
+            self._leave()
+        if not rates or (self._connection is not None and time.monotonic() - taken < LOT_TIME):
+            return self._connection is not None
+        self._approach.put_back(rates)
+        return self._connection is not None and await self._may_send(errand)  # it took so long that the token is old
 
-    def _run_dry(self, errand: Errand, wait: Wait) -> None:
-        """The receiver's rate is used up: all of this site goes back, and nothing is claimed for the receiver."""
-        provider, now = self._state.provider, time.monotonic()
-        if now >= provider.dry_until:
-            log.say(log.Level.INFO, f"{provider.name}: {wait.why}; its mail waits {wait.seconds:.0f} s")
-        provider.dry_until, provider.dry = now + max(wait.seconds, 0.1), wait.why
-        self._take_back(errand)
+    def _serves(self, connection: Connection, errand: Errand) -> bool:
+        """Whether this may go on it: by what it asks of TLS, and unless the receiver has asked for rest meanwhile, from
+        addresses of that family."""
+        provider = self._state.provider
+        rests = self._tools.resting.of(provider.name, provider.source, connection.target.family)
+        return not rests and self._approach.fits(errand, connection)
 
-    async def _token(self, rates: tuple[Rate, ...]) -> Wait | None:
-        """Take a token, waiting a moment for it; None: we have it."""
-        site, soon = self._state.site, 1 + len(self._state.waiting)
-        give_up = time.monotonic() + PATIENCE
-        while True:
-            try:
-                wait = await self._tools.allowances.take(site.name, site.source, rates, soon)
-            except SpoolTrouble as trouble:  # without the spool nobody knows what others have sent: not one more
-                return Wait(PATIENCE, str(trouble))
-            if wait is None or time.monotonic() + wait.seconds > give_up:
-                return wait
-            await asyncio.sleep(wait.seconds)
-
-    async def _carry(self, errand: Errand) -> None:
-        reused = self._connection is not None and self._connection.sent > 0
-        report = await self._send(errand)
+    async def _carry(self, errand: Errand) -> bool:
+        """Send it, and settle what was said; whether the receiver took it well."""
+        assert self._connection is not None  # noqa: S101
+        reused = self._connection.sent > 0
+        report = await errand.send(self._connection)
         if reused and report is not None and not errand.awaits_reply and _is_stale(report):
             self._drop()  # a kept connection had ended: that says nothing about the message
-            if not await self._open(errand):
-                return
-            report = await self._send(errand)
+            if not await self._may_send(errand):
+                return False
+            report = await errand.send(self._connection)
         if report is None:
             if self._connection is not None and not self._connection.alive:
                 self._drop()
-            return
-        if _is_trouble(report):
+            return False
+        trouble = _is_trouble(report)
+        if trouble:
             self._state.provider.window.trouble(time.monotonic())
         errand.end(report, self._connection)
         if not report.reusable:
             self._drop()
-
-    async def _send(self, errand: Errand) -> Report | None:
-        assert self._connection is not None  # noqa: S101
-        return await errand.send(self._connection)
-
-    async def _open(self, errand: Errand) -> bool:
-        """Get a session with one of the site's hosts. False: there is none, and the errand has been dealt with."""
-        rates = connection_rates(self._route.rule)
-        if rates and (wait := await self._token(rates)) is not None:
-            self._run_dry(errand, wait)
-            return False
-        found = await self._sessions.open()
-        if not isinstance(found, NoHost):
-            self._connection = found
-            return True
-        if found.ours:
-            self._step_back(errand, found.ours, found.wait)
-        else:
-            self._no_host(errand, found.attempt)
-        return False
-
-    def _step_back(self, errand: Errand, why: str, wait: float) -> None:
-        """Nothing can be sent now, for a reason that says nothing about host or message (I8): all go back."""
-        if not self._state.reason:
-            log.say(log.Level.NOTICE, f"{self._state.site.name}: its mail waits a moment: {why}")
-        self._state.step_back(time.monotonic(), why, wait or STEP_BACK)
-        self._take_back(errand)
-
-    def _take_back(self, errand: Errand) -> None:
-        errand.hand_back()
-        self._hand_back_waiting()
-
-    def _hand_back_waiting(self) -> None:
-        while self._state.waiting:
-            self._tools.settler.add(handed_back(self._state.waiting.popleft(), self._tools.bag.settled))
-
-    def _no_host(self, errand: Errand, attempt: Attempt) -> None:
-        decided = verdict.decide(attempt.said.stage, attempt.said.reply, attempt.said.detail)
-        errand.no_host(attempt)
-        if decided.outcome is Outcome.FAILED or decided.scope not in (Scope.SESSION, Scope.DESTINATION):
-            return
-        self._state.provider.window.trouble(time.monotonic())
-        words = str(attempt.said.reply) if attempt.said.reply is not None else attempt.said.detail
-        first = self._tools.rules.retry.schedule[0]
-        wait = self._state.failed(time.monotonic(), f"{attempt.host or self._route.destination}: {words}", first)
-        log.say(
-            log.Level.NOTICE,
-            f"{self._state.site.key}: no host answers; nothing more goes there for {wait:.0f} s: {words}",
-        )
-        self._hand_back_waiting()
+        return not trouble
 
     def _heed(self, word: SiteWord, family: str) -> None:
-        """The receiver asked for rest: this connection carries nothing more, and all that waits goes back."""
-        site = self._state.site
+        """The receiver asked for rest: nothing more goes there from the addresses that it spoke to."""
+        provider = self._state.provider
         for each in (family,) if family else FAMILIES:
-            self._tools.resting.heed(site.name, site.source, each, word)
-        if word.wait:
-            self._last = True
-            self._state.provider.rest(time.monotonic() + word.wait, time.monotonic(), word.reason)
-            self._hand_back_waiting()
+            self._tools.resting.heed(provider.name, provider.source, each, word)
+        if self._tools.resting.apply(provider):
+            self._crew.rest(provider)
 
     def _interrupted(self, why: str) -> None:
         errand, self._errand = self._errand, None

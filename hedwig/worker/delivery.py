@@ -188,8 +188,9 @@ def _alarm(case: Case, rules: Rules) -> Alarm:
 
 
 def _event(line: Line, now: float) -> Event:
-    said = line.attempt.said
-    return Event(now, line.kind, line.recipient.address, said.stage, said.reply, line.attempt.host, said.detail)
+    said, attempt = line.attempt.said, line.attempt
+    detail = "; ".join(part for part in (said.detail, attempt.way) if part)
+    return Event(now, line.kind, line.recipient.address, said.stage, said.reply, attempt.host, detail)
 
 
 def _talk(lines: Iterable[Line], now: float) -> tuple[Event, ...]:

@@ -22,6 +22,7 @@ from hedwig.worker.settle import Ending, handed_back
 from hedwig.worker.tools import Tools
 
 MOST_CONNECTIONS = 1000  # of one worker, to all sites
+WORTH_ONE_MORE = 0.1  # seconds of mail for each connection there is: what is less is done before another one is open
 
 
 class Dispatch:
@@ -33,7 +34,6 @@ class Dispatch:
         self._winding_down = False
         self._couriers: dict[Courier, asyncio.Task[None]] = {}
         self._of_site: dict[Site, set[Courier]] = {}
-        self._routes: dict[SiteState, Route] = {}  # of sites that stand in line for a connection
 
     @property
     def connections(self) -> int:
@@ -49,20 +49,24 @@ class Dispatch:
             self._hand_back(claim)
             return
         state = self._tools.bag.put(route.site, claim)
+        state.route = route
+        now = time.monotonic()
+        if now < state.opens():  # since it was claimed the receiver has asked for rest
+            self._give_up_line(state)
+            return
         if _wake_one(crew):
             return
-        started = free and state.may_connect(time.monotonic()) and self._start(state, route, claim.priority)
+        started = free and state.may_connect(now) and self._start(state, claim.priority)
         if crew or started:
             return
         if state.provider.couriers:
-            self._stand_in_line(state, route)
+            self._stand_in_line(state)
         else:
             self._give_up_line(state)
 
-    def _stand_in_line(self, state: SiteState, route: Route) -> None:
+    def _stand_in_line(self, state: SiteState) -> None:
         """All connections that the receiver allows serve other sites of its: this one is next."""
         state.provider.hungry[state] = None
-        self._routes[state] = route
         others = (courier for courier in self._couriers if courier.provider is state.provider)
         _wake_one(others)
 
@@ -86,20 +90,18 @@ class Dispatch:
     def _hand_back(self, claim: Claim) -> None:
         self._tools.settler.add(handed_back(claim, self._tools.bag.settled))
 
-    def _start(self, state: SiteState, route: Route, priority: int) -> bool:
+    def _start(self, state: SiteState, priority: int) -> bool:
         """A courier for that site; False where other workers have all of the receiver's connections."""
         provider, slots = state.provider, self._tools.slots
-        provider.most = slots.fair(provider.rule.connections)
-        provider.bound = self._tools.resting.most(provider.name, provider.source)
         try:
-            slot = slots.take(provider.name, provider.source, provider.rule.connections)
+            slot = slots.take(provider.name, provider.source, provider.limit)
         except OSError as error:
             state.step_back(time.monotonic(), f"run_dir can't be used: {error.strerror or error}")
             return False
         if slot is None:
             provider.no_slot_before = time.monotonic() + NO_SLOT_PAUSE
             return False
-        courier = Courier(self._tools, state, route)
+        courier = Courier(self._tools, state, self, slot)
         connections = self._tools.bag.connections
         state.couriers += 1
         provider.couriers += 1
@@ -107,42 +109,58 @@ class Dispatch:
         self._tools.pressed = connections.scarce
         task = asyncio.create_task(courier.run())
         self._couriers[courier] = task
-        self._of_site.setdefault(route.site, set()).add(courier)
+        self._of_site.setdefault(state.site, set()).add(courier)
 
         def end(ended: "asyncio.Task[None]") -> None:
             slots.give(provider.name, provider.source, slot)
             connections.closed(priority)
             self._tools.pressed = connections.scarce
-            self._ended(courier, state, route, ended)
+            self._ended(courier, state, ended)
 
         task.add_done_callback(end)
         return True
 
-    def _ended(self, courier: Courier, state: SiteState, route: Route, task: "asyncio.Task[None]") -> None:
+    def _ended(self, courier: Courier, state: SiteState, task: "asyncio.Task[None]") -> None:
         state.couriers -= 1
         state.provider.couriers -= 1
+        state.provider.leaving -= courier.leaving
         del self._couriers[courier]
-        crew = self._of_site[route.site]
+        crew = self._of_site[state.site]
         crew.discard(courier)
         if not crew:
-            del self._of_site[route.site]
+            del self._of_site[state.site]
         if not task.cancelled() and (error := task.exception()) is not None:
-            text = f"{route.site.key}: a delivery broke off: {error!r}"
+            text = f"{state.site.key}: a delivery broke off: {error!r}"
             log.event(log.Matter.FAULT, text, log.Level.ERROR, reason=repr(error))
-        if state.waiting and not crew and not self._winding_down:
-            self._stand_in_line(state, route)  # it came while the last courier was on its way out
+        if state.waiting and not self._winding_down:
+            # It came while the last courier was on its way out, or what one had is left to the others.
+            if crew:
+                _wake_one(crew)
+            else:
+                state.provider.hungry[state] = None
         self._serve_line(state.provider)
 
     def _serve_line(self, provider: Provider) -> None:
-        """Give the receiver's free connections to its sites that wait for one."""
+        """Give the receiver's free connections to its sites that wait for one, the best priority first."""
         while provider.hungry and not self._winding_down:
-            state = next(iter(provider.hungry))
-            if state.waiting and not (state.may_connect(time.monotonic()) or not provider.couriers):
+            state, now = provider.hungriest(), time.monotonic()
+            may = now >= state.opens() and state.may_connect(now)
+            if state.waiting and not may and provider.couriers and now >= state.opens():
                 return
             del provider.hungry[state]
-            route = self._routes.pop(state)
-            if state.waiting and not self._start(state, route, state.waiting.best()):
+            if state.waiting and not (may and self._start(state, state.waiting.best())):
                 self._give_up_line(state)
+
+    def carried(self, state: SiteState) -> None:
+        """A message has gone there: by now the receiver may take one connection more, and another site of its be
+        waiting for that; or this one has enough mail for it."""
+        provider = state.provider
+        if provider.hungry:
+            self._serve_line(provider)
+        elif len(state.waiting) * provider.pace > state.couriers * WORTH_ONE_MORE and not self._winding_down:
+            best = state.waiting.best()
+            if state.may_connect(time.monotonic()) and self._tools.bag.connections.may_open(best):
+                self._start(state, best)
 
     def _give_up_line(self, state: SiteState) -> None:
         """No connection can be had: back to the spool, which other workers look into too."""
@@ -151,6 +169,7 @@ class Dispatch:
 
     def rest(self, provider: Provider) -> None:
         """The receiver asked for rest: what is not begun goes back, and connections end with the message at hand."""
+        provider.hungry.clear()
         for state in self._tools.bag.sites():
             if state.provider is provider:
                 self._give_up_line(state)
@@ -173,6 +192,7 @@ class Dispatch:
         self._winding_down = True
         for courier in self._couriers:
             courier.last()
+            courier.wake()
 
     async def stop(self, patience: float) -> None:
         """Hand back what no dot has gone out for; wait up to `patience` seconds for the replies to the others (I10)."""

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from hedwig.options import OnDoubt
+from hedwig.options import OnDoubt, TlsWish
 from hedwig.reply import Stage
 from hedwig.smtp import Brink, Report, Said, Transaction
 from hedwig.smtp.connection import Connection
@@ -74,7 +74,7 @@ class Errand:
             await self._look()
             if not self._open:
                 return None
-            return await connection.send(self._transaction(), before_dot, at_brink if waits else None)
+            return await connection.send(self._transaction(connection), before_dot, at_brink if waits else None)
         except last_look.Withdrawn:
             self._withdraw(list(self._open.values()))
         except SpoolTrouble as trouble:  # body or mark could not be read: our fault, no word about the message (I8)
@@ -126,14 +126,18 @@ class Errand:
             if error is not None:
                 raise error
 
-    def _transaction(self) -> Transaction:
+    def _transaction(self, connection: Connection) -> Transaction:
         first = self.parcel.first
+        options = first.options
+        if options.tls is TlsWish.REQUIRED and not connection.requiretls:  # a report, by whatever way there is
+            options = replace(options, tls=TlsWish.USUAL)
         content = first.content
         body: Callable[[], Iterable[bytes]] = (
             (lambda: (content,)) if content is not None else (lambda: self._tools.spool.body(first.message))
         )
         rcpttos = tuple(recipient.address for _, recipient in self.parcel.handed)
-        return Transaction(first.mailfrom, rcpttos, body, first.size, first.smtputf8, first.options)
+        convert = self._tools.convert
+        return Transaction(first.mailfrom, rcpttos, body, first.size, first.smtputf8, options, convert)
 
     def end(self, report: Report, connection: Connection | None) -> None:
         """Settle what was said of each recipient."""
@@ -145,6 +149,18 @@ class Errand:
         """No connection came about: that is said of every recipient."""
         for claim in list(self._open.values()):
             self._end(claim, {recipient.number: attempt for recipient in claim.recipients}, None)
+
+    def words(self, attempt: Attempt) -> tuple[SiteWord, ...]:
+        """What that says of the way to the receiver; nothing is settled yet."""
+        said = {recipient.number: attempt for recipient in self.parcel.first.recipients}
+        original = self._tools.original(self.parcel.first)
+        return conclude(self.parcel.first, said, self._tools.rules, time.time(), original).words
+
+    def release(self) -> list[Claim]:
+        """Nothing was sent, and another courier is to carry these."""
+        claims = list(self._open.values())
+        self._open.clear()
+        return claims
 
     def hand_back(self) -> None:
         """Nothing was sent: its claims end as if they had not been."""
@@ -175,7 +191,7 @@ class Errand:
         target, doubt = connection.target, self._doubts.get(claim.delivery)
         reports = "DSN" in connection.extensions
         talk = doubt.talk if doubt else ""
-        return Attempt(said, f"{target.host}[{target.address}]", connection.tls, reports, talk)
+        return Attempt(said, f"{target.host}[{target.address}]", connection.tls, reports, talk, connection.policy)
 
     def _withdraw(self, claims: Iterable[Claim]) -> None:
         """No dot has gone out. What was superseded ends as the claim does; others go on."""

@@ -11,6 +11,7 @@ import asyncio
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from hedwig.in_force import InForce
 from hedwig.mx.dns import DnsResolver
 from hedwig.pulse import STUCK
 from hedwig.queue.beanstalk import open_queue
-from hedwig.settings import Worker
+from hedwig.settings import EightBit, Worker
 from hedwig.spool import Kind, SpoolTrouble, owner, receivers
 from hedwig.spool.examine import examined
 from hedwig.spool.sqlite import SqliteSpool, open_spool
@@ -31,15 +32,21 @@ from hedwig.tlsrpt import Reporter
 from hedwig.worker import myself
 from hedwig.worker.allowance import Allowances
 from hedwig.worker.bag import Bag
+from hedwig.worker.broken_tls import BrokenAddresses
 from hedwig.worker.claims import Claimer
 from hedwig.worker.dispatch import MOST_CONNECTIONS, Dispatch
 from hedwig.worker.dots import DotMarks, path_of
 from hedwig.worker.heirs import free_predecessors
 from hedwig.worker.hinter import Hinter
+from hedwig.worker.https_post import client_context, post
+from hedwig.worker.policies import Policies
 from hedwig.worker.resting import Resting
 from hedwig.worker.route import Router
 from hedwig.worker.settle import Settler
 from hedwig.worker.slots import Slots
+from hedwig.worker.sts import Sts
+from hedwig.worker.sts_fetch import Fetcher, Terms
+from hedwig.worker.sts_locks import Locks
 from hedwig.worker.tls_reports import Sender, TlsReports
 from hedwig.worker.tools import Tools, rules_of
 from hedwig.worker.upkeep import Heirs, Upkeep
@@ -148,26 +155,35 @@ class _Life:
         self._hinter = Hinter(open_queue(settings.queue))
         self._hinter.hint(free_predecessors(spool, self._owner, own_dots, settings.retry))
         resting = Resting(spool)
-        ways = Ways(settings, resting.until)
-        resting.use(ways.sources)
+        resting.use(settings.sources)
         resting.take(resting.look())
+        slots = Slots(settings.run_dir, number)
+        slots.count_workers()
         resolver = DnsResolver(settings.dns.nameservers, settings.dns.port)
-        self._router = Router(resolver, me, settings.smtp_port, ways)
+        self._tls_reports = TlsReports(spool, resolver, self._reporting, self._hinter.hint, self._post)
+        fetcher = Fetcher(resolver, lambda: Terms(self._in_force.settings.ca_file, self._router.myself.refused))
+        sts = Sts(spool, resolver, fetcher, Locks(settings.run_dir), self._tls_reports.count)
+        policies = Policies(resolver, settings, sts)
+        policies.look()
+        self._router = Router(resolver, me, settings.smtp_port, None, policies)
         self._settler = Settler(spool, self._hinter.hint, time.time)
-        self._tls_reports = TlsReports(spool, resolver, self._reporting, self._hinter.hint)
         self._tools = Tools(
             spool=spool,
             router=self._router,
-            bag=Bag(receivers.paces(spool, time.time()), resting.apply),
+            bag=Bag(receivers.paces(spool, time.time()), resting.apply, slots.share),
             dots=DotMarks(own_dots),
             settler=self._settler,
             rules=rules_of(settings, me.ehlo),
             resting=resting,
             allowances=Allowances(spool),
-            slots=Slots(settings.run_dir),
+            slots=slots,
+            broken=BrokenAddresses(spool),
             debug=settings.debug,
+            convert=settings.eight_bit is EightBit.CONVERT,
             count_tls=self._tls_reports.count,
         )
+        self._tools.broken.look()
+        self._router.ways = Ways(settings, self._tools.closed_for)
         self._dispatch = Dispatch(self._tools, min(MOST_CONNECTIONS, limits.raise_open_files() - OTHER_FILES))
         queue = open_queue(settings.queue)
         self._claimer = Claimer(self._tools, queue, self._dispatch, self._owner)
@@ -198,6 +214,9 @@ class _Life:
             part.cancel()
         await asyncio.gather(claimer, upkeep, heeding, reporting, return_exceptions=True)
         await self._dispatch.stop(self._in_force.settings.stop_time)
+        await self._router.policies.close()
+        with suppress(SpoolTrouble):
+            await self._tools.allowances.give_back(everything=True)
         await self._tls_reports.flush()
         self._settler.stop()
         await asyncio.gather(settler, return_exceptions=bool(broken))
@@ -213,6 +232,9 @@ class _Life:
         who, me = self._in_force.settings.tls_report, self._router.myself
         domain = who.contact.rpartition("@")[2]
         return Sender(Reporter(who.organization or domain, who.contact), me.ehlo, me.refused) if who.contact else None
+
+    async def _post(self, url: str, address: str, content: bytes, content_type: str) -> str:
+        return await post(url, address, content, content_type, client_context(self._in_force.settings.ca_file))
 
     def _status(self) -> str:
         """What `systemctl status` shows: what was done, what is under way, what is wrong."""
@@ -253,7 +275,9 @@ class _Life:
         settings = self._in_force.take(settings)
         me = await asyncio.get_running_loop().run_in_executor(None, myself.find, settings)
         self._router.myself = me
-        self._router.ways = Ways(settings, self._tools.resting.until)
-        self._tools.resting.use(self._router.ways.sources)
+        self._router.policies.take(settings)
+        self._router.ways = Ways(settings, self._tools.closed_for)
+        self._tools.resting.use(settings.sources)
         self._tools.rules = rules_of(settings, me.ehlo)
         self._tools.debug = settings.debug
+        self._tools.convert = settings.eight_bit is EightBit.CONVERT

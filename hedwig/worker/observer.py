@@ -17,10 +17,13 @@ from hedwig.spool import receivers
 from hedwig.spool.receivers import LIMITED, Backoff, Sharing
 from hedwig.worker.allowance import connection_rates, rates_now
 from hedwig.worker.bag import Bag
+from hedwig.worker.broken_tls import BrokenAddresses
+from hedwig.worker.policies import Policies
 from hedwig.worker.provider import Provider
 from hedwig.worker.resting import FAMILIES, Resting, place
 from hedwig.worker.route import Myself, Router
 from hedwig.worker.slots import Slots
+from hedwig.worker.sts import Sts
 from hedwig.worker.tools import rules_of
 from hedwig.worker.ways import Ways
 
@@ -38,15 +41,17 @@ class Budget:
 class Standing:
     """How it stands at one receiver, for mail from one source.
 
-    `backoffs`: in force, or with a bound on connections that still is. `connections`: the most that there may be now,
-    of all workers; `in_use`: those that there are. `window`: as it was last saved, 0 where it was not. `budgets`: of
-    messages; `opening`: of new connections. `opens`: Unix seconds from which something may go there, 0: now; `why`.
+    `backoffs`: in force, or with a bound on connections that still is. `limit`: the most connections of all workers, by
+    the settings and the receiver's word; `connections`: how many of these there may be now; `in_use`: how many there
+    are. `window`: as it was last saved, 0 where it was not. `budgets`: of messages; `opening`: of new connections.
+    `opens`: Unix seconds from which something may go there, 0: now; `why`.
     """
 
     receiver: str
     source: str
     rule: SiteRule
     backoffs: tuple[Backoff, ...]
+    limit: int
     connections: int
     in_use: int
     window: float
@@ -65,19 +70,25 @@ class Standing:
 class Observer:
     """Of one look: what the spool knows of receivers is read once. SpoolTrouble."""
 
-    def __init__(self, settings: Worker, spool: Sharing, me: Myself, resolver: Resolver) -> None:
+    def __init__(
+        self, settings: Worker, spool: Sharing, me: Myself, resolver: Resolver, sts: Sts | None = None
+    ) -> None:
         self.settings = settings
         self.spool = spool
         self.resolver = resolver
         self.now = time.time()
         self.resting = Resting(spool)
-        known = self.resting.look()
-        self.backoffs = known.backoffs
-        self.resting.take(known)
-        self.ways = Ways(settings, self.resting.until)
-        self.resting.use(self.ways.sources)
-        self.router = Router(resolver, me, settings.smtp_port, self.ways)
+        self.resting.use(settings.sources)
+        seen = self.resting.look()
+        self.backoffs = seen.backoffs
+        self.resting.take(seen)
+        self.ways = Ways(settings, self.resting.wait)
+        policies = Policies(resolver, settings, sts)
+        policies.look()
+        self.router = Router(resolver, me, settings.smtp_port, self.ways, policies)
         self.rules = rules_of(settings, me.ehlo)
+        self.broken = BrokenAddresses(spool)
+        self.broken.look()
         self.slots = Slots(settings.run_dir)
         self.paces = receivers.paces(spool, self.now)
 
@@ -90,6 +101,7 @@ class Observer:
             source,
             rule,
             tuple(each for each in self.backoffs if self._is_of(each, receiver, source)),
+            provider.limit,
             provider.allowed(),
             self.slots.in_use(receiver, source),
             self.paces.get((receiver, source), 0.0),

@@ -6,34 +6,32 @@ from observer.py. What would become of the letter is prospect.py's.
 
 import socket
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from hedwig.address import Address
 from hedwig.mx import MxAnswer
+from hedwig.options import TlsWish
 from hedwig.routing import Exchanger, literal_target
-from hedwig.settings import SiteRule, Tls, Worker
+from hedwig.settings import SiteRule, Worker
 from hedwig.sites import fitting
 from hedwig.smtp import Said, Target
+from hedwig.tls import Demand
 from hedwig.worker.observer import Observer, Standing
 from hedwig.worker.route import Route, Unroutable
-
-
-@dataclass(frozen=True, slots=True)
-class TlsWord:
-    """What worker.yml says of TLS for this mail, and which entry of it says so."""
-
-    level: Tls
-    origin: str
+from hedwig.worker.sessions import unfit
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
     """From one source. `targets`: the addresses in the order in which they are tried, each with the address that the
-    connection leaves from ("": this host has no route to it); and why a host yields none."""
+    connection leaves from ("": this host has no route to it); and why a host yields none, or is not fit. `tls`: by
+    host, what the policy asks of it."""
 
     route: Route
     standing: Standing
     targets: tuple[Target | Said, ...]
+    tls: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +45,6 @@ class Outlook:
     answer: MxAnswer | None
     route: Route | Unroutable
     chosen: str
-    tls: TlsWord
     ways: tuple[Way, ...]
     workers: int
 
@@ -70,7 +67,6 @@ async def look(observer: Observer, address: Address, client: str = "") -> Outloo
         answer,
         route,
         chosen_by(observer.settings, route, client),
-        tls_word(observer.settings, route),
         tuple(ways),
         observer.slots.workers(),
     )
@@ -83,8 +79,18 @@ async def _way(observer: Observer, route: Route) -> Way:
         found = observer.resting.of(site.name, site.source, family)
         return max(0.0, found.until - time.time()) if found else 0.0
 
-    targets = [_leaving(each) async for each in observer.router.targets(route, rests)]
-    return Way(route, observer.standing(site.name, site.source, route.rule), tuple(targets))
+    demands: dict[str, str] = {}
+
+    async def admit(host: str) -> Said | None:
+        router = observer.router
+        found = await router.policies.demand(route.policy, host, router.port_of(route), TlsWish.USUAL)
+        if not isinstance(found, Demand):
+            return unfit(host, found)
+        demands[host] = found.words
+        return None
+
+    targets = [_leaving(each) async for each in observer.router.targets(route, rests, admit)]
+    return Way(route, observer.standing(site.name, site.source, route.rule), tuple(targets), demands)
 
 
 def _leaving(target: Target | Said) -> Target | Said:
@@ -124,15 +130,3 @@ def _best(exchangers: tuple[Exchanger, ...]) -> str:
 
 def _entry(name: str, entries: "tuple[str, ...] | list[str]") -> str:
     return fitting(name, dict(zip(entries, entries, strict=True))) or ""
-
-
-def tls_word(settings: Worker, route: Route | Unroutable) -> TlsWord:
-    """The word that holds: its smarthost's, else its domain's, else its site's, else the file's. Pure."""
-    if isinstance(route, Route) and route.smarthost is not None:
-        return TlsWord(route.smarthost.tls, f"`smarthosts: {route.site.provider.partition(' ')[2]}`")
-    words = {name: rule.tls for name, rule in settings.domains.items() if rule.tls is not None}
-    if entry := _entry(route.destination, list(words)):
-        return TlsWord(words[entry], f"`domains: {entry}`")
-    if isinstance(route, Route) and route.rule.tls is not None:
-        return TlsWord(route.rule.tls, f"`sites: {route.site.provider or 'default'}`")
-    return TlsWord(settings.tls, "`tls`")

@@ -14,10 +14,12 @@ from pathlib import Path
 
 from hedwig import verdict
 from hedwig.classify import UNRULED, Ruling
+from hedwig.rates import Rate
 from hedwig.smtp import Said
 from hedwig.smtp.inquiry import probe
+from hedwig.spool import Claim, Recipient
 from hedwig.verdict import Outcome, Scope, Verdict
-from hedwig.worker.allowance import Allowances, Wait, connection_rates
+from hedwig.worker.allowance import Allowances, NoTokenError, connection_rates
 from hedwig.worker.attempt import Attempt
 from hedwig.worker.bag import Bag
 from hedwig.worker.dots import DotMarks
@@ -45,12 +47,12 @@ _UNDECIDED = Verdict(Outcome.DEFERRED, Scope.SESSION)
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What was said; a yes is a 2yz at stage RCPT. `host`: "name[address]", "" where none was asked. `tls`: protocol
-    and cipher. `ruling`: what the table of replies makes of it; `decided`: what becomes of a letter, by both."""
+    """What was said; a yes is a 2yz at stage RCPT. `host`: "name[address]", "" where none was asked. `how`: with what
+    TLS, and why so. `ruling`: what the table of replies makes of it; `decided`: what becomes of a letter, by both."""
 
     said: Said
     host: str = ""
-    tls: str = ""
+    how: str = ""
     ruling: Ruling = UNRULED
     decided: Verdict = _UNDECIDED
 
@@ -76,30 +78,35 @@ async def ask(observer: Observer, spool: WorkerSpool, way: Way, question: Questi
     site, standing = way.route.site, way.standing
     if standing.in_use >= standing.connections and not question.forced:
         return NotAsked(f"all {standing.connections} connections that may be open there now are in use", forcible=True)
-    slot = observer.slots.take(site.name, site.source, standing.rule.connections)
+    slot = observer.slots.take(site.name, site.source, standing.limit)
     if slot is None:
-        return NotAsked(f"all {standing.rule.connections} connections that the receiver gets are in use")
+        return NotAsked(f"all {standing.limit} connections that the receiver gets are in use")
     try:
         async with _tools(observer, spool, question) as tools:
-            wait = await _tokens(tools, way.route)
-            if wait is not None and not question.forced:
-                return NotAsked(wait.why, time.time() + wait.seconds, forcible=True)
+            await _token(tools, way.route, tools.message_rates(way.route), question)
             return await _ask(tools, way.route, question)
+    except NoTokenError as none:
+        return NotAsked(none.wait.why, time.time() + none.wait.seconds, forcible=True)
     finally:
         observer.slots.give(site.name, site.source, slot)
 
 
-async def _tokens(tools: Tools, route: Route) -> Wait | None:
-    """Take one of each rate; why there is none."""
-    for rates in (connection_rates(route.rule), tools.message_rates(route)):
-        if wait := await tools.allowances.take(route.site.name, route.site.source, rates):
-            return wait
-    return None
+async def _token(tools: Tools, route: Route, rates: tuple[Rate, ...], question: Question) -> None:
+    """Take one of each rate. NoTokenError where there is none, unless that is all one."""
+    wait = await tools.allowances.take(route.site.name, route.site.source, rates)
+    if wait is not None and not question.forced:
+        raise NoTokenError(wait)
 
 
 async def _ask(tools: Tools, route: Route, question: Question) -> Asked | NotAsked:
-    sessions = Sessions(tools, tools.bag.of(route.site, rule=route.rule), route, lambda: "probe")
-    found = await sessions.open()
+    async def may_dial(again: bool) -> None:
+        del again
+        await _token(tools, route, connection_rates(route.rule), question)
+
+    state = tools.bag.of(route.site, rule=route.rule)
+    state.route = route
+    sessions = Sessions(tools, state, lambda: "probe", may_dial)
+    found = await sessions.open(_claim(question, route))
     if isinstance(found, NoHost) and found.ours:
         return NotAsked(found.ours, time.time() + found.wait if found.wait else 0.0)
     if isinstance(found, NoHost):
@@ -107,16 +114,25 @@ async def _ask(tools: Tools, route: Route, question: Question) -> Asked | NotAsk
     try:
         said = await probe(found, question.mailfrom, question.rcptto)
         target = found.target
-        return _judged(tools, route, Attempt(said, f"{target.host}[{target.address}]", found.tls))
+        how = Attempt(said, f"{target.host}[{target.address}]", found.tls, policy=found.policy)
+        return _judged(tools, route, how)
     finally:
         await found.quit()
         sessions.left()
 
 
+def _claim(question: Question, route: Route) -> Claim:
+    """A letter that is none, in a courier's terms: for whom a session is wanted."""
+    now = time.time()
+    recipient = Recipient(1, question.rcptto, 0, now, "")
+    more = (0, False, now, now, False, "", b"")
+    return Claim(0, 0, 0, "", "", question.mailfrom, route.destination, (recipient,), *more)
+
+
 def _judged(tools: Tools, route: Route, attempt: Attempt) -> Asked:
     said, ruling = attempt.said, tools.rules.ruling(attempt, route.destination)
     decided = verdict.decide(said.stage, said.reply, said.detail, ruling)
-    return Asked(said, attempt.host, attempt.tls, ruling, decided)
+    return Asked(said, attempt.host, attempt.way, ruling, decided)
 
 
 @asynccontextmanager
@@ -132,6 +148,7 @@ async def _tools(observer: Observer, spool: WorkerSpool, question: Question) -> 
                 dots=dots,
                 settler=Settler(spool, lambda _hints: None, time.time),
                 rules=observer.rules,
+                broken=observer.broken,
                 resting=Resting(spool) if question.forced else observer.resting,
                 allowances=Allowances(spool),
                 slots=observer.slots,

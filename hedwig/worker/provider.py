@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hedwig.pace import Window
+from hedwig.pace import FIRST, Window
 from hedwig.settings import SiteRule
 
 if TYPE_CHECKING:
@@ -23,47 +23,92 @@ SMOOTHING = 0.2  # share of the last message in the pace
 BUSY_LEAST = 0.05  # seconds
 BUSY_MOST = 1.0
 NO_SLOT_PAUSE = 0.3  # seconds, while other workers have all of its connections
+DRY_MEMORY = 60.0  # seconds after which a rate that was used up may not be any more
+FULL_FIRST = 1.0  # seconds that no connection is tried after one too many; doubles each time in a row
+FULL_MOST = 60.0
 
 
 @dataclass(slots=True, eq=False)
 class Provider:
     """`pace`: seconds that one connection takes for a message, smoothed; 0 while unknown. `met`: when it was first met.
-    `most`: connections that this worker may have; `bound`: the receiver's own word on that, 0 for none. `hungry`: its
-    sites with mail and without a connection, in the order in which they came. Times are monotonic."""
+    `share`: connections that this worker may have of those that the rule allows all workers; `bound`: the receiver's
+    own word on how many all may have, 0 for none. `couriers`: how many there are, `leaving`: of these those that end
+    now, `open`: of these those with a session. `turned_away`: how often in a row it took no connection more. `hungry`:
+    its sites with mail and without a connection, in the order in which they came. `kept`: the window as it was kept
+    last. Times are monotonic."""
 
     name: str
     source: str = ""
     rule: SiteRule = field(default_factory=SiteRule)
     met: float = 0.0
     window: Window = field(default_factory=Window)
+    kept: float = FIRST
     couriers: int = 0
+    leaving: int = 0
+    open: int = 0
+    turned_away: int = 0
     waiting: Counter[int] = field(default_factory=Counter)  # by priority
     hungry: "dict[SiteState, None]" = field(default_factory=dict)
     pace: float = 0.0
     not_before: float = 0.0
     reason: str = ""
-    most: int = 0
+    share: int = 0
     bound: int = 0
     no_slot_before: float = 0.0
-    dry_until: float = 0.0  # its rate is used up
+    dry_until: float = float("-inf")  # its rate is used up
     dry: str = ""
 
     def opens(self) -> float:
         """When something may go there again; 0: now."""
         return max(self.not_before, self.dry_until)
 
+    def closed_for(self, now: float) -> float:
+        """For how many seconds no mail more is taken on for it, or about; 0: some is."""
+        if now < self.opens():
+            return self.opens() - now
+        full = self.waiting.total() >= max(1, self.ahead(now)) or not self.couriers
+        return self.busy_for() if full and not self.free(now) else 0.0
+
     def why(self, now: float) -> str:
         """Why nothing goes there now."""
         return self.reason if now < self.not_before else self.dry
 
+    @property
+    def limit(self) -> int:
+        """How many connections all workers may have."""
+        return min(self.rule.connections, self.bound) if self.bound else self.rule.connections
+
     def allowed(self) -> int:
         """How many connections may be open."""
-        most = self.most or self.rule.connections
-        return self.window.allows(min(most, self.bound) if self.bound else most)
+        return self.window.allows(min(self.share or self.limit, self.limit))
 
     def free(self, now: float) -> int:
         """How many more may be opened."""
         return 0 if now < self.no_slot_before else max(0, self.allowed() - self.couriers)
+
+    @property
+    def surplus(self) -> bool:
+        """Whether there are more couriers than there may be."""
+        return self.couriers - self.leaving > self.allowed()
+
+    def opened(self) -> None:
+        """It took a connection more."""
+        self.open += 1
+        self.turned_away = 0
+
+    @property
+    def others(self) -> int:
+        """How many connections there are, or about to be, beside that of the courier that asks."""
+        return self.couriers - self.leaving - 1
+
+    def full(self, now: float) -> float:
+        """It has as many connections as it wants: it took none more for the courier that says so. For how many seconds
+        no other is tried. Those that are turned away together count once."""
+        self.window.full(self.others, now)
+        if now >= self.no_slot_before:
+            self.no_slot_before = now + min(FULL_FIRST * 2.0**self.turned_away, FULL_MOST)
+            self.turned_away += 1
+        return self.no_slot_before - now
 
     def before(self, priority: int) -> int:
         """How many messages wait here that go before the next one of this priority, or about."""
@@ -71,6 +116,8 @@ class Provider:
 
     def ahead(self, now: float) -> int:
         """How many messages may wait here beyond those that a free connection takes at once."""
+        if now < self.dry_until + DRY_MEMORY:
+            return 0  # what its rate does not let through only goes to and fro
         if not self.pace:
             return AHEAD_NEW if now - self.met < NEW_FOR else AHEAD_LEAST
         return max(AHEAD_LEAST, int(self.allowed() * AHEAD_TIME / self.pace))
@@ -81,10 +128,21 @@ class Provider:
             return NO_SLOT_PAUSE
         return min(max(self.waiting.total() * self.pace / self.allowed() / 2, BUSY_LEAST), BUSY_MOST)
 
-    def finished(self, seconds: float) -> None:
+    def hungriest(self) -> "SiteState":
+        """Of the sites that wait for a connection the one that gets the next: the first of those with the best mail;
+        one without mail, where there is any. ValueError where none waits."""
+        return min(self.hungry, key=lambda state: state.waiting.best() if state.waiting else -1)
+
+    def hungers_for_better(self, priority: int) -> bool:
+        """Whether one of these has mail of a better priority."""
+        if not any(count and other < priority for other, count in self.waiting.items()):
+            return False
+        return any(state.waiting and state.waiting.best() < priority for state in self.hungry)
+
+    def finished(self, seconds: float, now: float) -> None:
         """One message more was carried; it took one connection so long."""
         self.pace = seconds if not self.pace else self.pace + SMOOTHING * (seconds - self.pace)
-        self.window.good(self.most or self.rule.connections)
+        self.window.good(min(self.share or self.limit, self.limit), self.open, now)
 
     def rest(self, until: float, now: float, reason: str) -> bool:
         """The receiver asked for rest until then; whether that is news."""

@@ -7,8 +7,9 @@ addresses, so a back-off is for one family of a source's; the source as a whole 
 """
 
 import asyncio
+import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hedwig import log
 from hedwig.settings import Source
@@ -26,13 +27,14 @@ def place(source: str, family: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What the spool knows at one moment. `lifted`: when an operator has ended back-offs, by receiver. `paused`: until
-    when an operator has paused, by name."""
+class Seen:
+    """What the spool knew at a time (monotonic). `lifted`: when an operator has ended back-offs, by receiver. `paused`:
+    until when an operator has paused, by name."""
 
-    backoffs: list[Backoff]
-    lifted: dict[str, float]
-    paused: dict[str, float]
+    began: float
+    backoffs: tuple[Backoff, ...]
+    lifted: dict[str, float] = field(default_factory=dict)
+    paused: dict[str, float] = field(default_factory=dict)
 
 
 class Resting:
@@ -41,7 +43,8 @@ class Resting:
     def __init__(self, spool: Sharing) -> None:
         self._spool = spool
         self._known: dict[tuple[str, str], Backoff] = {}
-        self._unsaid: dict[tuple[str, str], Backoff] = {}  # on their way into the spool
+        self._own: dict[tuple[str, str], tuple[Backoff, float]] = {}  # what was heard here, and since when the spool
+        # has it (monotonic)
         self._paused: dict[str, float] = {}
         self._sources: dict[str, Source] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -50,17 +53,19 @@ class Resting:
         """The settings' sources."""
         self._sources = dict(sources)
 
-    def look(self) -> Known:
+    def look(self) -> "Seen":
         """What the spool knows now. SpoolTrouble."""
-        now = time.time()
+        began, now = time.monotonic(), time.time()
         said = self._spool.read(stops.listed, now)
         paused = {stop.name: stop.until for stop in said if stops.is_receiver(stop.kind, stop.name)}
-        return Known(backoffs(self._spool, now), lifted(self._spool), paused)
+        return Seen(began, tuple(backoffs(self._spool, now)), lifted(self._spool), paused)
 
-    def take(self, known: Known) -> None:
-        """What `look` gave is in force."""
-        self._known = {(each.site, each.source): each for each in known.backoffs} | self._unsaid
-        self._paused = known.paused
+    def take(self, seen: "Seen") -> None:
+        """What `look` gave is in force, and what was heard here since then, or is on its way into the spool."""
+        self._own = {key: (said, at) for key, (said, at) in self._own.items() if at >= seen.began}
+        self._known = {(each.site, each.source): each for each in seen.backoffs}
+        self._known |= {key: said for key, (said, _) in self._own.items()}
+        self._paused = seen.paused
 
     def heed(self, receiver: str, source: str, family: str, word: SiteWord) -> None:
         """A receiver has said so: in force here at once, and in the spool for all."""
@@ -71,7 +76,8 @@ class Resting:
         key = (said.site, said.source)
         known = self._known.get(key)
         if known is None or known.until < said.until or said.connections:
-            self._known[key] = self._unsaid[key] = said
+            self._known[key] = said
+            self._own[key] = said, math.inf
         task = asyncio.create_task(self._publish(said))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -81,10 +87,10 @@ class Resting:
             in_force = await asyncio.wrap_future(back_off(self._spool, said))
         except SpoolTrouble as trouble:
             log.say(log.Level.WARNING, f"{said.site}: other workers can't be told of its back-off: {trouble}")
+            self._own.pop((said.site, said.source), None)
             return
-        finally:
-            self._unsaid.pop((said.site, said.source), None)
         self._known[in_force.site, in_force.source] = in_force
+        self._own[in_force.site, in_force.source] = in_force, time.monotonic()
         rest = in_force.until - time.time()
         if rest > 0:
             again = f" (for the {in_force.times}. time in a row)" if in_force.times > 1 else ""
@@ -95,7 +101,7 @@ class Resting:
 
     def of(self, receiver: str, source: str, family: str) -> Backoff | None:
         """What is in force for these addresses."""
-        known = self._known.get((receiver, place(source, family)))
+        known = self._known.get((receiver, place(source, family))) if self._known else None
         return known if known is not None and known.until > time.time() else None
 
     def apply(self, provider: Provider) -> bool:
@@ -104,6 +110,10 @@ class Resting:
         rest = self.until(provider.name, provider.source) - time.time()
         provider.bound = self.most(provider.name, provider.source)
         return provider.rest(now + rest if rest > 0 else 0.0, now, self.why(provider.name, provider.source))
+
+    def wait(self, receiver: str, source: str) -> float:
+        """For how many seconds nothing may go there from any address of that source; 0: it may."""
+        return max(0.0, self.until(receiver, source) - time.time()) if self._known or self._paused else 0.0
 
     def until(self, receiver: str, source: str) -> float:
         """Unix seconds until which nothing may go there from any address of that source; 0: it may."""

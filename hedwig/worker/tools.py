@@ -1,6 +1,7 @@
 """What all couriers of a worker share: the parts they work with, and what they have learnt of hosts."""
 
 import random
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -18,8 +19,10 @@ from hedwig.spool.trouble import matter_of
 from hedwig.tlsrpt import Session
 from hedwig.worker.allowance import Allowances, rates_now
 from hedwig.worker.bag import Bag
+from hedwig.worker.broken_tls import BrokenAddresses
 from hedwig.worker.delivery import Rules
 from hedwig.worker.dots import DotMarks
+from hedwig.worker.logins import Logins
 from hedwig.worker.resting import Resting
 from hedwig.worker.route import Route, Router
 from hedwig.worker.settle import Settler
@@ -43,12 +46,18 @@ class Tools:
     resting: Resting
     allowances: Allowances
     slots: Slots
+    broken: BrokenAddresses
     debug: bool = False
+    convert: bool = True  # 8-bit content for a host that takes 7-bit alone
     count_tls: Callable[[Session], None] = lambda session: None
     deadlines: Deadlines = field(default_factory=Deadlines)
-    broken_tls: dict[str, float] = field(default_factory=dict)
+    logins: Logins = field(default_factory=Logins)
     addresses: Counter[str] = field(default_factory=Counter)  # connections that are open or being opened
     pressed: bool = False  # most of the connections that this worker may have are in use
+
+    def closed_for(self, receiver: str, source: str) -> float:
+        """For how many seconds nothing may go there from that source, as far as is known here; 0: it may."""
+        return max(self.resting.wait(receiver, source), self.bag.closed_for(receiver, source, time.monotonic()))
 
     def message_rates(self, route: Route) -> tuple[Rate, ...]:
         """The rates that bound messages on this way."""

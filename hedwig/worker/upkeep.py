@@ -1,9 +1,9 @@
 """Upkeep: what a worker does beside delivering.
 
 Every few seconds: claims of workers that died are freed, digests whose hour is over are sent, what was learnt of
-receivers is kept. Every second: what the operator has paused, or wants back, goes back, and what other workers have
-heard of receivers that want rest is in force here too. A spool in trouble stops none of it: who writes there says so,
-and the next round looks again.
+receivers is kept, and what others have learnt of their TLS is taken over. Every second: what the operator has paused,
+or wants back, goes back, and what other workers have heard of receivers that want rest is in force here too. A spool in
+trouble stops none of it: who writes there says so, and the next round looks again.
 """
 
 import asyncio
@@ -49,10 +49,12 @@ class Upkeep:
         while True:
             tell()
             self._tools.bag.forget_idle(time.monotonic())
+            await self._divide()
             if rounds % DEAD_EVERY == 0:
                 await self._free_dead_owners()
                 await floods.send_digests(self._tools.spool, self._tools.rules, self._hinter.hint)
                 await self._keep_paces()
+                await self._look_at_tls()
             rounds += 1
             await asyncio.sleep(ROUND)
 
@@ -66,12 +68,11 @@ class Upkeep:
 
     async def _look(self) -> None:
         loop = asyncio.get_running_loop()
-        resting = self._tools.resting
-        known = await loop.run_in_executor(None, resting.look)
-        resting.take(known)
-        self._heed_lifts(known.lifted)
+        seen = await loop.run_in_executor(None, self._tools.resting.look)
+        self._tools.resting.take(seen)
+        self._heed_lifts(seen.lifted)
         for provider in self._tools.bag.providers():
-            if resting.apply(provider):
+            if self._tools.resting.apply(provider):
                 self._dispatch.rest(provider)
         if not self._tools.bag.messages:
             return
@@ -86,13 +87,21 @@ class Upkeep:
             self._tools.bag.resume(fresh)
         self._lifted = lifted
 
+    async def _divide(self) -> None:
+        """Who runs, and so how many connections to a receiver are this worker's."""
+        await asyncio.get_running_loop().run_in_executor(None, self._tools.slots.count_workers)
+        self._tools.bag.divide()
+
     async def _keep_paces(self) -> None:
-        loop = asyncio.get_running_loop()
-        with suppress(OSError):  # run_dir is gone: who opens a connection says so
-            await loop.run_in_executor(None, self._tools.slots.count_workers)
         if windows := self._tools.bag.paces():
             with suppress(SpoolTrouble):
                 await asyncio.wrap_future(receivers.save_paces(self._tools.spool, windows, time.time()))
+
+    async def _look_at_tls(self) -> None:
+        loop = asyncio.get_running_loop()
+        with suppress(SpoolTrouble):
+            await loop.run_in_executor(None, self._tools.broken.look)
+            await loop.run_in_executor(None, self._tools.router.policies.look)
 
     async def _free_dead_owners(self) -> None:
         loop = asyncio.get_running_loop()

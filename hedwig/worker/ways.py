@@ -1,9 +1,11 @@
 """Ways: what the settings say of the way to a destination: its receiver's rule, a smarthost, the sources. Pure.
 
-Which source: those that the sending host's entry names, else those of the receiver's site, else all; one after the
-other, and what a receiver has asked to rest is passed over while there is another.
+Which source: those that the sending host's entry names, else those of the receiver's site, else all; at each receiver
+one after the other, and one is passed over while there is another if nothing may go there from it now: the receiver has
+asked for rest, or its rate is used up, or it has all its connections.
 """
 
+import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -11,6 +13,7 @@ from hedwig.routing import Exchanger
 from hedwig.settings import ClientRule, SiteRule, Smarthost, Worker
 from hedwig.sites import Sites, fitting
 
+MOST_TURNS = 10_000  # receivers that are remembered for that
 _NONE = ClientRule()
 
 
@@ -28,7 +31,7 @@ class Relay:
 
 
 class Ways:
-    """The settings' ways. `rests(receiver, source)`: until when, in Unix seconds, nothing may go there; 0: it may."""
+    """The settings' ways. `rests(receiver, source)`: for how many seconds nothing may go there; 0: it may."""
 
     def __init__(self, settings: Worker, rests: Callable[[str, str], float] = lambda _receiver, _source: 0.0) -> None:
         self.sites = Sites(settings.sites)
@@ -36,7 +39,8 @@ class Ways:
         self.warm_up = settings.warm_up
         self._settings = settings
         self._rests = rests
-        self._turn = 0
+        self._turns: dict[str, int] = {}  # by receiver
+        self._advanced: set[str] = set()  # receivers whose turn has come on in this round
 
     @property
     def by_client(self) -> bool:
@@ -60,13 +64,22 @@ class Ways:
         named = self._settings.clients.get(client, _NONE).sources or rule.sources
         return tuple(named) or tuple(self.sources) or ("",)
 
+    def next_round(self) -> None:
+        """What is routed from now on has its own turns. Within a round a receiver's mail leaves from one source, so
+        that a message to several domains of its may go in one transaction."""
+        self._advanced.clear()
+        if len(self._turns) > MOST_TURNS:
+            self._turns.clear()
+
     def source(self, receiver: str, rule: SiteRule, client: str) -> str:
-        """The source for the next mail to that receiver: by turns, those first that need not rest."""
+        """The source for this round's mail to that receiver: by turns, those first that need not rest."""
         names = self.candidates(rule, client)
         if len(names) == 1:
             return names[0]
-        self._turn += 1
-        place = self._turn % len(names)
+        if receiver not in self._advanced:
+            self._advanced.add(receiver)
+            self._turns[receiver] = self._turns.get(receiver, zlib.crc32(receiver.encode())) + 1
+        place = self._turns[receiver] % len(names)
         return min((*names[place:], *names[:place]), key=lambda name: self._rests(receiver, name))
 
     def local(self, source: str, family: str) -> str | None:

@@ -23,6 +23,7 @@ from spool_parts import (
 )
 
 from hedwig.spool import Kind, Outcome, RecipientResult, Settlement, State
+from hedwig.spool.claim import SIBLINGS
 
 
 def test_a_claim_says_all_that_a_delivery_needs(spool: Any) -> None:
@@ -251,3 +252,27 @@ def test_a_late_reader_of_the_body(spool: Any) -> None:
     put(spool, letter())
     read += list(pieces)
     assert b"".join(read) == b"".join(Pieces(4 << 20).pieces())
+
+
+def test_two_workers_that_have_one_hint_each_of_a_message_claim_it_whole_or_not_at_all(spool: Any) -> None:
+    """So that a message to two domains of one receiver goes in one transaction, whichever hint came where."""
+    first, second, other = [*put(spool, letter("a@one.example", "b@two.example")), *put(spool, letter())]
+    seen = [
+        {preview.delivery: preview.hinted for preview in spool.preview(hints, NOW)}
+        for hints in ([first], [second], [second, first], [second, other])
+    ]
+    assert seen == [
+        {first: True, second: False},
+        {second: True, first: False},
+        {second: True, first: True},
+        {second: True, other: True, first: False},
+    ]
+    assert [each.delivery for each in claim(spool, [second, first], "host/1")] == [second, first]
+    assert claim(spool, [first, second], "host/2") == []
+
+
+def test_a_message_to_very_many_domains_is_looked_at_in_part(spool: Any) -> None:
+    """Each hint finds those near it, once."""
+    deliveries = put(spool, letter(*(f"a@d{number}.example" for number in range(100))))
+    near = [preview.delivery for preview in spool.preview([deliveries[50], deliveries[51]], NOW)]
+    assert sorted(near) == deliveries[50 - SIBLINGS : 51 + SIBLINGS + 1]

@@ -5,7 +5,8 @@ changes what it says or does at one stage: refuse, greylist, hang up, say nothin
 that fits decides.
 
 It is strict where hedwig must be: data ends at CRLF.CRLF and nowhere else; a bare CR, a bare LF, a NUL, a line over
-1,000 octets, a command sent ahead where that was not allowed are written down in `faults`, which every journey checks.
+1,000 octets, a command sent ahead where that was not allowed, 8-bit octets and parameters that were not offered are
+written down in `faults`, which every journey checks.
 """
 
 import socket
@@ -22,7 +23,8 @@ __all__ = ["FarSide", "Letter", "Rule"]
 class FarSide(Book):
     """One MX. `extensions` are announced after EHLO; `certificate` (a PEM file) makes STARTTLS work, without it an
     announced STARTTLS ends in noise. With `narrow` the kernel takes hardly more for it than it reads. No transaction
-    gets more than `most_rcpttos` recipients (0: any number); the others are answered with `beyond`."""
+    gets more than `most_rcpttos` recipients (0: any number); the others are answered with `beyond`. It takes no mail
+    without this `login`, where it has one, by AUTH PLAIN."""
 
     def __init__(
         self,
@@ -33,10 +35,12 @@ class FarSide(Book):
         narrow: bool = False,
         most_rcpttos: int = 0,
         beyond: str = "452 4.5.3 too many recipients",
+        login: tuple[str, str] = ("", ""),
     ) -> None:
         super().__init__(rules, extensions, certificate)
         self.most_rcpttos = most_rcpttos
         self.beyond = beyond
+        self.login = login
         self.address = address
         self.connections = 0
         self.most_open = 0

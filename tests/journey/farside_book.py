@@ -86,6 +86,7 @@ class Book:
         self.address = ""
         self.most_rcpttos = 0
         self.beyond = ""
+        self.login = ("", "")
         self.lock = threading.Lock()
 
     def add(self, rule: Rule) -> None:

@@ -8,8 +8,8 @@ from .submit import SAMPLE, Post, Talk
 from .waiting import until
 from .world import World, mx
 
-# An unknown key, no YAML, a value of the wrong type.
 LETTER = SAMPLE.replace(b"\n", b"\r\n")
+# An unknown key, no YAML, a value of the wrong type.
 BROKEN = ("debgu: true\n", "listen: [\n", "spool: {a: b}\n")
 
 
@@ -61,15 +61,21 @@ def test_rules_for_replies_are_taken_and_broken_ones_are_not(world: World) -> No
     world.dns(mx("163.com", "192.0.2.1"))
     world.far("192.0.2.1", Rule("rcpt", "550 the office is closed"))
     host = world.host().start("beanstalkd", "postoffice", "worker-1")
+    until("the worker at work", lambda: "delivers as" in host["worker-1"].words())
     rules = host.config / "replies.yml"
     rules.write_text("rules:\n  closed: {text: [office is closed], class: evening, action: [retry 9h]}\n")
     host.reload("worker-1")
     until("the reload", lambda: "was read again" in host["worker-1"].words())
     [first] = host.http.batch([Post(("one@163.com",), LETTER)])
-    until("the rule", lambda: "by rule closed (evening)" in host.hedwig("queue", "show", first))
+    until("the rule", lambda: "by rule closed (evening)" in shown(host, first))
     rules.write_text("rules:\n  closed: {text: [office is closed], class: evening, action: [explode]}\n")
     host.reload("worker-1")
     until("the fault", lambda: f"{rules}:2: rules.closed.action: 'explode' is no action" in host["worker-1"].words())
     [second] = host.http.batch([Post(("two@163.com",), LETTER)])
-    until("the rule again", lambda: "by rule closed (evening)" in host.hedwig("queue", "show", second))
-    assert "next try in 8 h" in host.hedwig("queue", "show", second)
+    until("the rule again", lambda: "by rule closed (evening)" in shown(host, second))
+    assert "next try in 8 h" in shown(host, second)
+
+
+def shown(host: Host, queue_id: str) -> str:
+    """What `hedwig queue show` tells, in one line."""
+    return " ".join(host.hedwig("queue", "show", queue_id).split())

@@ -170,7 +170,7 @@ def test_nothing_is_known_of_an_empty_spool(cli: Cli) -> None:
 
 def test_a_receiver_is_resumed_by_its_name(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """What had been asked is told; the workers' pauses of its destinations end, those of others don't."""
-    monkeypatch.setattr("hedwig.cli.site._HEEDED", 0.0)
+    monkeypatch.setattr("hedwig.cli.sites._HEEDED", 0.0)
     now = time.time()
     receivers.back_off(cli.spool, Backoff("[127.0.0.1]", "/ipv4", now, now + 600, reason="421 slow down")).result(10)
     pauses = [Pause(name, now, now + 50, "it rests") for name in ("[127.0.0.1]", "[127.0.0.2]")]
@@ -202,21 +202,21 @@ NO_USER = Ruling("generic/no-user", "bad mailbox", help="https://mx.example/help
 SLOW = Ruling("google/rate", "rate limit", About.ADDRESS, Action.BACK_OFF, 600.0)
 
 
-def asked(stage: Stage, reply: str, host: str = HOST, tls: str = "", ruling: Ruling = UNRULED) -> Asked:
+def asked(stage: Stage, reply: str, host: str = HOST, how: str = "", ruling: Ruling = UNRULED) -> Asked:
     """As a probe has it."""
     said = Said(stage, Reply.parse(int(reply[:3]), reply[4:])) if reply[:1].isdigit() else Said(stage, None, reply)
-    return Asked(said, host, tls, ruling, verdict.decide(stage, said.reply, said.detail, ruling))
+    return Asked(said, host, how, ruling, verdict.decide(stage, said.reply, said.detail, ruling))
 
 
 @pytest.mark.parametrize(
     ("probed", "end", "words"),
     [
         (
-            asked(Stage.RCPT, "250 ok", tls="TLSv1.3"),
+            asked(Stage.RCPT, "250 ok", how="TLSv1.3 (may)"),
             End.SENT,
-            f"{HOST}, TLSv1.3: at RCPT: 250 ok It takes mail",
+            f"{HOST}, TLSv1.3 (may): at RCPT: 250 ok",
         ),
-        (asked(Stage.RCPT, "550 no \x1b[31msuch"), End.FAILS, f"{HOST}, without TLS: at RCPT: 550 no [31msuch"),
+        (asked(Stage.RCPT, "550 no \x1b[31msuch"), End.FAILS, f"{HOST}: at RCPT: 550 no [31msuch"),
         (asked(Stage.RCPT, "550 no"), End.FAILS, "would fail, and its sender get a bounce, by the code."),
         (
             asked(Stage.RCPT, "550 5.1.1 nobody", ruling=NO_USER),

@@ -307,3 +307,14 @@ def test_nothing_from_outside_breaks_out(
             *("Final-Recipient", "Action", "Status", "Remote-MTA", "Diagnostic-Code"),
             *("X-Hedwig-Stage", "Last-Attempt-Date", "Will-Retry-Until", "Original-Recipient"),
         }
+
+
+def test_what_we_say_ourselves_is_not_put_into_the_hosts_mouth() -> None:
+    """A host that lacks an extension was not even asked: RFC 3464 §2.3.6's "smtp" is for its own words."""
+    ours = Reply(550, "5.6.7", "the address needs SMTPUTF8 and the host does not offer it")
+    told = Undelivered("用户@example.net", Stage.LOCAL, ours, host="mx.example.net[192.0.2.1]")
+    _, text, groups, _ = read(dsn.build(report(told)))
+    assert groups[1]["Diagnostic-Code"] == f"x-hedwig; {ours}"
+    assert groups[1]["Remote-MTA"] == "dns; mx.example.net ([192.0.2.1])"
+    assert f"原因 Reason (local): mx.example.net[192.0.2.1] {ours}" in text
+    assert "takes no internationalized addresses" in text

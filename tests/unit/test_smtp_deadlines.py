@@ -182,6 +182,37 @@ async def test_quit_waits_but_shortly() -> None:
         assert not connection.alive
 
 
+async def test_after_quit_the_host_closes_first() -> None:
+    """Until then it counts the connection: one that is opened instead would be one too many."""
+    closed: list[float] = []
+
+    def script(peer: Peer) -> None:
+        peer.open()
+        peer.line("QUIT")
+        peer.say("221 bye")
+        time.sleep(0.2)
+        closed.append(time.monotonic())
+
+    async with host(script) as target:
+        connection = await reach(target)
+        await connection.quit()
+        assert closed and closed[0] <= time.monotonic()
+
+
+async def test_a_host_that_does_not_close_after_quit_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hedwig.smtp.connection.PARTING", 0.05)
+
+    def script(peer: Peer) -> None:
+        peer.open()
+        peer.line("QUIT")
+        peer.say("221 bye")
+        peer.rest()
+
+    async with host(script) as target:
+        connection = await reach(target)
+        await asyncio.wait_for(connection.quit(), 5)
+
+
 async def test_an_idle_connection_has_no_deadline() -> None:
     """Between messages nothing is due: only the worker's own bound ends an idle connection."""
 

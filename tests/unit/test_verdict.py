@@ -18,6 +18,9 @@ TABLE: list[tuple[Stage, str, Verdict]] = [
     *[(stage, said, Verdict(DEFERRED, SESSION, **NEXT)) for stage in HOST for said in ("", "450", "554 5.7.1", "250")],
     *[(stage, "999", Verdict(DEFERRED, SESSION, **NEXT)) for stage in HOST],
     *[(stage, "421 4.7.0", Verdict(DEFERRED, SESSION, next_host=True, **GONE)) for stage in HOST],
+    # AUTH is about us: never charged; and a password that is refused is not tried on the next host, too
+    *[(Stage.AUTH, said, Verdict(DEFERRED, SESSION, True, **GONE)) for said in ("", "421 4.3.2", "454 4.7.0", "334")],
+    *[(Stage.AUTH, said, Verdict(DEFERRED, SESSION, **GONE)) for said in ("535 5.7.8", "530 5.7.0", "504 5.5.4")],
     # 421 later: not charged, and the site's other hosts are left alone
     *[
         (stage, "421 4.3.2", Verdict(DEFERRED, SESSION, **GONE))

@@ -100,10 +100,12 @@ def test_a_quick_site_may_have_a_seconds_worth() -> None:
     bag = Bag()
     provider = bag.of(SITE).provider
     provider.window.size = 10.0
-    provider.finished(0.01)
+    provider.open = 10
+    provider.finished(0.01, 0.0)
     assert bag.capacity(SITE, 100.0) == 11 + 1100
+    provider.open = 20
     for _ in range(50):
-        provider.finished(30.0)
+        provider.finished(30.0, 0.0)
     assert bag.capacity(SITE, 100.0) == SiteRule().connections + AHEAD_LEAST
 
 

@@ -54,35 +54,41 @@ SMARTHOST = {"smarthosts": {"relay": Smarthost(host="127.0.0.3", port=2525, tls=
 @pytest.mark.parametrize(
     ("settings", "client", "name", "chosen", "tls"),
     [
-        ({}, "", "mx1.tiny.example,mx2.tiny.example", "no entry of `sites`", (Tls.MAY, "`tls`")),
-        (SITES, "", "tiny", "`sites: tiny` in worker.yml names its MX (.tiny.example)", (Tls.MAY, "`tls`")),
+        ({}, "", "mx1.tiny.example,mx2.tiny.example", "no entry of `sites`", (Tls.MAY, "`tls` in worker.yml")),
+        (
+            SITES,
+            "",
+            "tiny",
+            "`sites: tiny` in worker.yml names its MX (.tiny.example)",
+            (Tls.MAY, "`tls` in worker.yml"),
+        ),
         (
             {"sites": {"own": SiteRule(domains=(".example.net",), tls=Tls.VERIFY)}},
             "",
             "own",
             "`sites: own` in worker.yml names its domain (.example.net)",
-            (Tls.VERIFY, "`sites: own`"),
+            (Tls.VERIFY, "`sites: own` in worker.yml"),
         ),
         (
             {**SITES, "domains": {"mail.example.net": DomainRule(tls=Tls.NONE)}, "tls": Tls.ENCRYPT},
             "",
             "tiny",
             "`sites: tiny`",
-            (Tls.NONE, "`domains: mail.example.net`"),
+            (Tls.NONE, "`domains: mail.example.net` in worker.yml"),
         ),
         (
             {**SMARTHOST, "domains": {".example.net": DomainRule(smarthost="relay")}},
             "",
             "smarthost relay",
             "`domains: .example.net` in worker.yml sends it there",
-            (Tls.ENCRYPT, "`smarthosts: relay`"),
+            (Tls.ENCRYPT, "`smarthosts: relay` in worker.yml"),
         ),
         (
             {**SMARTHOST, "clients": {"less.example": ClientRule(smarthost="relay")}},
             "less.example",
             "smarthost relay",
             "`clients: less.example` in worker.yml sends it there",
-            (Tls.ENCRYPT, "`smarthosts: relay`"),
+            (Tls.ENCRYPT, "`smarthosts: relay` in worker.yml"),
         ),
     ],
 )
@@ -99,7 +105,7 @@ async def test_which_entry_led_to_the_receiver(
     assert isinstance(found.route, Route)
     assert found.route.site.name == name
     assert chosen in found.chosen
-    assert (found.tls.level, found.tls.origin) == tls
+    assert (found.route.policy.level, found.route.policy.origin) == tls
     assert (found.answer is None) is name.startswith("smarthost")
 
 
@@ -152,7 +158,7 @@ async def test_how_it_stands_at_the_receiver(spool: SqliteSpool, tmp_path: Path)
     found = await seen(spool, tmp_path, "a@example.net", **SITES)
     lock.give_back()
     standing = found.ways[0].standing
-    assert (standing.connections, standing.in_use, standing.window) == (2, 1, 3.7)
+    assert (standing.limit, standing.connections, standing.in_use, standing.window) == (2, 2, 1, 3.7)
     [budget] = standing.budgets
     assert (budget.now, standing.dry) == (0, budget)
     assert 0 < budget.wait < 60

@@ -8,7 +8,7 @@ from hedwig.address import Address
 from hedwig.rates import Rate
 from hedwig.reply import Reply, Stage
 from hedwig.routing import Exchanger, Site
-from hedwig.settings import Retry, SiteRule, Tls
+from hedwig.settings import Retry, SiteRule
 from hedwig.smtp import Said, Target
 from hedwig.spool import Pause
 from hedwig.spool.operate import Stop, StopKind
@@ -16,7 +16,7 @@ from hedwig.spool.receivers import Backoff
 from hedwig.spool.stops import FOREVER
 from hedwig.worker.judge import Rules
 from hedwig.worker.observer import Budget, Standing
-from hedwig.worker.outlook import Outlook, TlsWord, Way
+from hedwig.worker.outlook import Outlook, Way
 from hedwig.worker.prospect import End, Paused, concerning, prospect
 from hedwig.worker.route import Route, Unroutable
 
@@ -32,7 +32,15 @@ NO_ADDRESS = Said(Stage.DNS, Reply(550, "5.4.4", "none of the MX hosts has an ad
 
 def way(*targets: Target | Said, source: str = "", **standing: Any) -> Way:
     route = Route("gmail.com", Site("mx.google.com", "google", source), (Exchanger(5, "mx.google.com"),))
-    how = {"backoffs": (), "connections": 5, "in_use": 0, "window": 0.0, "budgets": (), "opening": ()} | standing
+    how = {
+        "backoffs": (),
+        "limit": 5,
+        "connections": 5,
+        "in_use": 0,
+        "window": 0.0,
+        "budgets": (),
+        "opening": (),
+    } | standing
     return Way(route, Standing("google", source, SiteRule(), **how), targets or (HERE,))
 
 
@@ -44,7 +52,6 @@ def view(*ways: Way, route: Unroutable | None = None, client: str = "", workers:
         None,
         route or known[0].route,
         "",
-        TlsWord(Tls.MAY, "`tls`"),
         tuple(known),
         workers,
     )

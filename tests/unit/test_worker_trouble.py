@@ -7,18 +7,21 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from worker_rig import Receiver, Rig
+from worker_rig import Names, Receiver, Rig
 
-from hedwig.mx import AddressAnswer, MxUnknown
+from hedwig.mx import AddressAnswer, AddressesFound, Exchanger, MxAnswer, MxFound, MxUnknown
 from hedwig.reply import Stage
+from hedwig.settings import SiteRule, Worker
 from hedwig.smtp import ConnectFailed, Deadlines, Said, Target, connection
 from hedwig.smtp.connection import Connection, Dial
 from hedwig.spool import NORMAL, Kind, SpoolTrouble, State
 from hedwig.worker import sessions
 from hedwig.worker.dots import DotMarks, path_of
 from hedwig.worker.heirs import free_predecessors
+from hedwig.worker.ways import Ways
 
 
 @pytest.fixture
@@ -68,12 +71,28 @@ async def test_hosts_that_no_nameserver_tells_cost_no_try(rig: Rig, monkeypatch:
 async def test_one_address_under_many_names_gets_a_bounded_number_of_connections(
     rig: Rig, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The other name's mail waits a moment, untried; where it is a site's own doing, one that has connections, its mail
+    waits for those."""
+
+    class Own(Names):
+        async def exchangers(self, domain: str) -> MxAnswer:
+            return MxFound((Exchanger(10, f"mx.{domain}"),))
+
+        async def addresses(self, host: str) -> AddressAnswer:
+            return AddressesFound(("127.0.0.1",))
+
+    monkeypatch.setattr(rig.router, "_resolver", Own({}))
     monkeypatch.setattr(sessions, "MOST_PER_ADDRESS", 3)
+    rig.router.ways = Ways(Worker(sites={"default": SiteRule(connections=3)}))
     receiver.wait_at_mail.clear()
-    await rig.register(8)
+    await rig.register(3)
     await rig.send()
-    await rig.settled(lambda: rig.states().count(State.READY) == 5 and receiver.connections > 2)
+    await rig.settled(lambda: receiver.connections == 3)
+    await rig.register(2, "example.org")
+    await rig.send("example.org")
+    await rig.settled(lambda: rig.tools.bag.messages == 3)
     assert receiver.connections == 3
+    assert {recipient.tries for recipient in rig.spool.queued()[0]} == {0}
     receiver.wait_at_mail.set()
     await rig.settled(lambda: rig.settler.counts[Kind.DELIVERED] == 3)
     await rig.dispatch.stop(5)
@@ -86,16 +105,16 @@ async def test_tls_that_breaks_after_the_handshake_is_broken_tls(
     """A TLS 1.3 host's refusal of us arrives at our first EHLO inside TLS."""
     real = connection.connect
 
-    async def broken(dial: Dial, target: Target, ehlo: str, limits: Deadlines, **how: bool) -> Connection:
-        if how["tls"]:
+    async def broken(dial: Dial, target: Target, ehlo: str, limits: Deadlines, **how: Any) -> Connection:
+        if how["security"].starttls:
             raise ConnectFailed(target, Said(Stage.EHLO, None, "certificate required"))
-        return await real(dial, target, ehlo, limits, tls=False)
+        return await real(dial, target, ehlo, limits, security=how["security"])
 
     monkeypatch.setattr(sessions, "connect", broken)
     await rig.register(1)
     await rig.send()
     await rig.settled(lambda: rig.settler.counts[Kind.DELIVERED] == 1)
-    assert "127.0.0.1" in rig.tools.broken_tls
+    assert rig.tools.broken.why("127.0.0.1") == "certificate required"
 
 
 async def test_an_unreadable_message_gets_its_outcome_all_the_same(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,6 +32,13 @@ class Names:
         return AddressesFound(("192.0.2.1", "2001:db8::1"))
 
 
+class SameHost(Names):
+    """One host for all."""
+
+    async def exchangers(self, domain):
+        return MxFound((Exchanger(10, "mx.example.com"),))
+
+
 def router(ways=None):
     return Router(Names(), Myself("robot.genee.cn", ()), 25, ways or Ways(SETTINGS))
 
@@ -46,17 +53,42 @@ async def targets(found, of=None, rests=lambda _family: 0.0):
     return [target async for target in (of or router()).targets(found, rests)]
 
 
+async def in_rounds(one, rounds, *destinations):
+    """The sources that mail for these leaves from, round by round."""
+    found = []
+    for _ in range(rounds):
+        one.ways.next_round()
+        found.append([(await route(destination, of=one)).site.source for destination in destinations])
+    return found
+
+
 async def test_sources_take_turns():
+    [[first], [second], *others] = await in_rounds(router(), 4, "example.com")
+    assert {first, second} == {"main", "new"}
+    assert others == [[first], [second]]
+
+
+async def test_each_receiver_has_turns_of_its_own():
+    """However often others are asked for in between."""
     one = router()
-    assert [(await route("example.com", of=one)).site.source for _ in range(4)] == ["new", "main", "new", "main"]
+    for number in range(4):
+        rounds = await in_rounds(one, 1, *(f"d{each}.example" for each in range(number)), "example.com")
+        rounds += await in_rounds(one, 1, "example.com")
+        assert {each[-1] for each in rounds} == {"main", "new"}
+
+
+async def test_within_a_round_a_receiver_has_one_source():
+    """Two domains of one receiver may be in one transaction."""
+    one = Router(SameHost(), Myself("robot.genee.cn", ()), 25, Ways(SETTINGS))
+    assert all(len(set(each)) == 1 for each in await in_rounds(one, 6, "one.example", "two.example"))
 
 
 async def test_a_source_that_must_rest_there_is_passed_over():
     resting = {("mx.example.com", "main"): 99.0}
     one = router(Ways(SETTINGS, lambda receiver, source: resting.get((receiver, source), 0.0)))
-    assert {(await route("example.com", of=one)).site.source for _ in range(4)} == {"new"}
+    assert await in_rounds(one, 4, "example.com") == [["new"]] * 4
     resting["mx.example.com", "new"] = 50.0
-    assert {(await route("example.com", of=one)).site.source for _ in range(4)} == {"new"}, "it opens first"
+    assert await in_rounds(one, 4, "example.com") == [["new"]] * 4, "it opens first"
 
 
 async def test_the_site_and_the_sending_host_choose_sources():

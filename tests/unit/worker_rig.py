@@ -17,6 +17,7 @@ from hedwig.spool import NORMAL, Bytes, NewMessage, State, Waiting
 from hedwig.spool.sqlite import SqliteSpool, open_spool
 from hedwig.worker.allowance import Allowances
 from hedwig.worker.bag import Bag
+from hedwig.worker.broken_tls import BrokenAddresses
 from hedwig.worker.delivery import Rules
 from hedwig.worker.dispatch import Dispatch
 from hedwig.worker.dots import DotMarks
@@ -52,11 +53,14 @@ class Names:
 class Receiver:
     """An SMTP server for one test. `at_dot(number)` gives what to do with the number-th message in all: a reply, or
     None to drop the connection. `close_after`: messages on a connection before the server closes it silently.
-    `refused`: a RCPT that has this gets 550, and "@" is in all of them."""
+    `refused`: a RCPT that has this gets 550, and "@" is in all of them. `most`: connections at a time, any other is
+    greeted with 421. `quits`: how many said QUIT; `sources`: where connections came from."""
 
     def __init__(self) -> None:
         self.messages: list[bytes] = []
-        self.connections = 0
+        self.connections = self.quits = self.open = self.most_open = self.turned_away = 0
+        self.most = 1000
+        self.sources: list[str] = []
         self.at_dot: Callable[[int], bytes | None] = lambda number: b"250 2.0.0 ok\r\n"
         self.greeting = b"220 there ESMTP\r\n"
         self.close_after = 1000
@@ -73,7 +77,22 @@ class Receiver:
         return int(self.server.sockets[0].getsockname()[1])
 
     async def session(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.open >= self.most:
+            self.turned_away += 1
+            writer.write(b"421 4.7.0 too many connections from you\r\n")
+            writer.close()
+            return
         self.connections += 1
+        self.open += 1
+        self.most_open = max(self.most_open, self.open)
+        self.sources.append(writer.get_extra_info("peername")[0])
+        try:
+            await self._talk(reader, writer)
+        finally:
+            self.open -= 1
+            writer.close()
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         carried = refusals = 0
         writer.write(self.greeting)
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
@@ -102,37 +121,41 @@ class Receiver:
                     refusals += 1
                     writer.write(b"550 5.1.1 no such user\r\n")
                 elif verb == b"QUIT":
+                    self.quits += 1
                     writer.write(b"221 bye\r\n")
                     break
                 else:
                     writer.write(b"250 ok\r\n")
-        writer.close()
 
 
 class Rig:
     """A worker's delivering half: what is registered in `spool` is claimed and carried by `send`."""
 
-    def __init__(self, tmp_path: Path, hosts: dict[str, str], port: int, settings: Worker | None = None) -> None:
+    def __init__(
+        self, tmp_path: Path, hosts: dict[str, str] | Names, port: int, settings: Worker | None = None
+    ) -> None:
         self.spool: SqliteSpool = open_spool(str(tmp_path / "spool.db"))
         self.hinted: list[Waiting] = []
         self.settler = Settler(self.spool, self.hinted.extend, time.time)
         resting = Resting(self.spool)
         self.settings = settings or Worker()
-        ways = Ways(self.settings, resting.until)
-        resting.use(ways.sources)
-        self.router = Router(Names(hosts), Myself("robot.genee.cn", ()), port, ways)
+        resting.use(self.settings.sources)
+        slots = Slots(str(tmp_path / "run"))
+        self.router = Router(hosts if isinstance(hosts, Names) else Names(hosts), Myself("robot.genee.cn", ()), port)
         self.tools = Tools(
             spool=self.spool,
             router=self.router,
-            bag=Bag({("mx.example.com", ""): 10.0}, resting.apply),  # ten connections at once
+            bag=Bag({("mx.example.com", ""): 10.0}, resting.apply, slots.share),  # ten connections at once
             dots=DotMarks(tmp_path / "1.dots"),
             settler=self.settler,
             rules=Rules(Retry(schedule=(60,), jitter=0.0), "robot.genee.cn", lambda: 0.5),
             resting=resting,
             allowances=Allowances(self.spool),
-            slots=Slots(str(tmp_path / "run")),
+            broken=BrokenAddresses(self.spool),
+            slots=slots,
             deadlines=Deadlines(connect=5, banner=5, ehlo=5, mail=5, rcpt=5, data=5, dot=5),
         )
+        self.router.ways = Ways(self.settings, self.tools.closed_for)
         self.dispatch = Dispatch(self.tools)
         self.running = asyncio.create_task(self.settler.run())
 
