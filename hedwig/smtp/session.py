@@ -38,7 +38,7 @@ class Session:
         self, name: str, *, tls: bool = True, required: str = "", implicit: bool = False, login: Login | None = None
     ) -> None:
         """`tls`: STARTTLS is said where it is offered; `required`: why there is no session in the clear, "" where there
-        is; `implicit`: TLS comes before the banner."""
+        is; `implicit`: TLS comes before the banner; `login`: whom to log in as."""
         hello("EHLO", name)  # a bad name fails here and not in mid-conversation
         self.state = State.HANDSHAKE if implicit else State.BANNER
         self.extensions: dict[str, str] = {}
