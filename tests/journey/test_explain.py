@@ -120,6 +120,22 @@ def test_a_probe_tells_what_the_host_says(world: World, certificate: str, rule: 
     assert far.letters == []
 
 
+def test_a_probe_goes_by_the_tls_policy(world: World, certificate: str) -> None:
+    """Where it asks for a certificate that proves the host, nothing is said to one that has none of that kind; and a
+    letter would wait."""
+    world.dns(mx("163.com", "192.0.2.1"))
+    far = world.far("192.0.2.1", extensions=("STARTTLS",), certificate=certificate)
+    host = world.host(worker={"domains": {"163.com": {"tls": "verify"}}}).start("beanstalkd", "postoffice", "worker-1")
+    status, said = explained(host, "b@163.com")
+    assert status == 0
+    assert "TLS verify, by `domains: 163.com` in worker.yml" in said
+    assert "TLS: verify" in said
+    status, said = explained(host, "b@163.com", "--probe", "-v")
+    assert status == 3
+    assert "at STARTTLS:" in said
+    assert far.said("MAIL") == []
+
+
 def _heard(far: FarSide) -> list[str]:
     until("QUIT", lambda: any("QUIT" in text for _, text in far.commands))
     return [text.removesuffix(" robot.genee.cn") for _, text in far.commands]

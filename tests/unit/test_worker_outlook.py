@@ -4,6 +4,7 @@ led to it; and how it stands at the receiver."""
 import asyncio
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from worker_rig import Names
 
 from hedwig.address import Address
 from hedwig.mx import MxFound
+from hedwig.reply import Stage
 from hedwig.routing import Exchanger, parse_refuse
-from hedwig.settings import ClientRule, DomainRule, SiteRule, Smarthost, Source, Tls, Worker
+from hedwig.settings import ClientRule, DomainRule, Retry, SiteRule, Smarthost, Source, Tls, Worker
 from hedwig.smtp import Said, Target
 from hedwig.spool import receivers
 from hedwig.spool.operate import SiteRow
@@ -21,8 +23,10 @@ from hedwig.spool.owner import worker_lock
 from hedwig.spool.receivers import Asking, Backoff
 from hedwig.spool.sqlite import SqliteSpool, open_spool
 from hedwig.worker.allowance import plain_rates
+from hedwig.worker.judge import Rules
 from hedwig.worker.observer import Observer
 from hedwig.worker.outlook import Outlook, look
+from hedwig.worker.prospect import End, Paused, prospect
 from hedwig.worker.roster import roster, routes
 from hedwig.worker.route import Myself, Route
 from hedwig.worker.slots import Slots
@@ -200,3 +204,19 @@ async def test_a_domain_that_dns_is_slow_to_tell_holds_up_no_list() -> None:
     never = asyncio.Event()
     assert await routes(route, ["a.example", "slow.example"], 0.05) == {"a.example": "a.example", "slow.example": None}
     assert await routes(route, []) == {}
+
+
+async def test_what_tls_policy_asks_of_each_host_is_told(spool: SqliteSpool, tmp_path: Path) -> None:
+    """One that is not fit for it is no target, as for a worker, and says why."""
+    found = await seen(spool, tmp_path, "a@example.net", tls=Tls.VERIFY)
+    assert found.ways[0].tls == {"mx1.tiny.example": "verify", "mx2.tiny.example": "verify"}
+    found = await seen(spool, tmp_path, "a@example.net", domains={"example.net": DomainRule(tls=Tls.DANE)})
+    assert found.ways[0].tls == {}
+    first, second = found.ways[0].targets
+    assert isinstance(first, Said) and isinstance(second, Said)
+    assert first.stage is Stage.STARTTLS
+    assert "not secured by DNSSEC" in first.detail
+    rules = Rules(Retry(schedule=(360,)), "robot.genee.cn", lambda: 0.5)
+    would = prospect(replace(found, workers=1), Paused(), rules, 1000.0)
+    assert (would.end, would.until) == (End.WAITS, 1360.0)
+    assert "not secured by DNSSEC" in would.why
