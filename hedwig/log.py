@@ -25,7 +25,7 @@ import os
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from systemd import journal
@@ -150,6 +150,18 @@ def capture(sink: Sink) -> None:
     """Send entries elsewhere (for tests)."""
     global _sink
     _sink = sink
+
+
+@contextlib.contextmanager
+def overheard(sink: Sink, *, debug: bool = False) -> Iterator[None]:
+    """All entries go to `sink` alone meanwhile: for a command that shows them itself."""
+    global _sink, _debug
+    before = _sink, _debug
+    _sink, _debug = sink, debug
+    try:
+        yield
+    finally:
+        _sink, _debug = before
 
 
 def say(level: Level, message: str) -> None:

@@ -3,6 +3,7 @@
     hedwig [--config-dir DIR] queue | queue show ID | queue retry, hold, release, drop [ID...]
                               queue pause [NAME] | queue resume NAME
                               trace WORD | top | mail ID | spool
+                              explain ADDRESS | site | site resume NAME
                               suppress add ADDRESS | list | remove ADDRESS | explain-reply REPLY
                               key add FQDN | key list | key revoke FQDN
                               config check | config sample NAME | config man NAME
@@ -25,6 +26,7 @@ from hedwig.cli.lazy import LazyGroup
 COMMANDS = {
     "config": ("hedwig.cli.config_check", "config"),
     "detect-docker0": ("hedwig.cli.docker0", "detect_docker0"),
+    "explain": ("hedwig.cli.explain", "explain"),
     "explain-reply": ("hedwig.cli.explain_reply", "explain_reply"),
     "key": ("hedwig.cli.keys", "key"),
     "local-key": ("hedwig.cli.local_key", "local_key"),
@@ -32,6 +34,7 @@ COMMANDS = {
     "open": ("hedwig.cli.open", "open_"),
     "queue": ("hedwig.cli.queue", "queue"),
     "setup": ("hedwig.cli.setup", "setup"),
+    "site": ("hedwig.cli.site", "site"),
     "spool": ("hedwig.cli.spool", "spool"),
     "suppress": ("hedwig.cli.suppress", "suppress"),
     "top": ("hedwig.cli.top", "top"),

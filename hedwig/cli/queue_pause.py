@@ -20,12 +20,13 @@ from hedwig.cli.naming import Unclear, kind_of, nearest
 from hedwig.cli.queue_view import stop_lines
 from hedwig.cli.terminal import clean, echo_json
 from hedwig.cli.who import who
-from hedwig.config import Unfit, host_name
+from hedwig.config import ConfigError, Unfit, host_name, load_worker
 from hedwig.spool.desk import SqliteDesk
 from hedwig.spool.operate import Pausing, Stop, StopKind
 from hedwig.spool.records import SpoolTrouble
-from hedwig.spool.stops import FOREVER
+from hedwig.spool.stops import FOREVER, is_receiver
 
+_HEEDED = 1.5  # seconds, in which each worker has looked (worker/upkeep.py)
 _MOST_REST = 1.0  # seconds between two steps
 _MEANS = {
     StopKind.SITE: "nothing more is sent there; what is under way finishes",
@@ -53,8 +54,9 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON; times 
 def pause(config_dir: Path, name: str | None, kind: str | None, as_json: bool, **said: Any) -> None:
     """Pause a site (a recipients' domain) or a client (a host that sends); without NAME, list what is paused.
 
-    To a paused site nothing more is sent; what is under way finishes. Its mail expires as ever. The mail of a paused
-    client is accepted and held, and does not expire until it goes on. Pausing again changes what is given anew.
+    A site may be a receiver of worker.yml too, such as google, with all the domains that go there. To a paused site
+    nothing more is sent; what is under way finishes. Its mail expires as ever. The mail of a paused client is accepted
+    and held, and does not expire until it goes on. Pausing again changes what is given anew.
     """
     if name is None and (kind or said != {"until": None, "reason": None}):
         raise click.UsageError("say what is to be paused; without NAME and options, what is paused is listed")
@@ -84,6 +86,10 @@ def resume(config_dir: Path, name: str, kind: str | None, as_json: bool) -> None
                 raise click.ClickException(_not_paused(name, kind, desk.stops(time.time())))
             for one in over:
                 journal.tell("resumed", f"{one.value} {name} goes on", "")
+            if StopKind.SITE in over and is_receiver(StopKind.SITE, _written(StopKind.SITE, name)):
+                # A worker that has not looked yet says once more that it is paused: that ends with a second resumption.
+                time.sleep(_HEEDED)
+                desk.resume(StopKind.SITE, _written(StopKind.SITE, name))
             if StopKind.CLIENT in over:
                 _go_through(desk, _written(StopKind.CLIENT, name), quiet=as_json)
             if as_json:
@@ -97,17 +103,37 @@ def resume(config_dir: Path, name: str, kind: str | None, as_json: bool) -> None
 def _order(config_dir: Path, desk: SqliteDesk, name: str, kind: str | None) -> tuple[StopKind, str]:
     """What is to be paused, and its name as the spool has it. What is paused already is known."""
     if kind:
-        return StopKind(kind), _valid(StopKind(kind), name)
+        valid = _valid(StopKind(kind), name)
+        if is_receiver(StopKind(kind), valid):
+            _see_receiver(config_dir, desk, valid)
+        return StopKind(kind), valid
     paused = {one.kind for one in desk.stops(time.time()) if one.name == _written(one.kind, name)}
     if len(paused) == 1:
         known = paused.pop()
     else:
         clients = desk.clients() | {file.stem.lower() for file in (config_dir / "clients.d").glob("*.yml")}
         try:
-            known = kind_of(name, _written(StopKind.SITE, name), clients, desk.sites())
+            sites = desk.sites() | _receivers(config_dir)
+            known = kind_of(name, _written(StopKind.SITE, name), clients, sites)
         except Unclear as error:
             raise (click.UsageError if error.both else click.ClickException)(str(error)) from None
     return known, _valid(known, name)
+
+
+def _receivers(config_dir: Path) -> set[str]:
+    """The names of `sites` in worker.yml; none where it is not here, or broken."""
+    try:
+        return set(load_worker(config_dir / "worker.yml").sites) - {"default"}
+    except ConfigError:
+        return set()
+
+
+def _see_receiver(config_dir: Path, desk: SqliteDesk, name: str) -> None:
+    """A word without a dot is a receiver's name in worker.yml, or it would pause nothing."""
+    known = _receivers(config_dir)
+    if known and name not in known | desk.sites():
+        near = ", ".join(nearest(name, known)) or ", ".join(sorted(known))
+        raise click.UsageError(f"{shown(name)} is no receiver of `sites` in worker.yml; there: {clean(near)}")
 
 
 def _valid(kind: StopKind, name: str) -> str:

@@ -18,6 +18,7 @@ for replies.yml.
 """
 
 import stat
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ __all__ = [
     "Problem",
     "Unfit",
     "host_name",
+    "lines_of_worker",
     "load_client",
     "load_delivery",
     "load_local_key",
@@ -44,6 +46,7 @@ __all__ = [
     "load_worker",
     "pasted_lines",
     "warnings",
+    "with_rules",
 ]
 
 _PASTED = tuple(one.name for one in fields(Mailman) if one.metadata.get("pasted"))
@@ -81,20 +84,30 @@ def load_postoffice(path: Path | str) -> Postoffice:
 
 def load_worker(path: Path | str) -> Worker:
     """worker.yml, or ConfigError."""
+    return lines_of_worker(path)[0]
+
+
+def lines_of_worker(path: Path | str) -> tuple[Worker, Mapping[str, int]]:
+    """worker.yml, and in which line of it each of its keys stands ("sites.google.connections": 12); what it doesn't
+    name is a default. Or ConfigError."""
     path = Path(path)
     reading = Reading(str(path))
     worker = Worker(**reading.section(Worker, parse(path, read_text(path))))
     for key, error in disagreements(worker):
         reading.problems.append(Problem(str(path), reading.line(key), key, error.wrong, error.right))
     reading.finish()
-    return worker
+    return worker, reading.lines
 
 
 def load_delivery(path: Path | str) -> Worker:
     """worker.yml with all that belongs to it: the rules of replies.yml. Or ConfigError. (Whoever needs no rules is
     quicker with load_worker.)"""
     path = Path(path)
-    worker = load_worker(path)
+    return with_rules(path, load_worker(path))
+
+
+def with_rules(path: Path, worker: Worker) -> Worker:
+    """What the worker.yml at `path` gave, and the rules that belong to it; or ConfigError."""
     return replace(worker, rules=load_rules(own_file(path, worker.replies), worker.sites))
 
 

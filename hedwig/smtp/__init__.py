@@ -4,8 +4,8 @@
 do (`events` are the words between them), and knows neither sockets nor clocks. `commands` makes the command lines,
 `stuffing` and `content` the body; `fitting` makes both ready for one host, `login` has what is said to log in. `tls`
 holds the opportunistic context; `channel` puts a session on a transport, with a deadline for each command (`watch`) and
-one for the whole; `connection` is what a worker uses. This page holds the values that travel between the client and its
-user.
+one for the whole; `dial` makes the TCP connection, `connection` is what a worker uses, and `inquiry` asks without a
+message. This page holds the values that travel between the client and its user.
 
 No bare CR, bare LF or NUL leaves here: a body that has one is refused before a single octet of it is sent (I6).
 """

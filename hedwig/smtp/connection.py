@@ -24,13 +24,14 @@ Not for two tasks at a time. Runs on asyncio's own loop and on uvloop.
 import asyncio
 import dataclasses
 import errno
-import socket
 from collections.abc import Awaitable, Callable, Mapping
 
 from hedwig.reply import Stage
 from hedwig.smtp import Brink, ConnectFailed, Deadlines, Report, Said, Target, Transaction
 from hedwig.smtp.channel import Channel, Trace, lost_because
+from hedwig.smtp.commands import Letter
 from hedwig.smtp.content import Streamed, Whole
+from hedwig.smtp.dial import Dial
 from hedwig.smtp.events import Action, Ready, Refused, SendBody, StartTls
 from hedwig.smtp.fitting import Fitted, fit
 from hedwig.smtp.login import Login
@@ -39,35 +40,15 @@ from hedwig.smtp.states import State
 from hedwig.smtp.stuffing import BodyError
 from hedwig.smtp.tls import OPPORTUNISTIC, Security, described, server_name
 
-Dial = Callable[[Target], Awaitable[socket.socket]]
 AtBrink = Callable[[Brink], Awaitable[None]]
 
 INLINE = 64 * 1024  # a body of at most so many octets goes out in one write, its dot with it
-_IP_BIND_ADDRESS_NO_PORT = 24  # Linux's number; the socket module has the name only from Python 3.14 on
 PARTING = 1.0  # seconds that a host has for closing after its answer to QUIT
 BRINK = 120.0  # seconds that `at_brink` may take; the host waits that long for the next block (RFC 5321 §4.5.3.2.5)
 
 
 # These say nothing of the host (I8); the last one is of a source address that this machine lacks.
 _OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
-
-
-async def dial(target: Target) -> socket.socket:
-    """A TCP connection to the target's address, from `local` if it has one (no name is looked up); OSError if it can't
-    be had."""
-    family = socket.AF_INET6 if ":" in target.address else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        sock.setblocking(False)
-        if target.local:
-            # The port is chosen by connect, which knows the far side: many connections may share one (ip(7)).
-            sock.setsockopt(socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
-            sock.bind((target.local, 0))
-        await asyncio.get_running_loop().sock_connect(sock, (target.address, target.port))
-    except BaseException:
-        sock.close()
-        raise
-    return sock
 
 
 async def connect(  # noqa: PLR0913  two of the six are seams (dial, trace) that have no noun in common
@@ -202,6 +183,15 @@ class Connection:
         if fitted.note:
             report = dataclasses.replace(report, said=tuple(_noted(said, fitted.note) for said in report.said))
         return report if report.reusable == self.alive else dataclasses.replace(report, reusable=False)
+
+    async def ask(self, letter: Letter) -> Report:
+        """Say MAIL and RCPT, and no DATA; what the host says of each recipient, a yes too (inquiry.py)."""
+        try:
+            self._channel.start(self._channel.session.begin(letter, asking=True))
+            return _report(await self._channel.action())
+        except BaseException:
+            self.abort()
+            raise
 
     async def quit(self) -> None:
         """QUIT, a short wait for the answer and for the host's closing, which comes first (RFC 5321 §4.1.1.10): until

@@ -55,6 +55,7 @@ class Session:
         self._cursor = 0
         self._takers = 0  # RCPTs answered with 2yz, whatever MAIL got
         self._pipelining = False
+        self._asking = False
         self._reset_due = False
         self._on: dict[State, Callable[[Heard], Action | None]] = {
             State.BANNER: self._banner,
@@ -127,15 +128,17 @@ class Session:
             return None
         return self._say_hello("EHLO", State.EHLO)
 
-    def begin(self, letter: Letter) -> Action:
-        """Start a transaction; only in READY."""
+    def begin(self, letter: Letter, *, asking: bool = False) -> Action:
+        """Start a transaction; only in READY. `asking`: the replies to its RCPTs end it, a yes too, and there is no
+        DATA."""
         self._letter = letter
         self._said = list(letter.said)
         self._places = [place for place, said in enumerate(letter.said) if said is None]
         self._cursor = self._takers = 0
         if not letter.rcpts:
             return self._report(None, reusable=True)
-        self._pipelining = "PIPELINING" in self.extensions
+        self._asking = asking
+        self._pipelining = "PIPELINING" in self.extensions and not asking
         reset, self._reset_due = self._reset_due, False
         self.state = State.RSET if reset else State.MAIL
         if self._pipelining:
@@ -252,11 +255,11 @@ class Session:
         self._cursor += 1
         if reply.code < 400:
             self._takers += 1
-        elif self._said[place] is None:
+        if self._said[place] is None and (reply.code >= 400 or self._asking):
             self._said[place] = Said(Stage.RCPT, reply.reply)
         if self._cursor < len(self._places):
             return self._command(self._letter.rcpts[self._cursor])
-        if not self._pipelining and not self._takers:
+        if not self._pipelining and (self._asking or not self._takers):
             return self._report(None, reusable=True)
         self.state = State.DATA
         return self._command(b"DATA\r\n")

@@ -6,7 +6,8 @@ and a back-off for one family of that source's addresses, as receivers judge add
 
 *Back-offs*: until `until` nothing goes there, and for LIMITED seconds longer at most `connections`, where that is not
 0. Who reports the same trouble while it is in force changes nothing but its end; where it comes again within AGAIN
-seconds of its end, it lasts twice as long each time, up to LONGEST.
+seconds of its end, it lasts twice as long each time, up to LONGEST. The operator may *lift* them: a mark says so to all
+workers, which then leave nothing alone for what they had heard before, and the next one is a first one again.
 """
 
 import sqlite3
@@ -21,6 +22,7 @@ from hedwig.spool.writer import Job
 AGAIN = 3600.0  # seconds
 LONGEST = 4 * 3600.0
 LIMITED = 3600.0
+_LIFTED = ""  # in place of a source, which always names a family: the mark of a lift
 KEPT = 86400.0  # seconds for which a window is worth knowing
 
 _OF = "SELECT since, until, connections, times, rule, reason FROM backoffs WHERE site = ? AND source = ?"
@@ -97,10 +99,20 @@ def backoffs(spool: Sharing, now: float) -> list[Backoff]:
     return spool.read(_backoffs, now)
 
 
-def lift(spool: Sharing, sites: Iterable[str]) -> "Future[list[Backoff]]":
-    """The operator ends back-offs of these receivers; the answer is what there was."""
-    job = Job(_lift, [sorted(set(sites))], finish=lambda _, results: results[0])
+def lift(spool: Sharing, sites: Iterable[str], now: float) -> "Future[list[Backoff]]":
+    """The operator ends back-offs of these receivers; the answer is what was in force."""
+    job = Job(_lift, [(sorted(set(sites)), now)], finish=lambda _, results: results[0])
     return spool.put(job)
+
+
+def lifted(spool: Sharing) -> dict[str, float]:
+    """When the operator did so last, by receiver; for AGAIN seconds."""
+    return spool.read(lambda db: dict(db.execute("SELECT site, since FROM backoffs WHERE source = ?", (_LIFTED,))))
+
+
+def unpause(spool: Sharing, destinations: Iterable[str]) -> "Future[Any]":
+    """What workers have published of these destinations is over: the feeder hints for them at once."""
+    return spool.put(Job(_unpause, [(destination,) for destination in destinations]))
 
 
 def ask_tokens(spool: Sharing, asking: Asking) -> "Future[Grant]":
@@ -155,13 +167,18 @@ def _backoffs(db: sqlite3.Connection, now: float) -> list[Backoff]:
     return [each for each in found if each.until > now or each.connections]
 
 
-def _lift(db: sqlite3.Connection, entries: Sequence[Sequence[str]]) -> list[list[Backoff]]:
+def _lift(db: sqlite3.Connection, entries: Sequence[tuple[Sequence[str], float]]) -> list[list[Backoff]]:
     gone = []
-    for sites in entries:
-        lifted = [each for each in _backoffs(db, 0.0) if each.site in sites]
+    for sites, now in entries:
+        gone.append([each for each in _backoffs(db, now) if each.site in sites])
         db.executemany("DELETE FROM backoffs WHERE site = ?", [(site,) for site in sites])
-        gone.append(lifted)
+        db.executemany(_SET, [(site, _LIFTED, now, now, 0, 0, "", "") for site in sites])
     return gone
+
+
+def _unpause(db: sqlite3.Connection, entries: Sequence[tuple[str]]) -> list[None]:
+    db.executemany("DELETE FROM pauses WHERE destination = ?", entries)
+    return [None] * len(entries)
 
 
 def _ask(db: sqlite3.Connection, entries: Sequence[Asking]) -> list[Grant]:

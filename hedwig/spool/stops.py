@@ -4,6 +4,9 @@ A paused *site* (destination) is hinted and claimed no more; transactions under 
 claimed and not begun goes back within a second or two. Its mail stays as it is: the pause stops no clock, and what
 expires meanwhile is given up and bounced, for its sender must learn of it in time.
 
+A site's name may be a receiver's in worker.yml, such as google: a word without a dot, which no domain is. Then workers
+see to it: they know whose a destination is. What they publish for the feeder meanwhile (`paused_because`) ends with it.
+
 A paused *client* has all its deliveries held, its reports too. New ones are held as they are registered, those under
 way as their claims end; those that wait are swept in slices by `step`, which goes on where another process left off.
 The delivery alone is held: its recipients keep state and due, and by this it is told from what the operator holds by
@@ -98,8 +101,20 @@ def put(db: sqlite3.Connection, order: Pausing) -> Stop:
     return Stop(StopKind(row[0]), *row[1:])
 
 
+def is_receiver(kind: StopKind, name: str) -> bool:
+    """Whether a pause is of a receiver by its name in worker.yml."""
+    return kind is StopKind.SITE and "." not in name and not name.startswith("[")
+
+
+def paused_because(receiver: str) -> str:
+    """What workers say of the destinations of a receiver that is paused by name."""
+    return f"an operator has paused {receiver}"
+
+
 def lift(db: sqlite3.Connection, kind: StopKind, name: str, now: float) -> bool:
-    """End a pause; whether there was one. A client's deliveries come free by `step`."""
+    """End a pause, and what workers have published because of it; whether there was one. A client's deliveries come
+    free by `step`."""
+    db.execute("DELETE FROM pauses WHERE reason = ?", (paused_because(name),))
     return (
         db.execute(
             "UPDATE stops SET until = 0, swept = 0 WHERE kind = ? AND name = ? AND until > ?", (kind.value, name, now)

@@ -60,6 +60,13 @@ def message_rates(rule: SiteRule, source: Source, warm_up: tuple[int, ...], toda
     return (*plain_rates(rule), Rate("warm-up", warm_up[max(day, 0)], DAY))
 
 
+def rates_now(rule: SiteRule, source: Source | None, warm_up: tuple[int, ...]) -> tuple[Rate, ...]:
+    """The same today; `source` is None where the system chooses."""
+    if source is None or not source.warm_up:
+        return plain_rates(rule)
+    return message_rates(rule, source, warm_up, datetime.datetime.now(datetime.UTC).date())
+
+
 @lru_cache(maxsize=256)
 def connection_rates(rule: SiteRule) -> tuple[Rate, ...]:
     """The rates that connections to a receiver are bound by."""
@@ -88,7 +95,7 @@ class Allowances:
                 return None
             grant = await self._ask(receiver, source, rates, max(1, min(soon, LOT)))
             if not grant.tokens:
-                return Wait(grant.wait, _told(grant))
+                return Wait(grant.wait, used_up(grant.rate))
             self._lots[key] = _Lot(grant.tokens - 1, time.monotonic() + LOT_TIME, rates)
         return None
 
@@ -135,8 +142,9 @@ class Allowances:
                 del self._asking[key]
 
 
-def _told(grant: Grant) -> str:
-    if grant.rate is None:
+def used_up(rate: Rate | None) -> str:
+    """That there is no token of this rate, for the operator."""
+    if rate is None:
         return "its rate is used up"
     per = {"minute": "a minute", "hour": "an hour", "day": "a day", "warm-up": "a day while its source is warmed up"}
-    return f"no more than {grant.rate.limit} {per.get(grant.rate.kind, grant.rate.kind)} may go there"
+    return f"no more than {rate.limit} {per.get(rate.kind, rate.kind)} may go there"

@@ -14,7 +14,7 @@ tries alone; a success opens it again. A receiver that asked for rest has a `not
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -154,6 +154,13 @@ class Bag:
     def providers(self) -> list[Provider]:
         """All receivers that are known now."""
         return list(self._providers.values())
+
+    def resume(self, receivers: Container[str]) -> None:
+        """The operator wants mail to go to these now: nothing of theirs cools any more. What has failed is remembered:
+        one connection finds out."""
+        for state in self._sites.values():
+            if state.provider.name in receivers:
+                state.not_before, state.reason = 0.0, ""
 
     def room(self, priority: int = NORMAL) -> int:
         """How many messages more of this priority the bag may hold."""

@@ -113,13 +113,13 @@ def turned_away(claim: Claim) -> dict[int, Attempt]:
     """The recipients that get no mail, for their addresses are suppressed: nobody is asked about them. For `conclude`,
     which hands back the others."""
     return {
-        recipient.number: Attempt(Said(Stage.LOCAL, _no_mail(recipient.suppressed)))
+        recipient.number: Attempt(Said(Stage.LOCAL, no_mail(recipient.suppressed)))
         for recipient in claim.recipients
         if recipient.suppressed is not None
     }
 
 
-def _no_mail(why: Suppression) -> Reply:
+def no_mail(why: Suppression) -> Reply:
     """As if the receiver had said again what it said then; for what an operator suppressed, as our own policy."""
     status = "5.1.1" if why.by_rule else "5.7.1"
     lifted = f"`hedwig suppress remove {why.address}` lifts it"

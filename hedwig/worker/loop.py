@@ -8,7 +8,6 @@ taken and the spool's writer moves.
 """
 
 import asyncio
-import random
 import signal
 import time
 from collections.abc import Callable
@@ -19,8 +18,6 @@ from pathlib import Path
 import uvloop
 
 from hedwig import limits, log
-from hedwig.classify.providers import Providers
-from hedwig.classify.table import Table
 from hedwig.in_force import InForce
 from hedwig.mx.dns import DnsResolver
 from hedwig.pulse import STUCK
@@ -37,7 +34,6 @@ from hedwig.worker.allowance import Allowances
 from hedwig.worker.bag import Bag
 from hedwig.worker.broken_tls import BrokenAddresses
 from hedwig.worker.claims import Claimer
-from hedwig.worker.delivery import Rules
 from hedwig.worker.dispatch import MOST_CONNECTIONS, Dispatch
 from hedwig.worker.dots import DotMarks, path_of
 from hedwig.worker.heirs import free_predecessors
@@ -52,7 +48,7 @@ from hedwig.worker.sts import Sts
 from hedwig.worker.sts_fetch import Fetcher, Terms
 from hedwig.worker.sts_locks import Locks
 from hedwig.worker.tls_reports import Sender, TlsReports
-from hedwig.worker.tools import Tools
+from hedwig.worker.tools import Tools, rules_of
 from hedwig.worker.upkeep import Heirs, Upkeep
 from hedwig.worker.ways import Ways
 
@@ -143,18 +139,6 @@ async def _spool(settings: Worker, stopping: asyncio.Event, supervisor: Supervis
     return None
 
 
-def _rules(settings: Worker, reporting: str) -> Rules:
-    return Rules(
-        settings.retry,
-        reporting,
-        random.random,
-        settings.reports_per_hour,
-        Table(settings.rules),
-        Providers(settings.sites),
-        settings.suppress,
-    )
-
-
 class _Life:
     """A running worker."""
 
@@ -189,7 +173,7 @@ class _Life:
             bag=Bag(receivers.paces(spool, time.time()), resting.apply, slots.share),
             dots=DotMarks(own_dots),
             settler=self._settler,
-            rules=_rules(settings, me.ehlo),
+            rules=rules_of(settings, me.ehlo),
             resting=resting,
             allowances=Allowances(spool),
             slots=slots,
@@ -294,6 +278,6 @@ class _Life:
         self._router.policies.take(settings)
         self._router.ways = Ways(settings, self._tools.closed_for)
         self._tools.resting.use(settings.sources)
-        self._tools.rules = _rules(settings, me.ehlo)
+        self._tools.rules = rules_of(settings, me.ehlo)
         self._tools.debug = settings.debug
         self._tools.convert = settings.eight_bit is EightBit.CONVERT

@@ -1,5 +1,6 @@
 """Resting: which receivers nothing may go to now, because they asked for rest: this worker's view of the spool's
-back-offs, which all workers share (spool/receivers.py).
+back-offs, which all workers share (spool/receivers.py). And those that an operator has paused by their names in the
+settings; for a destination's name, the spool itself sees to that.
 
 What this worker hears is in force here at once, and at the others when they look, every second. A receiver judges
 addresses, so a back-off is for one family of a source's; the source as a whole rests when all its families do.
@@ -8,12 +9,12 @@ addresses, so a back-off is for one family of a source's; the source as a whole 
 import asyncio
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hedwig import log
 from hedwig.settings import Source
-from hedwig.spool import SpoolTrouble
-from hedwig.spool.receivers import LIMITED, Backoff, Sharing, back_off, backoffs
+from hedwig.spool import SpoolTrouble, stops
+from hedwig.spool.receivers import LIMITED, Backoff, Sharing, back_off, backoffs, lifted
 from hedwig.verdict import SiteWord
 from hedwig.worker.provider import Provider
 
@@ -27,10 +28,13 @@ def place(source: str, family: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the spool knew at a time (monotonic)."""
+    """What the spool knew at a time (monotonic). `lifted`: when an operator has ended back-offs, by receiver. `paused`:
+    until when an operator has paused, by name."""
 
     began: float
     backoffs: tuple[Backoff, ...]
+    lifted: dict[str, float] = field(default_factory=dict)
+    paused: dict[str, float] = field(default_factory=dict)
 
 
 class Resting:
@@ -41,6 +45,7 @@ class Resting:
         self._known: dict[tuple[str, str], Backoff] = {}
         self._own: dict[tuple[str, str], tuple[Backoff, float]] = {}  # what was heard here, and since when the spool
         # has it (monotonic)
+        self._paused: dict[str, float] = {}
         self._sources: dict[str, Source] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -50,14 +55,17 @@ class Resting:
 
     def look(self) -> "Seen":
         """What the spool knows now. SpoolTrouble."""
-        began = time.monotonic()
-        return Seen(began, tuple(backoffs(self._spool, time.time())))
+        began, now = time.monotonic(), time.time()
+        said = self._spool.read(stops.listed, now)
+        paused = {stop.name: stop.until for stop in said if stops.is_receiver(stop.kind, stop.name)}
+        return Seen(began, tuple(backoffs(self._spool, now)), lifted(self._spool), paused)
 
     def take(self, seen: "Seen") -> None:
         """What `look` gave is in force, and what was heard here since then, or is on its way into the spool."""
         self._own = {key: (said, at) for key, (said, at) in self._own.items() if at >= seen.began}
         self._known = {(each.site, each.source): each for each in seen.backoffs}
         self._known |= {key: said for key, (said, _) in self._own.items()}
+        self._paused = seen.paused
 
     def heed(self, receiver: str, source: str, family: str, word: SiteWord) -> None:
         """A receiver has said so: in force here at once, and in the spool for all."""
@@ -105,15 +113,19 @@ class Resting:
 
     def wait(self, receiver: str, source: str) -> float:
         """For how many seconds nothing may go there from any address of that source; 0: it may."""
-        return max(0.0, self.until(receiver, source) - time.time()) if self._known else 0.0
+        return max(0.0, self.until(receiver, source) - time.time()) if self._known or self._paused else 0.0
 
     def until(self, receiver: str, source: str) -> float:
         """Unix seconds until which nothing may go there from any address of that source; 0: it may."""
+        if (paused := self._paused.get(receiver, 0.0)) > time.time():
+            return paused
         rests = [self.of(receiver, source, family) for family in self._families(source)]
         return min((rest.until if rest else 0.0 for rest in rests), default=0.0)
 
     def why(self, receiver: str, source: str) -> str:
-        """The receiver's words."""
+        """The receiver's words, or that an operator has paused it."""
+        if self._paused.get(receiver, 0.0) > time.time():
+            return stops.paused_because(receiver)
         rests = [self.of(receiver, source, family) for family in self._families(source)]
         return next((rest.reason for rest in rests if rest), "")
 

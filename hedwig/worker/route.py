@@ -126,6 +126,11 @@ class Router:
         site = Site(f"{host}:{relay.smarthost.port}", name, source)
         return Route(destination, site, exchangers, literal, rule, relay.smarthost, self._ehlo(source))
 
+    def by_source(self, route: Route, client: str) -> list[Route]:
+        """The same way from each of the sources that may be used for it, in the settings' order."""
+        names = self.ways.candidates(route.rule, client)
+        return [replace(route, site=replace(route.site, source=name), ehlo=self._ehlo(name)) for name in names]
+
     def _ehlo(self, source: str) -> str:
         known = self.ways.sources.get(source)
         return (known.ehlo if known else "") or self.myself.ehlo

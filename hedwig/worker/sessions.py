@@ -21,7 +21,8 @@ from hedwig.options import TlsWish
 from hedwig.reply import Reply, Stage
 from hedwig.settings.replies import Action
 from hedwig.smtp import ConnectFailed, Said, Target
-from hedwig.smtp.connection import Connection, connect, dial
+from hedwig.smtp.connection import Connection, connect
+from hedwig.smtp.dial import dial
 from hedwig.smtp.login import Login
 from hedwig.smtp.session import NOT_OFFERED
 from hedwig.smtp.tls import CLEAR, Security
@@ -136,23 +137,16 @@ class Sessions:
             self._state.answered()
             self._answered = True
             return connection
-        return NoHost(_decisive(heard, self._route, self._tools.rules), ours, max(rests.values(), default=0.0))
+        return NoHost(decisive(heard, self._route, self._tools.rules), ours, max(rests.values(), default=0.0))
 
     async def _demand(self, policy: Policy, host: str, wish: TlsWish) -> Demand | Said:
         """What is asked of a host, or why it is not to be used."""
         router = self._tools.router
         found = await router.policies.demand(policy, host, router.port_of(self._route), wish)
-        match found:
-            case MxUnknown(text):
-                return Said(Stage.LOCAL, None, f"{host}: {text}")
-            case Barred(unproved, reported):
-                text = f"{host}: {unproved.text}"
-                failed = tlsrpt.Session(policy.domain, reported, tlsrpt.Result(unproved.result), host)
-                self._tools.count_tls(replace(failed, reason=unproved.text))
-                if found.final:
-                    return Said(Stage.LOCAL, Reply(550, found.status, text))
-                return Said(Stage.STARTTLS, None, text)
-        return found
+        if isinstance(found, Barred):
+            failed = tlsrpt.Session(policy.domain, found.reported, tlsrpt.Result(found.unproved.result), host)
+            self._tools.count_tls(replace(failed, reason=found.unproved.text))
+        return found if isinstance(found, Demand) else unfit(host, found)
 
     def left(self) -> None:
         """The connection is gone, and its address has room for another. Safe to call twice."""
@@ -251,7 +245,17 @@ class Sessions:
         return trace
 
 
-def _decisive(heard: list[Attempt], route: Route, rules: Rules) -> Attempt:
+def unfit(host: str, found: Barred | MxUnknown) -> Said:
+    """What is said of a host that its TLS policy doesn't let us use."""
+    if isinstance(found, MxUnknown):
+        return Said(Stage.LOCAL, None, f"{host}: {found.text}")
+    text = f"{host}: {found.unproved.text}"
+    if found.final:
+        return Said(Stage.LOCAL, Reply(550, found.status, text))
+    return Said(Stage.STARTTLS, None, text)
+
+
+def decisive(heard: list[Attempt], route: Route, rules: Rules) -> Attempt:
     """Of all that the hosts said, what decides: what a rule makes something of; else a word that leaves hope before one
     that doesn't; the last of them."""
     ruled = [attempt for attempt in heard if rules.ruling(attempt, route.destination).decision is not None]

@@ -18,6 +18,8 @@ from collections import defaultdict
 from contextlib import suppress
 from pathlib import Path
 
+from hedwig.spool.turn import share
+
 _FLOCK = struct.Struct("hhqqi")  # struct flock with 64-bit offsets: type, whence, start, length, process
 _BITS = 10  # of a place, for the slots of one receiver; more than a host has connections to one
 
@@ -53,9 +55,21 @@ class Slots:
 
     def others(self, receiver: str, source: str) -> bool:
         """Whether other workers have any of these."""
-        wanted = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, _place(receiver, source), 1 << _BITS, 0)
-        found = fcntl.fcntl(self._open(), fcntl.F_OFD_GETLK, wanted)
-        return bool(_FLOCK.unpack(found)[0] != fcntl.F_UNLCK)
+        return self._others_have(_place(receiver, source), 1 << _BITS)
+
+    def in_use(self, receiver: str, source: str) -> int:
+        """How many of these are taken now, by whichever process. Makes nothing, and is in nobody's way."""
+        own = len(self._held.get((receiver, source), ()))
+        if self._file is None and not self._path.exists():
+            return own
+        place = _place(receiver, source)
+        if not self._others_have(place, 1 << _BITS):
+            return own
+        return own + sum(self._others_have(place + slot, 1) for slot in range(1 << _BITS))
+
+    def workers(self) -> int:
+        """How many workers run now."""
+        return sum(map(_is_locked, self._workers.glob("*")))
 
     def share(self, receiver: str, most: int) -> int:
         """This worker's part of so many."""
@@ -74,6 +88,11 @@ class Slots:
             os.close(self._file)
             self._file = None
 
+    def _others_have(self, place: int, slots: int) -> bool:
+        wanted = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, place, slots, 0)
+        found = fcntl.fcntl(self._open(), fcntl.F_OFD_GETLK, wanted)
+        return bool(_FLOCK.unpack(found)[0] != fcntl.F_UNLCK)
+
     def _lock(self, kind: int, place: int) -> bool:
         wanted = _FLOCK.pack(kind, os.SEEK_SET, place, 1, 0)
         try:
@@ -86,6 +105,7 @@ class Slots:
         if self._file is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+            share(str(self._path), str(self._path.parent))  # what root's command makes is the workers', too
         return self._file
 
 

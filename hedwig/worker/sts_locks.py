@@ -10,6 +10,8 @@ import os
 from hashlib import blake2b
 from pathlib import Path
 
+from hedwig.spool.turn import share
+
 POLL = 0.5  # seconds
 
 
@@ -17,7 +19,9 @@ class Locks:
     """Of one worker. OSError where `run_dir` can't be used. Within a process nobody is kept out."""
 
     def __init__(self, run_dir: str) -> None:
-        self._file = os.open(Path(run_dir) / "mta-sts.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        path = Path(run_dir) / "mta-sts.lock"
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        share(str(path), run_dir)  # what root's command makes is the workers', too
 
     async def take(self, domain: str) -> None:
         """Wait until it is ours."""

@@ -1,6 +1,6 @@
 """What all couriers of a worker share: the parts they work with, and what they have learnt of hosts."""
 
-import datetime
+import random
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -8,13 +8,16 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from hedwig import log
+from hedwig.classify.providers import Providers
+from hedwig.classify.table import Table
 from hedwig.rates import Rate
+from hedwig.settings import Worker
 from hedwig.smtp import Deadlines
 from hedwig.spool import Claim, SpoolTrouble, Work
 from hedwig.spool.receivers import Sharing
 from hedwig.spool.trouble import matter_of
 from hedwig.tlsrpt import Session
-from hedwig.worker.allowance import Allowances, message_rates, plain_rates
+from hedwig.worker.allowance import Allowances, rates_now
 from hedwig.worker.bag import Bag
 from hedwig.worker.broken_tls import BrokenAddresses
 from hedwig.worker.delivery import Rules
@@ -59,10 +62,7 @@ class Tools:
     def message_rates(self, route: Route) -> tuple[Rate, ...]:
         """The rates that bound messages on this way."""
         ways = self.router.ways
-        source = ways.sources.get(route.site.source)
-        if source is None or not source.warm_up:
-            return plain_rates(route.rule)
-        return message_rates(route.rule, source, ways.warm_up, datetime.datetime.now(datetime.UTC).date())
+        return rates_now(route.rule, ways.sources.get(route.site.source), ways.warm_up)
 
     @property
     def hurried(self) -> Deadlines:
@@ -84,3 +84,16 @@ class Tools:
                 return b""
 
         return beginning
+
+
+def rules_of(settings: Worker, reporting: str) -> Rules:
+    """What decides about mail, as the settings have it; `reporting`: this host's name."""
+    return Rules(
+        settings.retry,
+        reporting,
+        random.random,
+        settings.reports_per_hour,
+        Table(settings.rules),
+        Providers(settings.sites),
+        settings.suppress,
+    )

@@ -41,6 +41,7 @@ class Upkeep:
         self._dispatch = dispatch
         self._heirs = heirs
         self._hinter = hinter
+        self._lifted: dict[str, float] | None = None  # what was heeded; None before the first look
 
     async def run(self, tell: Callable[[], None]) -> None:
         """Rounds without end; `tell` tells systemd how we are."""
@@ -67,7 +68,9 @@ class Upkeep:
 
     async def _look(self) -> None:
         loop = asyncio.get_running_loop()
-        self._tools.resting.take(await loop.run_in_executor(None, self._tools.resting.look))
+        seen = await loop.run_in_executor(None, self._tools.resting.look)
+        self._tools.resting.take(seen)
+        self._heed_lifts(seen.lifted)
         for provider in self._tools.bag.providers():
             if self._tools.resting.apply(provider):
                 self._dispatch.rest(provider)
@@ -76,6 +79,13 @@ class Upkeep:
         owner = self._heirs.owner
         if halted := await loop.run_in_executor(None, self._tools.spool.halted, owner, time.time()):
             self._dispatch.call_back(halted)
+
+    def _heed_lifts(self, lifted: dict[str, float]) -> None:
+        """What has come since the last look; before the first one nothing cooled."""
+        before = lifted if self._lifted is None else self._lifted
+        if fresh := {site for site, at in lifted.items() if before.get(site) != at}:
+            self._tools.bag.resume(fresh)
+        self._lifted = lifted
 
     async def _divide(self) -> None:
         """Who runs, and so how many connections to a receiver are this worker's."""

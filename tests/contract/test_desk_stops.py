@@ -7,9 +7,9 @@ import pytest
 from spool_parts import DAY, NOW, Clock, claim, deferred, letter, put, settle, states
 
 from hedwig.options import Options
-from hedwig.spool import State, Stream
+from hedwig.spool import Pause, State, Stream
 from hedwig.spool.operate import Act, Filter, Order, Pausing, Stop, StopKind
-from hedwig.spool.stops import FOREVER, LAST_CHANCE
+from hedwig.spool.stops import FOREVER, LAST_CHANCE, is_receiver, paused_because
 
 SITE, CLIENT = StopKind.SITE, StopKind.CLIENT
 
@@ -199,3 +199,26 @@ def test_a_letter_that_is_released_while_its_client_is_paused_waits_for_both(
     clock.now = NOW + 11 * DAY
     resume(desk, CLIENT, "host.example")
     assert expiry(spool, number, clock.now) == (NOW + 12 * DAY, True)
+
+
+def test_a_receiver_that_is_paused_by_name_is_the_workers_business(spool: Any, desk: Any) -> None:
+    """The spool knows destinations alone. What workers have published because of it ends with it, and nothing else."""
+    [number] = put(spool, letter("a@x.example"))
+    pause(desk, SITE, "google")
+    published = [Pause(name, NOW, NOW + 60, why) for name, why in (("x.example", paused_because("google")), ("y", "z"))]
+    assert len(spool.claim([number], "host/1", NOW, published).result(10)) == 1
+    assert resume(desk, SITE, "google")
+    assert [one.destination for one in spool.pauses(NOW)] == ["y"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "expected"),
+    [
+        (SITE, "google", True),
+        (SITE, "google.com", False),
+        (SITE, "[IPv6:2001:db8::1]", False),
+        (CLIENT, "google", False),
+    ],
+)
+def test_a_word_without_a_dot_is_a_receiver(kind: StopKind, name: str, expected: bool) -> None:
+    assert is_receiver(kind, name) is expected

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from hedwig.rates import Rate
-from hedwig.spool import receivers
+from hedwig.spool import Pause, receivers
 from hedwig.spool.receivers import AGAIN, LIMITED, LONGEST, Asking, Backoff
 from hedwig.spool.sqlite import open_spool
 
@@ -70,9 +70,32 @@ def test_a_bound_on_connections_outlasts_the_rest(spool):
 
 def test_the_operator_lifts_it(spool):
     back_off(spool, word(3600), Backoff("qq", "main/ipv4", NOW, NOW + 60))
-    assert [each.site for each in receivers.lift(spool, ["google"]).result()] == ["google"]
-    assert [each.site for each in receivers.backoffs(spool, NOW)] == ["qq"]
-    assert receivers.lift(spool, ["google"]).result() == []
+    assert [each.site for each in receivers.lift(spool, ["google"], NOW + 1).result()] == ["google"]
+    assert [each.site for each in receivers.backoffs(spool, NOW + 1)] == ["qq"]
+    assert receivers.lift(spool, ["google", "unheard.of"], NOW + 2).result() == []
+    assert receivers.lifted(spool) == {"google": NOW + 2, "unheard.of": NOW + 2}
+
+
+def test_after_a_lift_the_next_one_is_a_first_one(spool):
+    first = back_off(spool, word(1800))
+    receivers.lift(spool, ["google"], first.since + 60).result()
+    again = back_off(spool, word(1800, first.since + 70))
+    assert (again.times, again.until - again.since) == (1, 1800)
+
+
+def test_the_mark_of_a_lift_is_forgotten(spool):
+    receivers.lift(spool, ["google"], NOW).result()
+    receivers.save_paces(spool, {}, NOW + AGAIN - 1).result()
+    assert receivers.lifted(spool) == {"google": NOW}
+    receivers.save_paces(spool, {}, NOW + AGAIN + 1).result()
+    assert receivers.lifted(spool) == {}
+
+
+def test_what_workers_published_of_a_destination_ends(spool):
+    pauses = [Pause(name, NOW, NOW + 60, "it rests") for name in ("163.com", "qq.com")]
+    spool.claim([], "host/1", NOW, pauses).result()
+    receivers.unpause(spool, ["163.com"]).result()
+    assert [each.destination for each in spool.pauses(NOW)] == ["qq.com"]
 
 
 def ask(spool, wanted, now=NOW, rates=(HOURLY,)):

@@ -14,7 +14,8 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 import uvloop
 
 from hedwig.smtp import Deadlines, Report, Target, Transaction
-from hedwig.smtp.connection import Connection, connect, dial
+from hedwig.smtp.connection import Connection, connect
+from hedwig.smtp.dial import dial
 from hedwig.smtp.tls import OPPORTUNISTIC, Security
 
 PATIENCE = 10.0  # seconds; only a failing test waits so long

@@ -16,7 +16,8 @@ from smtp_host import LOOPS, Peer, Script, a_loop, host, letter, words
 
 from hedwig.reply import Reply, Stage
 from hedwig.smtp import ConnectFailed, Deadlines, Said, Target
-from hedwig.smtp.connection import connect, dial
+from hedwig.smtp.connection import connect
+from hedwig.smtp.dial import dial
 from hedwig.smtp.events import Heard, Ready, Send
 from hedwig.smtp.login import Exchange, Login, hidden, offers
 from hedwig.smtp.session import Session

@@ -10,7 +10,9 @@ import pytest
 from partner_rig import Partners, Scene, partner
 from worker_rig import Receiver
 
-from hedwig.spool import Kind, State, receivers
+from hedwig.spool import Kind, State, receivers, stops
+from hedwig.spool.operate import Pausing, StopKind
+from hedwig.spool.writer import Job
 from hedwig.verdict import SiteWord
 
 
@@ -101,7 +103,7 @@ async def test_a_receiver_that_wants_rest_gets_it_from_all_workers(make, receive
     assert rig.tools.resting.apply(provider)
     assert rig.tools.bag.capacity(route.site, time.monotonic()) == 0
     await rig.settled(lambda: len(receivers.backoffs(rig.spool, time.time())) == 2)
-    receivers.lift(rig.spool, ["partner"]).result()
+    receivers.lift(rig.spool, ["partner"], time.time()).result()
     rig.tools.resting.take(rig.tools.resting.look())
     rig.tools.resting.apply(provider)
     assert rig.tools.bag.capacity(route.site, time.monotonic()) > 0
@@ -140,3 +142,32 @@ async def test_a_source_of_ours_is_where_it_comes_from(tmp_path, receiver):
     await rig.settled(lambda: not rig.states())
     await rig.close()
     assert receiver.sources == ["127.0.0.2"]
+
+
+async def test_a_receiver_that_an_operator_has_paused_by_name_gets_nothing(make, receiver):
+    """For none of its domains, from none of our sources; afterwards all is as it was."""
+    rig = make()
+    await rig.register(3)
+    route = await rig.router.route("example.com")
+    provider = rig.tools.bag.of(route.site, rule=route.rule).provider
+    rig.spool.put(Job(pause, [Pausing(StopKind.SITE, "partner", time.time(), "jia")])).result(10)
+    rig.tools.resting.take(rig.tools.resting.look())
+    assert rig.tools.resting.apply(provider)
+    assert rig.tools.bag.capacity(route.site, time.monotonic()) == 0
+    assert provider.why(time.monotonic()) == "an operator has paused partner"
+    assert rig.tools.closed_for("partner", "") > 0
+    assert rig.tools.resting.until("other", "") == 0.0
+    rig.spool.put(Job(go_on, ["partner"])).result(10)
+    rig.tools.resting.take(rig.tools.resting.look())
+    rig.tools.resting.apply(provider)
+    await rig.send_all("example.com")
+    await rig.settled(lambda: not rig.states())
+    assert len(receiver.messages) == 3
+
+
+def pause(db, orders):
+    return [stops.put(db, order) for order in orders]
+
+
+def go_on(db, names):
+    return [stops.lift(db, StopKind.SITE, name, time.time()) for name in names]

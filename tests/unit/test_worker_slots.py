@@ -101,3 +101,32 @@ def test_who_looks_is_not_taken_for_a_worker(tmp_path):
         slots = Slots(str(tmp_path), "1")
         slots.count_workers()
     assert slots.share("google", 4) == 4
+
+
+def test_who_looks_counts_all_processes_and_takes_nothing(tmp_path, holder):
+    """Its own as well; what is given back is not counted, and a receiver without slots has none."""
+    slots = Slots(str(tmp_path), "2")
+    assert slots.in_use("google", "main") == 2
+    slot = slots.take("google", "main", 3)
+    assert slots.in_use("google", "main") == 3
+    slots.give("google", "main", slot)
+    assert slots.in_use("google", "main") == 2
+    assert slots.in_use("qq", "main") == 0
+    assert slots.workers() == 0
+    lock = worker_lock(str(tmp_path), "1")
+    assert lock.take()
+    assert slots.workers() == 1
+
+
+def test_who_looks_makes_no_file(tmp_path):
+    assert Slots(str(tmp_path / "run")).in_use("google", "main") == 0
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_root_makes_belongs_to_the_workers(tmp_path):
+    """A probe by root's command must not shut the workers out of all slots."""
+    if os.geteuid() == 0:
+        os.chown(tmp_path, 1234, 1235)
+    assert Slots(str(tmp_path)).take("google", "", 1) == 0
+    owners = {(path.stat().st_uid, path.stat().st_gid) for path in (tmp_path, tmp_path / "slots")}
+    assert len(owners) == 1

@@ -1,0 +1,26 @@
+"""Commands that need what workers are made of. Every host that has `hedwig` has them; their libraries come with
+hedwig-worker, to the hosts that deliver.
+"""
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hedwig.cli.terminal import clean
+
+
+def module(config_dir: Path, name: str) -> Any:
+    """The module that does it; ClickException on a host that does not deliver."""
+    if not (config_dir / "worker.yml").exists():
+        raise click.ClickException(
+            f"{clean(str(config_dir))}: there is no worker.yml here; ask on the host that delivers"
+        )
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("hedwig"):
+            raise
+        text = f"hedwig-worker is not installed here (there is no {error.name}); ask on the host that delivers"
+        raise click.ClickException(text) from None
