@@ -65,7 +65,7 @@ def filter_options(command: Command) -> Command:
 def filter_of(given: dict[str, Any], ids: tuple[str, ...] = ()) -> Any:
     """The Filter; takes its options out of `given`."""
     from hedwig.spool.operate import Filter
-    from hedwig.spool.records import State
+    from hedwig.spool.words import State
 
     chosen = {name: given.pop(name) for name in ("site", "client", "sender", "rcpt", "state", "older", "reply")}
     return Filter(
@@ -82,10 +82,12 @@ def filter_of(given: dict[str, Any], ids: tuple[str, ...] = ()) -> Any:
 
 def site_of(name: str) -> str:
     """A destination as the spool has it: A-labels in lower case."""
-    from hedwig.address import Address, AddressError
+    if name.isascii() and not name.startswith("["):
+        return name.lower()
+    from hedwig.address import Address, AddressError  # it takes a while to load
 
     try:
-        return Address.parse(f"x@{name}").destination if name else ""
+        return Address.parse(f"x@{name}").destination
     except AddressError:
         return name
 

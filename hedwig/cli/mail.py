@@ -10,7 +10,7 @@ from hedwig.cli.filtering import QueueId
 from hedwig.cli.terminal import clean
 from hedwig.config import ConfigError
 from hedwig.spool.desk import SqliteDesk
-from hedwig.spool.records import SpoolTrouble
+from hedwig.spool.words import SpoolTrouble
 
 
 @click.command()

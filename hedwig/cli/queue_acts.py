@@ -10,7 +10,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from hedwig.config import ConfigError, load_worker
 from hedwig.settings import Worker
 from hedwig.spool.desk import SqliteDesk
 from hedwig.spool.operate import Act, Filter, Lot, Order, Tally, Telling
-from hedwig.spool.records import Kind, SpoolTrouble
+from hedwig.spool.words import Kind, SpoolTrouble
 
 _DONE = {Act.RETRY: "due now", Act.HOLD: "held", Act.RELEASE: "released", Act.DROP: "dropped"}
 _KIND = {Act.RETRY: Kind.RETRY, Act.HOLD: Kind.HELD, Act.RELEASE: Kind.RELEASED, Act.DROP: Kind.DROPPED}
@@ -146,7 +146,7 @@ def carry_out(desk: SqliteDesk, wanted: Filter, wish: Wish) -> None:
             return
         sum_ = _Sum(wish, tally)
         try:
-            _work(desk, replace(wanted, last=tally.last), wish, sum_)
+            _work(desk, wanted._replace(last=tally.last), wish, sum_)
         except KeyboardInterrupt:
             sum_.broken_off = True
         sum_.end()
@@ -254,9 +254,9 @@ def _json(wish: Wish, tally: Tally, done: _Sum | None) -> dict[str, Any]:
         "act": wish.act.value,
         "recipients": tally.recipients,
         "messages": tally.messages,
-        "first": [asdict(row) for row in tally.first],
+        "first": tally.first,
         "busy": tally.busy,
-        "busy_first": [asdict(row) for row in tally.busy_first],
+        "busy_first": tally.busy_first,
     }
     if done is not None:
         result["done"] = {

@@ -6,7 +6,6 @@ should it be broken off, the daemons go on with it.
 
 import sys
 import time
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,8 @@ from hedwig.cli.terminal import clean, echo_json
 from hedwig.cli.who import who
 from hedwig.spool.desk import SqliteDesk
 from hedwig.spool.operate import Filter, Stop, StopKind
-from hedwig.spool.records import SpoolTrouble
 from hedwig.spool.stops import FOREVER
+from hedwig.spool.words import SpoolTrouble
 
 _MOST_REST = 1.0  # seconds between two steps
 
@@ -124,7 +123,7 @@ def _list(desk: SqliteDesk, as_json: bool) -> None:
     now = time.time()
     stops = desk.stops(now)
     if as_json:
-        echo_json([asdict(one) for one in stops])
+        echo_json(stops)
     else:
         click.echo("\n".join(["Paused by an operator:", *stop_lines(stops, now)]) if stops else "Nothing is paused.")
 

@@ -14,7 +14,6 @@ Nothing else is raised, whatever lies in the file. What is only worth a warning 
 are, and of which kind, stands in settings.py; kinds.py says what a value may look like; document.py reads YAML.
 """
 
-import difflib
 import stat
 from dataclasses import Field, fields
 from pathlib import Path
@@ -149,6 +148,8 @@ class _Reading:
 
     def _unknown(self, cls: type, prefix: str, entry: Entry) -> None:
         names = [one.name for one in fields(cls) if one.metadata]
+        import difflib
+
         near = difflib.get_close_matches(entry.key.lower().replace("-", "_"), names, n=1)
         if near:
             right = f"did you mean {near[0]}?"

@@ -9,8 +9,6 @@ import re
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-import idna
-
 from hedwig import moments
 from hedwig.config.problem import Unfit, shown
 from hedwig.options import OnDoubt, Priority
@@ -42,6 +40,8 @@ def host_name(text: str) -> str:
     """A host's name, in lower case (RFC 1123 §2.1). No slash, no leading dot: it is safe as a file's name."""
     name = text.lower()
     if not name.isascii():
+        import idna  # seldom needed, and the operator's commands would wait for it
+
         try:
             right = f"write {idna.encode(name, uts46=True).decode('ascii')}"
         except (idna.IDNAError, UnicodeError):

@@ -1,8 +1,9 @@
 """The operator's desk: the spool in SQLite as the operator's commands see it (operate.py).
 
-Made for commands that begin, ask and end: it reads over one connection, which can't write, and what writing needs is
-loaded and started with the first write. Those writes go through a writer as the daemons' do (writer.py), lot by lot.
-One thread at a time. `close` it in the end.
+Made for commands that begin, ask and end: what a question needs is loaded with it, for loading is most of what such a
+command takes. It reads over one connection, which can't write; what writing needs is loaded and started with the first
+write. Those writes go through a writer as the daemons' do (writer.py), lot by lot. One thread at a time. `close` it in
+the end.
 """
 
 import json
@@ -12,17 +13,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from hedwig.options import PLAIN, Options, unpacked
-from hedwig.spool import bodies, listing, sites, stops
-from hedwig.spool.history import DAY, DAYS, DayFiles, folded, lines_of
+from hedwig.spool import listing, stops
 from hedwig.spool.operate import Act, Backlog, Filter, Letter, Lot, Order, Stop, StopKind, Tally
-from hedwig.spool.reasons import Reason, reasons
-from hedwig.spool.records import HistoryLine, Pause, QueuedRecipient
 from hedwig.spool.schema import connect_reader, prepare
+from hedwig.spool.shown import HistoryLine, Pause, QueuedRecipient
 from hedwig.spool.trouble import SPOOL_ERRORS, trouble
 
 if TYPE_CHECKING:
+    from hedwig.options import Options
     from hedwig.spool.acts import Chosen
+    from hedwig.spool.reasons import Reason
     from hedwig.spool.sqlite import SqliteSpool
     from hedwig.spool.writer import Write
 
@@ -105,6 +105,8 @@ class SqliteDesk:
 
     def body(self, message: int) -> Iterable[bytes]:
         """See Operate."""
+        from hedwig.spool import bodies
+
         try:
             yield from bodies.whole(self._lent, message)
         except SPOOL_ERRORS as error:
@@ -112,6 +114,9 @@ class SqliteDesk:
 
     def backlog(self, limit: int, now: float) -> Backlog:
         """See Operate."""
+        from hedwig.spool import sites
+        from hedwig.spool.history import DayFiles
+
         unmoved = sites.unmoved(self._read(_newest, sites.RECENT))
         files = DayFiles(self._path)
         moved = self._of_files(lambda: files.newest(sites.RECENT - len(unmoved))) if len(unmoved) < sites.RECENT else []
@@ -121,6 +126,8 @@ class SqliteDesk:
 
     def named(self, word: str, limit: int) -> list[str]:
         """See Trace."""
+        from hedwig.spool.history import DayFiles, folded
+
         found = dict.fromkeys(self._read(_unmoved_names, folded(word)))
         files = DayFiles(self._path)
         found.update(dict.fromkeys(self._of_files(lambda: files.named(word, limit))))
@@ -128,6 +135,8 @@ class SqliteDesk:
 
     def histories(self, queue_ids: Sequence[str]) -> dict[str, list[HistoryLine]]:
         """See Trace."""
+        from hedwig.spool.history import DAY, DAYS, DayFiles, lines_of
+
         happened = self._read(_happened, queue_ids)
         files = DayFiles(self._path)
         return self._of_files(lambda: lines_of(queue_ids, happened, files, self._clock() - DAYS * DAY))
@@ -168,8 +177,10 @@ class SqliteDesk:
         """Destinations that workers leave alone for a while, and why."""
         return self._read(_pauses, now)
 
-    def reasons(self, limit: int) -> list[Reason]:
+    def reasons(self, limit: int) -> "list[Reason]":
         """Why mail waits: see reasons.py."""
+        from hedwig.spool.reasons import reasons
+
         return self._read(reasons, limit)
 
     # within
@@ -217,7 +228,9 @@ def _letters(db: sqlite3.Connection, queue_id: str) -> list[Letter]:
     return found
 
 
-def _options(text: str) -> Options:
+def _options(text: str) -> "Options":
+    from hedwig.options import PLAIN, unpacked
+
     try:
         return unpacked(text)
     except ValueError:  # of a newer release
@@ -234,6 +247,8 @@ def _newest(db: sqlite3.Connection, limit: int) -> list[tuple[int, str]]:
 
 def _unmoved_names(db: sqlite3.Connection, name: str) -> list[str]:
     """Of messages whose names no day's file has yet."""
+    from hedwig.spool.history import folded
+
     part = json.dumps(name)[1:-1]
     rows = [json.loads(names) for (names,) in db.execute(_NAMES, (part,))]
     return [queue_id for row in rows for _, queue_id, words in row if name in map(folded, words)]

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from hedwig.spool.records import Kind, Waiting
+from hedwig.spool.records import Waiting
+from hedwig.spool.words import Kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,14 +23,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from hedwig import log
 from hedwig.reply import one_line
-from hedwig.spool import Event, HistoryLine, Kind
+from hedwig.spool import HistoryLine, Kind
 from hedwig.spool.numbers import next_happened
 from hedwig.spool.turn import share
+
+if TYPE_CHECKING:
+    from hedwig.spool import Event
 
 DAYS = 30
 DAY = 86400.0
@@ -53,7 +55,7 @@ _INSERT = "INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
 _NAME = "INSERT OR IGNORE INTO names VALUES (?, ?)"
 
 
-def line(event: Event, queue_id: str, client: str) -> Line:
+def line(event: "Event", queue_id: str, client: str) -> Line:
     """An event of a message, as it is kept."""
     reply = event.reply
     return (
@@ -151,7 +153,7 @@ class DayFiles:
                 if not _is_damage(error):
                     raise
                 file.rename(file.with_suffix(".damaged"))  # or all of history would wait for ever, for one day's sake
-                log.say(log.Level.ERROR, f"the history in {file} is damaged: it was renamed to {file.stem}.damaged")
+                _say("ERROR", f"the history in {file} is damaged: it was renamed to {file.stem}.damaged")
                 self._add_day(file, rows)
 
     def _add_day(self, file: Path, rows: "_Day") -> None:
@@ -246,10 +248,16 @@ def _asked(file: Path, query: str, *values: object, table: str = "events") -> li
                     return db.execute(query, values).fetchall()  # it was made just now; else this raises again
     except sqlite3.DatabaseError as error:
         if _is_damage(error):
-            log.say(log.Level.WARNING, f"the history in {file} is damaged: what happened that day is not shown")
+            _say("WARNING", f"the history in {file} is damaged: what happened that day is not shown")
         elif file.exists():
             raise
     return []
+
+
+def _say(level: str, words: str) -> None:
+    from hedwig import log  # seldom needed, and not soon loaded
+
+    log.say(log.Level[level], words)
 
 
 def _is_damage(error: sqlite3.DatabaseError) -> bool:

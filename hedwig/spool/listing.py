@@ -12,11 +12,11 @@ walked, and whatever has ended meanwhile. The order is that of acceptance.
 import json
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from hedwig.spool.operate import Act, Filter, Tally
-from hedwig.spool.records import QueuedRecipient, State
+from hedwig.spool.shown import QueuedRecipient
+from hedwig.spool.words import State
 
 Place = tuple[int, int, int]  # message, delivery, recipient's number
 START: Place = (-1, -1, -1)
@@ -55,8 +55,7 @@ _BY_MESSAGE = (
 _BY_RECIPIENT = ("(r.delivery, r.number) > (:delivery, :number)", "r.delivery, r.number")
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A recipient as it is shown, where it lies, and its own state (shown may be active or paused)."""
 
     shown: QueuedRecipient

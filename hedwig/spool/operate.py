@@ -10,11 +10,13 @@ What a worker has claimed is never touched: it is *busy*, and named. All raise S
 
 import enum
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from hedwig.options import PLAIN, Options
-from hedwig.spool.records import HistoryLine, QueuedRecipient, State
+from hedwig.spool.shown import HistoryLine, QueuedRecipient
+from hedwig.spool.words import State
+
+if TYPE_CHECKING:
+    from hedwig.options import Options
 
 
 class Act(enum.StrEnum):
@@ -26,8 +28,7 @@ class Act(enum.StrEnum):
     DROP = "drop"  # whatever waits is over; the message goes with its last recipient
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(NamedTuple):
     """Which recipients are meant: those to which all that is given applies; without anything, all. Case is ignored.
 
     `site`: the destination. `sender`, `rcpt`: an address, or "@" and a domain; "<>" is the null sender. `accepted`:
@@ -45,8 +46,7 @@ class Filter:
     last: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Telling:
+class Telling(NamedTuple):
     """How senders are told of what is dropped: this host's name in it, for how many seconds it may wait itself, the
     destination that it takes, "" for that of its address, and how many reports a sender gets in an hour before the
     others go into a digest (0: no bound)."""
@@ -57,8 +57,7 @@ class Telling:
     most: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(NamedTuple):
     """`who` and `reason` go into the history. `telling`: for DROP; None tells no sender."""
 
     act: Act
@@ -67,8 +66,7 @@ class Order:
     telling: Telling | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(NamedTuple):
     """What an act would touch now: recipients, messages, the first few; and what is busy, the first few. `last`: the
     newest message's number. A Filter with it leaves alone what comes later: reports of the act itself, say."""
 
@@ -80,8 +78,7 @@ class Tally:
     last: int
 
 
-@dataclass(frozen=True, slots=True)
-class Lot:
+class Lot(NamedTuple):
     """What `act` has done with one lot. `touched`: the recipients. `missed`: how many it left, for they changed while
     it looked. `reports`: queue IDs of notifications. `after`: for the next lot; "" when there is none."""
 
@@ -91,8 +88,7 @@ class Lot:
     after: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Letter:
+class Letter(NamedTuple):
     """A message that is queued, whole. `recipients`: also those that are done, as long as their delivery goes on."""
 
     message: int
@@ -106,12 +102,11 @@ class Letter:
     smtputf8: bool
     origin: str
     recipients: tuple[QueuedRecipient, ...]
-    options: Options = PLAIN
+    options: "Options"
     submitter: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class SiteRow:
+class SiteRow(NamedTuple):
     """One destination's backlog. `waiting`: deliveries that are nobody's; `oldest`: when the oldest was accepted, 0
     where none waits. `delivered`, `deferred`, `failed`: recipients a minute, lately. `last_error`: the newest known."""
 
@@ -127,8 +122,7 @@ class SiteRow:
     last_error_at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Backlog:
+class Backlog(NamedTuple):
     """All sites' counts, and the largest sites. `seconds`: what "lately" was, 0 where nothing is known."""
 
     waiting: int
@@ -181,8 +175,7 @@ class StopKind(enum.StrEnum):
     CLIENT = "client"
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(NamedTuple):
     """A pause by the operator. `until` is stops.FOREVER where it has no end."""
 
     kind: StopKind

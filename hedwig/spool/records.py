@@ -1,5 +1,5 @@
-"""The spool's records: what is handed in, claimed, settled and read back. Values without behaviour; the words are those
-of hedwig/spool/__init__.py. Times are Unix seconds.
+"""The spool's records: what is handed in, claimed and settled. Values without behaviour; the words are those of
+hedwig/spool/__init__.py. Times are Unix seconds. What is read back for the operator lies in shown.py.
 """
 
 import enum
@@ -10,47 +10,9 @@ from typing import NamedTuple, Protocol
 from hedwig.envelope import Envelope
 from hedwig.options import PLAIN, Options, Priority
 from hedwig.reply import Reply, Stage
+from hedwig.spool.words import Kind, State
 
-POSTOFFICE = "postoffice"
 NORMAL = int(Priority.NORMAL)
-
-
-class SpoolTrouble(Exception):
-    """The spool can't take or give this now; the text says why (disk full, read-only ...)."""
-
-
-class SpoolFull(SpoolTrouble):
-    """There is no room: on the disk, or within a quota."""
-
-
-class State(enum.StrEnum):
-    """Of a delivery or a recipient; see the module's text. PAUSED is only shown: it waits, and its client is paused."""
-
-    READY = "ready"
-    ACTIVE = "active"
-    DEFERRED = "deferred"
-    HELD = "held"
-    PAUSED = "paused"
-    DONE = "done"
-
-
-class Kind(enum.StrEnum):
-    """What an event in the history says."""
-
-    ACCEPTED = "accepted"
-    FORWARDED = "forwarded"
-    DELIVERED = "delivered"
-    DEFERRED = "deferred"
-    FAILED = "failed"
-    EXPIRED = "expired"
-    BOUNCED = "bounced"
-    SUPERSEDED = "superseded"
-    IN_DOUBT = "in_doubt"
-    HELD = "held"
-    RETURNED = "returned"
-    RETRY = "retry"
-    RELEASED = "released"
-    DROPPED = "dropped"
 
 
 class Body(Protocol):
@@ -258,19 +220,6 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True)
-class Pause:
-    """A worker's word to the feeder: don't hint `destination` before `until`. `since`: hints older than this that
-    were not claimed have been dropped by the worker and must be put anew afterwards. `reason` is for the operator.
-    `priority`: the best one that this is about; what is better goes on."""
-
-    destination: str
-    since: float
-    until: float
-    reason: str
-    priority: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Preview:
     """What a worker must know of a hinted delivery before it claims it. Only deliveries that are due appear."""
 
@@ -279,33 +228,3 @@ class Preview:
     size: int
     expires_at: float
     priority: int = NORMAL
-
-
-@dataclass(frozen=True, slots=True)
-class QueuedRecipient:
-    """For the operator's list. `doubts`: as in Recipient."""
-
-    queue_id: str
-    client: str
-    mailfrom: str
-    rcptto: str
-    destination: str
-    state: State
-    tries: int
-    accepted_at: float
-    due: float
-    last_reply: str
-    size: int
-    doubts: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryLine:
-    """An Event as it was written, of whichever delivery of the message."""
-
-    at: float
-    queue_id: str
-    client: str
-    kind: Kind
-    rcptto: str
-    text: str

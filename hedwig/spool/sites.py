@@ -13,10 +13,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from hedwig.address import Address, AddressError
 from hedwig.spool.history import Line, text_of
 from hedwig.spool.operate import Backlog, SiteRow
-from hedwig.spool.records import Kind
+from hedwig.spool.words import Kind
 
 LATELY = 300.0  # seconds
 RECENT = 4000  # events
@@ -74,6 +73,10 @@ def lately(lines: Sequence[Line], now: float) -> Lately:
 
 
 def _site_of(rcptto: str, domain: str) -> str:
+    if domain.isascii() and not domain.startswith("["):
+        return domain.lower()
+    from hedwig.address import Address, AddressError  # it takes a while to load
+
     try:
         return Address.parse(rcptto).destination
     except AddressError:  # an address that an older release took

@@ -7,13 +7,16 @@ Every error of SQLite or of the system becomes a SpoolTrouble here and nowhere e
 import errno
 import os
 import sqlite3
-from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hedwig.log import Matter
 from hedwig.reply import one_line
 from hedwig.spool import SpoolFull, SpoolTrouble
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from hedwig.log import Matter
 
 SPOOL_ERRORS = (sqlite3.Error, OSError)
 
@@ -58,8 +61,10 @@ def may_pass(error: SpoolTrouble) -> bool:
     return isinstance(error, SpoolFull | Hindered)
 
 
-def matter_of(error: SpoolTrouble) -> Matter:
+def matter_of(error: SpoolTrouble) -> "Matter":
     """Its kind in the journal."""
+    from hedwig.log import Matter
+
     if isinstance(error, Damaged):
         return Matter.SPOOL_DAMAGED
     return Matter.NEWER_SCHEMA if isinstance(error, Newer) else Matter.SPOOL_TROUBLE
