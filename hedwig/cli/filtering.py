@@ -73,7 +73,7 @@ def filter_of(given: dict[str, Any], ids: tuple[str, ...] = ()) -> Any:
         site=site_of(chosen["site"] or ""),
         client=chosen["client"] or "",
         sender=chosen["sender"] or "",
-        rcpt=chosen["rcpt"] or "",
+        rcpt=_rcpt_of(chosen["rcpt"] or ""),
         state=State(chosen["state"]) if chosen["state"] else None,
         accepted=time.time() - chosen["older"] if chosen["older"] else 0.0,
         reply=chosen["reply"] or "",
@@ -90,6 +90,10 @@ def site_of(name: str) -> str:
         return Address.parse(f"x@{name}").destination
     except AddressError:
         return name
+
+
+def _rcpt_of(text: str) -> str:
+    return f"@{site_of(text[1:])}" if text.startswith("@") else text
 
 
 def words_of(context: click.Context) -> str:

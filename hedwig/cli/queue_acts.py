@@ -1,9 +1,9 @@
 """`hedwig queue retry | hold | release | drop`: what is done with mail that waits.
 
 Each says first what it would touch, and asks. Then it goes on lot by lot, each in a transaction of its own, with a rest
-as long between them, so that mail flows meanwhile; broken off at any point (Ctrl-C) what is done is done, and the rest
-is as it was. What a worker is sending is left alone and named. Who did it and why stands in the history of each letter
-and in the journal.
+as long between them, so that mail flows meanwhile; broken off (Ctrl-C: behind the lot under way) what is done is said,
+and the rest is as it was. What a worker is sending is left alone and named. Who did it and why stands in the history of
+each letter and in the journal.
 """
 
 import socket
@@ -17,6 +17,7 @@ from typing import Any
 import click
 
 from hedwig.cli import desks, journal, queue_view
+from hedwig.cli.breaking import Breaking
 from hedwig.cli.filtering import QueueId, filter_of, filter_options
 from hedwig.cli.terminal import counted, echo_json
 from hedwig.cli.who import who
@@ -185,16 +186,18 @@ def _agreed(wish: Wish, tally: Tally) -> bool:
 
 def _work(desk: SqliteDesk, wanted: Filter, wish: Wish, sum_: "_Sum") -> None:
     order = Order(wish.act, who(), wish.reason, wish.telling)
-    after = ""
-    while True:
-        began = time.monotonic()
-        lot = desk.act(order, wanted, after)
-        took = time.monotonic() - began
-        sum_.add(lot)
-        after = lot.after
-        if not after:
-            return
-        time.sleep(min(took, _MOST_REST))
+    after, breaking = "", Breaking()
+    with breaking.work():
+        while True:
+            began = time.monotonic()
+            with breaking.step():
+                lot = desk.act(order, wanted, after)
+                took = time.monotonic() - began
+                sum_.add(lot)
+            after = lot.after
+            if not after:
+                return
+            time.sleep(min(took, _MOST_REST))
 
 
 class _Sum:

@@ -14,6 +14,7 @@ import click
 
 from hedwig import moments
 from hedwig.cli import desks, journal
+from hedwig.cli.breaking import Breaking
 from hedwig.cli.filtering import site_of
 from hedwig.cli.queue_view import stop_lines
 from hedwig.cli.terminal import clean, echo_json
@@ -130,17 +131,25 @@ def _list(desk: SqliteDesk, as_json: bool) -> None:
 
 def _go_through(desk: SqliteDesk, client: str, quiet: bool) -> None:
     """Step by step, with a rest as long between them, so that mail flows meanwhile."""
-    shown = sys.stderr.isatty() and not quiet
-    while True:
-        began = time.monotonic()
-        passed, of = desk.advance(client)
-        if passed >= of:
-            break
+    shown, breaking = sys.stderr.isatty() and not quiet, Breaking()
+    passed, of = 0, 1
+    try:
+        with breaking.work():
+            while True:
+                began = time.monotonic()
+                with breaking.step():
+                    passed, of = desk.advance(client)
+                if passed >= of:
+                    break
+                if shown:
+                    click.echo(f"\r{100 * passed // of}% ", nl=False, err=True)
+                time.sleep(min(time.monotonic() - began, _MOST_REST))
+    except KeyboardInterrupt:
+        words = f"broken off at {100 * passed // of}%; hedwig's daemons go on with it"
+        raise click.ClickException(words) from None
+    finally:
         if shown:
-            click.echo(f"\r{100 * passed // of}% ", nl=False, err=True)
-        time.sleep(min(time.monotonic() - began, _MOST_REST))
-    if shown:
-        click.echo("\r\x1b[K", nl=False, err=True)
+            click.echo("\r\x1b[K", nl=False, err=True)
 
 
 def _kind_of(config_dir: Path, desk: SqliteDesk, name: str, kind: str | None) -> StopKind:

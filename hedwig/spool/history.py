@@ -39,6 +39,7 @@ DAY = 86400.0
 PACE = 6 * 3600.0
 MOST_FILES = 2 * DAYS  # past these no pace is kept: whoever runs for less than PACE each time must drop some too
 SET_BACK = 60.0  # seconds by which the next event may be earlier: it waited for its commit so long
+_STEP = 500  # lines that are read at a time
 _SHIFT = 20  # an event's number is happened.number * 2**20 + its position in that row
 
 Line = tuple[float, str, str, str, str, str, int, str, str, str, str]
@@ -190,11 +191,18 @@ class DayFiles:
                 found[row[0]] = row[1:]
         return found
 
-    def newest(self, limit: int) -> list[Line]:
-        """The last lines of the last two days' files, the newest last."""
+    def newest(self, limit: int, since: float) -> list[Line]:
+        """The last lines of the last two days' files, the newest last: up to `limit`, and few that are from before
+        `since`."""
         found: list[Any] = []
+        query = "SELECT * FROM events WHERE number < ? ORDER BY number DESC LIMIT ?"
         for file in reversed(self._files()[-2:]):
-            found += _asked(file, "SELECT * FROM events ORDER BY number DESC LIMIT ?", limit - len(found))
+            below = 1 << 62
+            while (step := min(_STEP, limit - len(found))) and (rows := _asked(file, query, below, step)):
+                found += rows
+                below = rows[-1][0]
+                if rows[-1][1] < since:
+                    break
         return [row[1:] for row in sorted(found)]
 
     def named(self, name: str, limit: int) -> list[str]:

@@ -10,7 +10,6 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from hedwig import queueid
@@ -62,15 +61,6 @@ LATER = (
     "connection timed out: no answer from 198.51.100.{1} within 30 s",
     "550 5.7.1 too many connections from your host (id {0})",
 )
-
-
-@dataclass
-class Facts:
-    """What the measurement asks for: things that are there."""
-
-    deep: list[str] = field(default_factory=list)  # queue IDs that wait, some of each day
-    done: list[str] = field(default_factory=list)  # of letters that are done
-    message_ids: list[str] = field(default_factory=list)
 
 
 class Mixture:
@@ -133,7 +123,6 @@ class Filling:
     """One fill. `clock.now` is the time that the spool believes in."""
 
     def __init__(self, path: Path, deliveries: int, letters_done: int, told: Callable[[str], None]) -> None:
-        self.facts = Facts()
         self._now = time.time() - 60
         self._at = self._now - MONTH * DAY
         self._path = path
@@ -143,7 +132,7 @@ class Filling:
         self._told = told
         self._queued = 0
 
-    def run(self) -> Facts:
+    def run(self) -> None:
         """Fill it; at the end the historian has nothing left to do."""
         began = time.monotonic()
         with closing(open_spool(str(self._path), clock=lambda: self._at)) as spool:
@@ -160,7 +149,6 @@ class Filling:
             self._busy(spool)
             self._history_moved(spool)
         self._told(f"filled in {time.monotonic() - began:.0f} s")
-        return self.facts
 
     def _times(self) -> Iterator[tuple[float, bool]]:
         """When each lot is accepted, and whether it is of those that wait. The young ones are most."""
@@ -175,11 +163,12 @@ class Filling:
 
     def _lot(self, spool: SqliteSpool, at: float, stays: bool) -> None:
         letters = [self._mixture.letter(at) for _ in range(LOT)]
+        if not stays:  # what is paused now was not then
+            letters = [one for one in letters if one.client != PAUSED_CLIENT and not one.parts.keys() & {*PAUSED_SITES}]
         if stays and sum(len(one.parts) for one in letters) > self._wanted - self._queued:
             letters = self._just_enough(letters)
         answers = spool.register(letters).result(60)
         numbers = [one.delivery for answer in answers for one in answer.deliveries]
-        self._remember(letters, stays)
         if not stays:
             self._settle(spool, spool.claim(numbers, "host/1", at).result(60), at, self._delivered)
             return
@@ -223,16 +212,11 @@ class Filling:
             events.append(Event(at, kind, one.address, Stage.RCPT, said, f"mx1.{claim.destination}", detail))
         return Settlement(claim.delivery, claim.token, tuple(results), tuple(events))
 
-    def _remember(self, letters: Sequence[NewMessage], stays: bool) -> None:
-        if self._mixture.chance(0.02):
-            (self.facts.deep if stays else self.facts.done).append(letters[0].queue_id)
-            self.facts.message_ids.append(letters[-1].message_id)
-
     @staticmethod
     def _pause(desk: SqliteDesk) -> None:
         for name in PAUSED_SITES:
-            desk.pause(Stop(StopKind.SITE, name, time.time() - DAY, FOREVER, "jia", "they asked for it"))
-        desk.pause(Stop(StopKind.CLIENT, PAUSED_CLIENT, time.time() - 30 * DAY, FOREVER, "jia", "it was broken into"))
+            desk.pause(Stop(StopKind.SITE, name, time.time() - 40 * DAY, FOREVER, "jia", "they asked for it"))
+        desk.pause(Stop(StopKind.CLIENT, PAUSED_CLIENT, time.time() - 40 * DAY, FOREVER, "jia", "it was broken into"))
 
     def _busy(self, spool: SqliteSpool) -> None:
         """What a worker has just now."""
@@ -246,6 +230,6 @@ class Filling:
             time.sleep(0.2)
 
 
-def fill(path: Path, deliveries: int, letters_done: int, told: Callable[[str], None] = print) -> Facts:
+def fill(path: Path, deliveries: int, letters_done: int, told: Callable[[str], None] = print) -> None:
     """Make the spool at `path`."""
-    return Filling(path, deliveries, letters_done, told).run()
+    Filling(path, deliveries, letters_done, told).run()
