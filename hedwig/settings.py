@@ -7,7 +7,7 @@ reload makes a new object. Sizes are octets, durations seconds (in the files: `2
 from dataclasses import dataclass, field, fields
 from typing import Any, TypedDict, Unpack
 
-from hedwig.options import OnDoubt, Priority
+from hedwig.choices import OnDoubt, Priority
 
 KIB = 1024
 MIB = 1024 * KIB

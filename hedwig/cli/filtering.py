@@ -1,6 +1,5 @@
 """The options by which mail is chosen, the same for the list and for what is done with it."""
 
-import shlex
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -98,6 +97,8 @@ def _rcpt_of(text: str) -> str:
 
 def words_of(context: click.Context) -> str:
     """The filter's options as they were given, for a command that the reader may copy."""
+    import shlex
+
     names = {
         "older": "--older",
         **{name: f"--{name}" for name in ("site", "client", "sender", "rcpt", "state", "reply")},

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from hedwig import moments
+from hedwig.choices import OnDoubt, Priority
 from hedwig.config.problem import Unfit, shown
-from hedwig.options import OnDoubt, Priority
 from hedwig.settings import DAY, GIB, HOUR, KIB, MIB, MINUTE, Listen
 
 _SIZE = re.compile(r"([0-9]{1,12})\s*(?:([KMGT])(?:iB)?|B)?")

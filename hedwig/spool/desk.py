@@ -2,16 +2,15 @@
 
 Made for commands that begin, ask and end: what a question needs is loaded with it, for loading is most of what such a
 command takes. It reads over one connection, which can't write; what writing needs is loaded and started with the first
-write. Those writes go through a writer as the daemons' do (writer.py), lot by lot. One caller at a time. `close` it in
+write. Those writes go through a writer as the daemons' do (writer.py), lot by lot. One thread at a time. `close` it in
 the end.
 """
 
 import json
 import sqlite3
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from hedwig.spool import listing, stops
@@ -118,12 +117,10 @@ class SqliteDesk:
         from hedwig.spool import sites
         from hedwig.spool.history import DayFiles
 
-        waiting = self._meanwhile(sites.waiting)
         unmoved = sites.unmoved(self._read(_newest, sites.RECENT))
         left, files = sites.RECENT - len(unmoved), DayFiles(self._path)
         moved = self._of_files(lambda: files.newest(left, now - sites.LATELY)) if left > 0 else []
-        recent, (active, held) = sites.lately([*moved, *unmoved], now), self._read(sites.others)
-        return self._read(sites.backlog, limit, sites.Counts(waiting(), active, held), recent)
+        return self._read(sites.backlog, limit, sites.lately([*moved, *unmoved], now))
 
     # Trace
 
@@ -197,29 +194,6 @@ class SqliteDesk:
         except SPOOL_ERRORS as error:
             raise trouble(error, self._path) from error
 
-    def _meanwhile(self, query: Callable[[sqlite3.Connection], Answer]) -> Callable[[], Answer]:
-        """Have it read by another thread, over a connection of its own; what is given back waits for the answer."""
-        answers: list[Answer] = []
-        errors: list[Exception] = []
-
-        def read() -> None:
-            try:
-                with closing(connect_reader(self._path)) as db:
-                    answers.append(query(db))
-            except SPOOL_ERRORS as error:
-                errors.append(error)
-
-        thread = threading.Thread(target=read, name="desk-reader", daemon=True)
-        thread.start()
-
-        def answer() -> Answer:
-            thread.join()
-            for error in errors:
-                raise trouble(error, self._path) from error
-            return answers[0]
-
-        return answer
-
     @contextmanager
     def _lent(self) -> Iterator[sqlite3.Connection]:
         if self._db is None:
@@ -239,7 +213,7 @@ class SqliteDesk:
 
         if self._spool is None:
             self._spool = SqliteSpool(self._path, self._clock)
-        results: list[Any] = self._spool.put(Job(write, [entry], octets, rows, vital=True)).result()
+        results: list[Any] = self._spool.put(Job(write, [entry], octets, rows, vital=True, scattered=True)).result()
         return results
 
 

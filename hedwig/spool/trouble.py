@@ -10,7 +10,6 @@ import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hedwig.reply import one_line
 from hedwig.spool import SpoolFull, SpoolTrouble
 
 if TYPE_CHECKING:
@@ -118,6 +117,8 @@ def is_full(error: BaseException) -> bool:
 
 def damaged(path: str, how: str = "") -> Damaged:
     """For a file that is no database, or a broken one; `how` says what was found."""
+    from hedwig.reply import one_line
+
     return Damaged(
         f"{path} is damaged, or no spool at all{f' ({one_line(how)})' if how else ''}: stop hedwig's daemons and run "
         "`hedwig spool salvage`, which saves what it holds; nothing is written to it meanwhile"

@@ -143,10 +143,10 @@ def test_a_walk_in_vain_looks_at_one_table(db: sqlite3.Connection, wanted: dict[
 
 def test_where_the_backlog_lies_is_counted_along_one_index(db: sqlite3.Connection) -> None:
     """A few steps for each delivery, and none for those of a site that is not shown."""
-    assert "SCAN deliveries" not in plans(db, sites.waiting)
-    assert steps(db, sites.waiting) <= 6 * LETTERS
-    waits, (active, held_) = sites.waiting(db), sites.others(db)
-    assert (waits[BIG], waits[SMALL], active[SMALL], held_[SMALL]) == (LETTERS, 3, 4, 1)
+    assert "SCAN deliveries" not in plans(db, sites.counts)
+    assert steps(db, sites.counts) <= 6 * LETTERS
+    counts = sites.counts(db)
+    assert (counts.waiting[BIG], counts.waiting[SMALL], counts.active[SMALL], counts.held[SMALL]) == (LETTERS, 3, 4, 1)
 
 
 def test_a_later_page_begins_where_the_last_one_ended(db: sqlite3.Connection) -> None:
