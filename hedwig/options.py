@@ -14,7 +14,32 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from hedwig.choices import OnDoubt, Priority
 from hedwig.moments import utc
+
+__all__ = [
+    "MAX_ENVID",
+    "MAX_KEY",
+    "MAX_KEYED",
+    "MAX_MOMENT",
+    "MAX_NAME",
+    "MAX_NOTIFY",
+    "MAX_ORCPT",
+    "PLAIN",
+    "WHEN",
+    "BadOption",
+    "Notify",
+    "OnDoubt",
+    "Options",
+    "Priority",
+    "Submitter",
+    "TlsWish",
+    "priority_of",
+    "read",
+    "read_submitter",
+    "submitter_of",
+    "unpacked",
+]
 
 MAX_KEY = 200  # characters of a supersede key
 MAX_KEYED = 1000  # recipients of a message with a key: each one is a row more of its transaction
@@ -29,22 +54,6 @@ _ENCODE = json.JSONEncoder(separators=(",", ":")).encode  # made once: json.dump
 
 class BadOption(ValueError):
     """str(error) says which, and what would be right."""
-
-
-class Priority(enum.IntEnum):
-    """The lower goes first. A bounce is urgent: who waits to learn of a failure comes before ordinary mail."""
-
-    URGENT = 0
-    NORMAL = 1
-    BULK = 2
-
-
-class OnDoubt(enum.StrEnum):
-    """What is done when the final dot was sent and no reply came (I5)."""
-
-    RETRY = "retry"
-    HOLD = "hold"
-    RETRY_ONCE = "retry-once"
 
 
 class TlsWish(enum.StrEnum):

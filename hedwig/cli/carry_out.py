@@ -1,25 +1,27 @@
 """An operator's order, from the first look to the last word: look, say, ask, do, say.
 
 It goes lot by lot, each in a transaction of its own, with a rest as long between them, so that mail flows meanwhile;
-broken off at any point (Ctrl-C) what is done is done, and the rest is as it was. What a worker is sending is called
-back where it is to be held or dropped (spool/recall.py), and waited for as long as something comes; what is on its way
-still is dealt with as it comes back, without this command.
+broken off (Ctrl-C: behind the lot under way) what is done is said, and the rest is as it was. What a worker is sending
+is called back where it is to be held or dropped (spool/recall.py), and waited for as long as something comes; what is
+on its way still is dealt with as it comes back, without this command.
 """
 
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import click
 
 from hedwig.cli import desks, journal, queue_view
+from hedwig.cli.breaking import Breaking
 from hedwig.cli.terminal import counted, echo_json
 from hedwig.cli.who import who
 from hedwig.spool.desk import SqliteDesk
 from hedwig.spool.operate import Act, Filter, Forecast, Lot, Order, Tally, Telling
-from hedwig.spool.records import Kind, QueuedRecipient, SpoolTrouble
+from hedwig.spool.shown import QueuedRecipient
+from hedwig.spool.words import Kind, SpoolTrouble
 
 DONE = {Act.RETRY: "due now", Act.HOLD: "held", Act.RELEASE: "released", Act.DROP: "dropped"}
 _KIND = {Act.RETRY: Kind.RETRY, Act.HOLD: Kind.HELD, Act.RELEASE: Kind.RELEASED, Act.DROP: Kind.DROPPED}
@@ -81,7 +83,7 @@ def carry_out(desk: SqliteDesk, wanted: Filter, wish: Wish) -> None:
             elif not wish.only_look:
                 click.echo("Nothing was changed.")
             return
-        work = _Work(desk, replace(wanted, last=tally.last), wish, tally.recipients)
+        work = _Work(desk, wanted._replace(last=tally.last), wish, tally.recipients)
         try:
             work.run()
         except KeyboardInterrupt:
@@ -157,6 +159,7 @@ class _Work:
         self._order = Order(wish.act, who(), wish.reason, wish.telling)
         self._expected = expected
         self._last_id = ""
+        self._breaking = Breaking()
         self._shown = sys.stderr.isatty() and not wish.as_json
         self._recalled: dict[tuple[int, int], QueuedRecipient] = {}
         self.recipients = self.messages = self.missed = self.reports = self.digested = 0
@@ -166,13 +169,14 @@ class _Work:
     def run(self) -> None:
         """All of it, again where something was missed: it went through somebody's hands meanwhile."""
         try:
-            for _ in range(_ROUNDS):
-                self.missed = 0
-                self._lots()
-                if self._wish.act in _RECALLS:
-                    self._recall()
-                if not self.missed or self._wish.act not in _RECALLS:
-                    return
+            with self._breaking.work():
+                for _ in range(_ROUNDS):
+                    self.missed = 0
+                    self._lots()
+                    if self._wish.act in _RECALLS:
+                        self._recall()
+                    if not self.missed or self._wish.act not in _RECALLS:
+                        return
         finally:
             self._reckon()
 
@@ -180,9 +184,10 @@ class _Work:
         after = ""
         while True:
             began = time.monotonic()
-            lot = self._desk.act(self._order, self._wanted, after)
-            took = time.monotonic() - began
-            self._add(lot)
+            with self._breaking.step():
+                lot = self._desk.act(self._order, self._wanted, after)
+                took = time.monotonic() - began
+                self._add(lot)
             after = lot.after
             if not after:
                 return
@@ -205,12 +210,13 @@ class _Work:
     def _recall(self) -> None:
         after = ""
         while True:
-            recalled = self._desk.recall(self._order, self._wanted, after)
-            self._recalled |= dict(zip(recalled.places, recalled.asked, strict=True))
-            ids = list(dict.fromkeys(row.queue_id for row in recalled.asked))
-            if ids:
-                words = f"{_counts(len(recalled.asked), len(ids))} called back to be {DONE[self._wish.act]}"
-                journal.tell(_KIND[self._wish.act], words, self._wish.reason, ids)
+            with self._breaking.step():
+                recalled = self._desk.recall(self._order, self._wanted, after)
+                self._recalled |= dict(zip(recalled.places, recalled.asked, strict=True))
+                ids = list(dict.fromkeys(row.queue_id for row in recalled.asked))
+                if ids:
+                    words = f"{_counts(len(recalled.asked), len(ids))} called back to be {DONE[self._wish.act]}"
+                    journal.tell(_KIND[self._wish.act], words, self._wish.reason, ids)
             after = recalled.after
             if not after:
                 break
@@ -291,10 +297,10 @@ def _json(wish: Wish, seen: _Seen, work: _Work | None) -> dict[str, Any]:
         "act": wish.act.value,
         "recipients": tally.recipients,
         "messages": tally.messages,
-        "first": [asdict(row) for row in tally.first],
+        "first": tally.first,
         "busy": tally.busy,
-        "busy_first": [asdict(row) for row in tally.busy_first],
-        "forecast": asdict(seen.forecast) if seen.forecast else None,
+        "busy_first": tally.busy_first,
+        "forecast": seen.forecast,
     }
     if work is not None:
         names = ("recipients", "messages", "missed", "reports", "digested", "recalled", "back", "over", "left")

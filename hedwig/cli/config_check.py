@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 
 from hedwig.cli import ca_file as ca_files
-from hedwig.cli.files import readable
 from hedwig.cli.manual import MANUALS, manual
+from hedwig.cli.readable import readable
 from hedwig.cli.sample import FILES, sample
 from hedwig.cli.terminal import clean
 from hedwig.config import (

@@ -18,8 +18,8 @@ from hedwig.mx.dns import DnsResolver
 from hedwig.reply import one_line
 from hedwig.settings import Worker
 from hedwig.spool.desk import SqliteDesk
-from hedwig.spool.records import SpoolTrouble
 from hedwig.spool.sqlite import SqliteSpool, open_spool
+from hedwig.spool.words import SpoolTrouble
 from hedwig.worker import myself
 from hedwig.worker.observer import Observer
 from hedwig.worker.route import Myself

@@ -4,9 +4,8 @@ both. Nothing is written by looking, and no file is made; no daemon needs to run
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -14,7 +13,7 @@ from hedwig.cli.terminal import clean
 from hedwig.config import ConfigError, load_mailman, load_postoffice, load_worker
 from hedwig.settings import Mailman, Postoffice, Worker
 from hedwig.spool.desk import SqliteDesk, open_desk
-from hedwig.spool.records import SpoolTrouble
+from hedwig.spool.words import SpoolTrouble
 
 LOADERS: dict[str, Callable[[Path], Mailman | Postoffice | Worker]] = {
     "postoffice": load_postoffice,
@@ -23,8 +22,7 @@ LOADERS: dict[str, Callable[[Path], Mailman | Postoffice | Worker]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """One spool, and the daemon whose file names it."""
 
     daemon: str

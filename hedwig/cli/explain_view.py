@@ -11,7 +11,7 @@ from hedwig.mx import MxFound, MxNone, MxUnknown
 from hedwig.settings import SiteRule
 from hedwig.smtp import Target
 from hedwig.spool.operate import Stop, StopKind
-from hedwig.spool.records import QueuedRecipient
+from hedwig.spool.shown import QueuedRecipient
 from hedwig.spool.stops import FOREVER
 from hedwig.spool.streams import Pause
 from hedwig.spool.waits import Waits
@@ -227,11 +227,11 @@ def json_of(found: Explained) -> dict[str, Any]:
         "limits": limits_of(view.route, found.lines) if isinstance(view.route, Route) else [],
         "ways": [_way_json(way) for way in view.ways],
         "workers": view.workers,
-        "stops": [asdict(stop) for stop in concerning(found.stops, view)],
-        "pauses": [asdict(pause) for pause in found.pauses],
+        "stops": [stop._asdict() for stop in concerning(found.stops, view)],
+        "pauses": [pause._asdict() for pause in found.pauses],
         "suppressed": found.suppressed,
         "waiting": {
-            "address": [asdict(row) for row in found.queued],
+            "address": [row._asdict() for row in found.queued],
             "more": found.more,
             "site": asdict(found.waits),
         },

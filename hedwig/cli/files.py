@@ -75,12 +75,6 @@ def give(path: Path, mode: int) -> None:
     path.chmod(mode)
 
 
-def readable(directory: Path) -> None:
-    """ClickException where the directory is there and closed to us: without it nothing can be told of its files."""
-    if directory.exists() and not os.access(directory, os.R_OK | os.X_OK):
-        raise click.ClickException(f"{clean(str(directory))} is closed to this user: run it as root")
-
-
 def trouble(verb: str, path: Path, error: OSError) -> click.ClickException:
     """The error as a sentence, with the usual mend."""
     hint = ": run it as root" if isinstance(error, PermissionError) else ""

@@ -1,6 +1,5 @@
 """The options by which mail is chosen, the same for the list and for what is done with it."""
 
-import shlex
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -68,7 +67,7 @@ def filter_options(command: Command) -> Command:
 def filter_of(given: dict[str, Any], ids: tuple[str, ...] = ()) -> Any:
     """The Filter; takes its options out of `given`."""
     from hedwig.spool.operate import Filter
-    from hedwig.spool.records import State
+    from hedwig.spool.words import State
 
     chosen = {name: given.pop(name) for name in ("site", "client", "sender", "rcpt", "state", "older", "reply")}
     return Filter(
@@ -76,7 +75,7 @@ def filter_of(given: dict[str, Any], ids: tuple[str, ...] = ()) -> Any:
         site=site_of(chosen["site"] or ""),
         client=chosen["client"] or "",
         sender=chosen["sender"] or "",
-        rcpt=chosen["rcpt"] or "",
+        rcpt=_rcpt_of(chosen["rcpt"] or ""),
         state=State(chosen["state"]) if chosen["state"] else None,
         accepted=time.time() - chosen["older"] if chosen["older"] else 0.0,
         reply=chosen["reply"] or "",
@@ -85,16 +84,24 @@ def filter_of(given: dict[str, Any], ids: tuple[str, ...] = ()) -> Any:
 
 def site_of(name: str) -> str:
     """A destination as the spool has it: A-labels in lower case."""
-    from hedwig.address import Address, AddressError
+    if name.isascii() and not name.startswith("["):
+        return name.lower()
+    from hedwig.address import Address, AddressError  # it takes a while to load
 
     try:
-        return Address.parse(f"x@{name}").destination if name else ""
+        return Address.parse(f"x@{name}").destination
     except AddressError:
         return name
 
 
+def _rcpt_of(text: str) -> str:
+    return f"@{site_of(text[1:])}" if text.startswith("@") else text
+
+
 def words_of(context: click.Context) -> str:
     """The filter's options as they were given, for a command that the reader may copy."""
+    import shlex
+
     names = {
         "older": "--older",
         **{name: f"--{name}" for name in ("site", "client", "sender", "rcpt", "state", "reply")},

@@ -13,6 +13,7 @@ Reads the files of CONFIGDIR (default /etc/hedwig) and the spools that they name
 status: 0; 1 when something is wrong or not found, and stderr says what; 2 for a wrong option.
 """
 
+import gc
 import io
 import sys
 from pathlib import Path
@@ -20,8 +21,8 @@ from pathlib import Path
 import click
 
 from hedwig import __version__
-from hedwig.cli.files import readable
 from hedwig.cli.lazy import LazyGroup
+from hedwig.cli.readable import readable
 
 COMMANDS = {
     "config": ("hedwig.cli.config_check", "config"),
@@ -55,6 +56,7 @@ COMMANDS = {
 @click.pass_context
 def main(context: click.Context, config_dir: Path) -> None:
     """hedwig, the outbound mail queue: look at it, and manage who may use it."""
+    gc.freeze()  # what is loaded stays to the end: else Python looks through all of it then, for 10 ms
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal of another script than an address is no reason to end
             stream.reconfigure(errors="backslashreplace")

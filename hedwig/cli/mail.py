@@ -15,7 +15,7 @@ from hedwig.cli.terminal import clean, echo_json, visible
 from hedwig.config import ConfigError
 from hedwig.spool.desk import SqliteDesk
 from hedwig.spool.operate import Letter
-from hedwig.spool.records import SpoolTrouble
+from hedwig.spool.words import SpoolTrouble
 
 
 @click.command()

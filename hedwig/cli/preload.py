@@ -1,4 +1,4 @@
-"""Import at the start what Python and the libraries import only when it is needed.
+"""Import at the start what Python, the libraries and we ourselves import only when it is needed.
 
 An upgrade replaces files under a running daemon. What it would load from them later is of another release, or gone; so
 it is loaded before the daemon says that it is ready. `import` lines at the top of our modules do most of it. This page
@@ -17,6 +17,8 @@ from types import ModuleType
 
 _WINDOWS = frozenset({"mbcs", "oem"})
 _EVERYWHERE = (
+    # Our own modules put these off, so that commands start sooner.
+    *("difflib", "hedwig.address", "hedwig.log", "idna", "socket"),
     *(
         "_strptime",
         "asyncio.taskgroups",
@@ -30,7 +32,14 @@ _EVERYWHERE = (
 _OF_A_ROOM = {
     "mailman": ("http.cookies", "idna.uts46data", "netrc", "requests", "urllib3.util.ssl_match_hostname"),
     "postoffice": ("bottle", "html", "http.cookies", "idna.uts46data", "waitress"),
-    "worker": ("idna.uts46data", "dns.rdtypes", "dns.rdtypes.ANY", "dns.rdtypes.IN"),
+    "worker": (
+        "hedwig.classify.said",
+        "hedwig.classify.table",
+        "idna.uts46data",
+        "dns.rdtypes",
+        "dns.rdtypes.ANY",
+        "dns.rdtypes.IN",
+    ),
 }
 
 

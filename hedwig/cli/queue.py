@@ -71,16 +71,17 @@ def queue(context: click.Context, limit: int, after: str, only: str | None, as_j
 @click.pass_obj
 def show(config_dir: Path, queue_id: str, as_json: bool) -> None:
     """One message: its recipients that still wait, and all that happened to it in the last 30 days."""
+    from hedwig.cli.letter_view import Known, known_lines
 
-    def look(desk: SqliteDesk) -> queue_view.Known:
-        return queue_view.Known(queue_id, desk.letters(queue_id), desk.histories([queue_id])[queue_id])
+    def look(desk: SqliteDesk) -> Known:
+        return Known(queue_id, desk.letters(queue_id), desk.histories([queue_id])[queue_id])
 
     found, failed = desks.each(config_dir, None, look)
     known = [(one, part) for one, part in found if part.letters or part.history]
     if as_json:
-        echo_json([desks.named(one, queue_view.known_json(part)) for one, part in known])
+        echo_json([desks.named(one, part._asdict()) for one, part in known])
     for number, (one, part) in enumerate(known if not as_json else ()):
-        lines = queue_view.known_lines(one.daemon, part, time.time(), whole=True)
+        lines = known_lines(one.daemon, part, time.time(), whole=True)
         click.echo("\n".join([""] * (number > 0) + lines))
     if not known:
         click.echo(desks.nowhere(queue_id, [one for one, _ in found], failed), err=True)

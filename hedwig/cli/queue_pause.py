@@ -7,7 +7,6 @@ should it be broken off, the daemons go on with it. A name that nobody knows is 
 
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import click
 
 from hedwig.address import Address, AddressError
 from hedwig.cli import desks, journal
+from hedwig.cli.breaking import Breaking
 from hedwig.cli.given import Text, Until, shown
 from hedwig.cli.naming import Unclear, kind_of, nearest
 from hedwig.cli.queue_view import stop_lines
@@ -23,8 +23,8 @@ from hedwig.cli.who import who
 from hedwig.config import ConfigError, Unfit, host_name, load_worker
 from hedwig.spool.desk import SqliteDesk
 from hedwig.spool.operate import Pausing, Stop, StopKind
-from hedwig.spool.records import SpoolTrouble
 from hedwig.spool.stops import FOREVER, is_receiver
+from hedwig.spool.words import SpoolTrouble
 
 _HEEDED = 1.5  # seconds, in which each worker has looked (worker/upkeep.py)
 _MOST_REST = 1.0  # seconds between two steps
@@ -178,25 +178,29 @@ def _list(desk: SqliteDesk, as_json: bool) -> None:
     now = time.time()
     stops = desk.stops(now)
     if as_json:
-        echo_json([asdict(one) for one in stops])
+        echo_json(stops)
     else:
         click.echo("\n".join(["Paused by an operator:", *stop_lines(stops, now)]) if stops else "Nothing is paused.")
 
 
 def _go_through(desk: SqliteDesk, client: str, quiet: bool) -> None:
     """Step by step, with a rest as long between them, so that mail flows meanwhile."""
-    terminal = sys.stderr.isatty() and not quiet
+    terminal, breaking = sys.stderr.isatty() and not quiet, Breaking()
+    passed, of = 0, 1
     try:
-        while True:
-            began = time.monotonic()
-            passed, of = desk.advance(client)
-            if passed >= of:
-                break
-            if terminal:
-                click.echo(f"\r{100 * passed // of}% ", nl=False, err=True)
-            time.sleep(min(time.monotonic() - began, _MOST_REST))
+        with breaking.work():
+            while True:
+                began = time.monotonic()
+                with breaking.step():
+                    passed, of = desk.advance(client)
+                if passed >= of:
+                    break
+                if terminal:
+                    click.echo(f"\r{100 * passed // of}% ", nl=False, err=True)
+                time.sleep(min(time.monotonic() - began, _MOST_REST))
     except KeyboardInterrupt:
-        click.echo("\nBroken off: the daemons go on with the mail that waits already.", err=True)
-        raise SystemExit(1) from None
-    if terminal:
-        click.echo("\r\x1b[K", nl=False, err=True)
+        words = f"broken off at {100 * passed // of}%; hedwig's daemons go on with it"
+        raise click.ClickException(words) from None
+    finally:
+        if terminal:
+            click.echo("\r\x1b[K", nl=False, err=True)

@@ -10,7 +10,7 @@ import click
 from hedwig.cli import desks
 from hedwig.cli.terminal import clean, counted, echo_json
 from hedwig.config import ConfigError
-from hedwig.spool.records import SpoolTrouble
+from hedwig.spool.words import SpoolTrouble
 
 if TYPE_CHECKING:
     from hedwig.spool.salvage import Salvaged

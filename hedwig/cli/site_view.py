@@ -75,7 +75,7 @@ def json_of(receivers: Sequence[Receiver], stops: Sequence[Stop]) -> dict[str, A
     """For programs; times are Unix seconds."""
     return {
         "receivers": [_receiver(each) for each in receivers],
-        "stops": [asdict(stop) for stop in stops if stop.kind is StopKind.SITE],
+        "stops": [stop._asdict() for stop in stops if stop.kind is StopKind.SITE],
     }
 
 
@@ -90,7 +90,7 @@ def _receiver(receiver: Receiver) -> dict[str, Any]:
         "last_error": error,
         "last_error_at": at,
         "unknown": receiver.unknown,
-        "pauses": [asdict(pause) for pause in receiver.pauses],
+        "pauses": [pause._asdict() for pause in receiver.pauses],
         "sources": [standing_json(standing) for standing in receiver.standings],
     }
 

@@ -24,7 +24,7 @@ from hedwig.cli.terminal import clean, counted, due, echo_json, indented, octets
 from hedwig.config import ConfigError, load_mailman
 from hedwig.spool.operate import Act, Filter, Telling
 from hedwig.spool.reasons import IN_DOUBT, Reason
-from hedwig.spool.records import POSTOFFICE, SpoolTrouble, State
+from hedwig.spool.words import POSTOFFICE, SpoolTrouble, State
 
 _REASONS = 20
 _REPLY = re.compile(r"[245][0-9]{2} ")
@@ -48,9 +48,8 @@ def spool(context: click.Context, limit: int, as_json: bool) -> None:
     file = load_mailman(context.obj / "mailman.yml")
     reached, words = postoffice_by(why, file.postoffice)
     if as_json:
-        queued = [asdict(row) for row in rows[:limit]]
-        reasons = [asdict(one) for one in why]
-        echo_json({"spool": file.spool, "reached": reached, "words": words, "reasons": reasons, "queued": queued})
+        told = {"spool": file.spool, "reached": reached, "words": words, "reasons": why, "queued": rows[:limit]}
+        echo_json(told)
         return
     now = time.time()
     click.echo("\n".join([words, *_reason_lines(why, now)]))

@@ -18,9 +18,9 @@ from hedwig.cli.filtering import Duration
 from hedwig.cli.terminal import clean, counted, echo_json, indented, moment
 from hedwig.cli.who import who
 from hedwig.spool.desk import SqliteDesk
-from hedwig.spool.records import SpoolTrouble
 from hedwig.spool.stops import FOREVER
 from hedwig.spool.suppressed import Suppression, folded
+from hedwig.spool.words import SpoolTrouble
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON; times are Unix seconds.")
 

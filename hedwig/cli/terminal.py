@@ -120,4 +120,16 @@ def echo_json(content: object) -> None:
     """For programs."""
     import json
 
-    click.echo(json.dumps(content, indent=2).replace("\x7f", "\\u007f"))  # DEL is all that json leaves as it is
+    text = json.dumps(_plain(content), indent=2)
+    click.echo(text.replace("\x7f", "\\u007f"))  # DEL is all that json leaves as it is
+
+
+def _plain(value: object) -> object:
+    """With a dict in place of each of our own values: a NamedTuple would become a list."""
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
+    if hasattr(value, "_fields"):
+        return {name: _plain(getattr(value, name)) for name in value._fields}
+    if hasattr(value, "__dataclass_fields__"):
+        return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
+    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value

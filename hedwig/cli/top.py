@@ -2,7 +2,6 @@
 
 import math
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from hedwig.cli import desks
 from hedwig.cli.queue_view import stop_lines
 from hedwig.cli.terminal import clean, echo_json, moment, span, table, trimmed
 from hedwig.spool.operate import Backlog, SiteRow, Stop, StopKind
-from hedwig.spool.records import SpoolTrouble
+from hedwig.spool.words import SpoolTrouble
 
 _HEAD = ("SITE", "WAITING", "SENDING", "HELD", "OLDEST", "SENT/MIN", "DEFERRED/MIN", "LAST ERROR")
 
@@ -41,7 +40,7 @@ def top(config_dir: Path, limit: int, watch: bool, every: float, as_json: bool) 
                 now = time.time()
                 backlog, stops = desk.backlog(limit, now), desk.stops(now)
                 if as_json:
-                    echo_json({**asdict(backlog), "stops": [asdict(stop) for stop in stops]})
+                    echo_json({**backlog._asdict(), "stops": stops})
                 else:
                     if watch:
                         click.clear()

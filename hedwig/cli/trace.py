@@ -12,7 +12,7 @@ import click
 from hedwig import queueid
 from hedwig.cli import desks
 from hedwig.cli.given import Text
-from hedwig.cli.queue_view import Known, known_json, known_lines
+from hedwig.cli.letter_view import Known, known_lines
 from hedwig.cli.terminal import echo_json
 from hedwig.spool.desk import SqliteDesk
 
@@ -32,7 +32,7 @@ def trace(config_dir: Path, word: str, limit: int, as_json: bool) -> None:
     letters.sort(key=lambda pair: pair[1].queue_id, reverse=True)
     shown = letters[:limit]
     if as_json:
-        echo_json([desks.named(one, known_json(known)) for one, known in shown])
+        echo_json([desks.named(one, known._asdict()) for one, known in shown])
     for number, (one, known) in enumerate(() if as_json else shown):
         click.echo("\n".join([""] * (number > 0) + known_lines(one.daemon, known, time.time())))
     if len(letters) > limit:

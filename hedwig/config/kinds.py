@@ -8,10 +8,10 @@ import re
 from collections.abc import Callable
 
 from hedwig import moments
+from hedwig.choices import OnDoubt, Priority
 from hedwig.config import names, places, rulekinds, ways
 from hedwig.config.names import host_name
 from hedwig.config.problem import Unfit, shown
-from hedwig.options import OnDoubt, Priority
 from hedwig.settings import DAY, GIB, HOUR, KIB, MIB, MINUTE
 
 _SIZE = re.compile(r"([0-9]{1,12})\s*(?:([KMGT])(?:iB)?|B)?")

@@ -11,7 +11,6 @@ mailman.yml names none of them. The key's hash lies in clients.d/FQDN.yml, like 
 """
 
 import json
-import socket
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +48,8 @@ def path_beside(config_file: Path) -> Path:
 
 def this_host() -> str:
     """This host's name, as far as it is known without a question to DNS; "localhost" where it is no host name."""
+    import socket
+
     try:
         return host_name(socket.gethostname())
     except Unfit:

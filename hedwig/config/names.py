@@ -3,9 +3,6 @@
 import ipaddress
 import re
 
-import idna
-
-from hedwig.address import Address, AddressError
 from hedwig.config.problem import Unfit, shown
 
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
@@ -16,6 +13,8 @@ def host_name(text: str) -> str:
     """A host's name, in lower case (RFC 1123 §2.1). No slash, no leading dot: it is safe as a file's name."""
     name = text.lower()
     if not name.isascii():
+        import idna  # seldom needed, and the operator's commands would wait for it
+
         try:
             right = f"write {idna.encode(name, uts46=True).decode('ascii')}"
         except (idna.IDNAError, UnicodeError):
@@ -47,8 +46,8 @@ def ehlo(text: str) -> str:
 def domain(text: str) -> str:
     """A recipient domain in lower-case A-labels; one in Unicode is turned into them (RFC 5891)."""
     try:
-        return host_name(text if text.isascii() else idna.encode(text, uts46=True).decode("ascii"))
-    except (idna.IDNAError, UnicodeError):
+        return host_name(text if text.isascii() else _in_ascii(text))
+    except UnicodeError:  # IDNAError is one
         raise Unfit(f"{shown(text)} is not a domain", "write it like example.com") from None
 
 
@@ -88,6 +87,8 @@ def mailbox_or_none(text: str) -> str:
     """A mail address in ASCII, with a domain; or ""."""
     if not text:
         return ""
+    from hedwig.address import Address, AddressError  # it takes a while to load
+
     try:
         address = Address.parse(text)
     except AddressError as error:
@@ -95,3 +96,9 @@ def mailbox_or_none(text: str) -> str:
     if not text.isascii() or address.destination.startswith("["):
         raise Unfit(f"{shown(text)} is no mail address in ASCII, at a domain", "write it like tls@example.com")
     return text
+
+
+def _in_ascii(text: str) -> str:
+    import idna
+
+    return idna.encode(text, uts46=True).decode("ascii")

@@ -1,6 +1,5 @@
 """One file while it is read: the tree of document.py becomes the values of a settings class; faults gather."""
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import Field, fields, replace
 from typing import Any
@@ -56,6 +55,8 @@ class Reading:
 
     def _unknown(self, cls: type, prefix: str, entry: Entry) -> None:
         names = _names(cls)
+        import difflib  # it takes a while to load
+
         near = difflib.get_close_matches(entry.key.lower().replace("-", "_"), names, n=1)
         if near:
             right = f"did you mean {near[0]}?"

@@ -5,19 +5,20 @@ In the admin's a rule under a new name goes before all shipped ones; one under a
 the keys that it names, in its place. Every fault is told at once, as ever; a rule that could never be used is one.
 """
 
-import difflib
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hedwig
-from hedwig.classify.said import reply_of
-from hedwig.classify.table import Table
 from hedwig.config.document import parse_long, read_text
 from hedwig.config.problem import Problem, Unfit, shown
 from hedwig.config.reading import Reading
 from hedwig.reply import Stage
 from hedwig.settings import Replies, ReplyRule
 from hedwig.settings.replies import DECISIONS, Action
+
+if TYPE_CHECKING:
+    from hedwig.classify.table import Table
 
 NAME = "replies.yml"
 _INSTALLED = Path("/usr/share/hedwig") / NAME
@@ -48,6 +49,8 @@ def load_rules(own: Path | None, sites: Collection[str]) -> Rules:
 
 def _read(file: Path, shipped: Rules, sites: Collection[str]) -> Rules:
     """The rules of a file, over the `shipped` ones."""
+    from hedwig.classify.table import Table  # it takes a while to load
+
     reading = Reading(str(file), {"rules": shipped})
     found: Rules = Replies(**reading.section(Replies, parse_long(file, read_text(file)))).rules
     new = {name: rule for name, rule in found.items() if name not in shipped}
@@ -61,13 +64,15 @@ def _read(file: Path, shipped: Rules, sites: Collection[str]) -> Rules:
 
 
 def _disagreements(
-    named: Rules, table: Table, sites: Collection[str], lines: Mapping[str, int]
+    named: Rules, table: "Table", sites: Collection[str], lines: Mapping[str, int]
 ) -> Iterator[tuple[str, Unfit]]:
     """What is wrong with the rules that a file names: the key, and the fault. `table`: all rules together."""
     for name, rule in named.items():
         where = f"rules.{name}"
         for provider in rule.provider:
             if provider not in sites:
+                import difflib  # it takes a while to load
+
                 near = difflib.get_close_matches(provider, sites, n=1)
                 right = f"did you mean {near[0]}?" if near else f"add it below `sites:`, or write {', '.join(sites)}"
                 yield f"{where}.provider", Unfit(f"there is no {shown(provider)} in sites of worker.yml", right)
@@ -86,7 +91,9 @@ def _disagreements(
             yield from _example(name, rule, table)
 
 
-def _example(name: str, rule: ReplyRule, table: Table) -> Iterator[tuple[str, Unfit]]:
+def _example(name: str, rule: ReplyRule, table: "Table") -> Iterator[tuple[str, Unfit]]:
+    from hedwig.classify.said import reply_of
+
     reply = reply_of(rule.example)
     if reply is None:
         return

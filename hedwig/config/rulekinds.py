@@ -8,7 +8,6 @@ shorter multiplies the ways there are, and a repeated group is refused.
 import re
 
 from hedwig import moments
-from hedwig.classify.said import reply_of
 from hedwig.config.problem import Unfit, shown
 from hedwig.config.ways import one_of
 from hedwig.reply import Stage
@@ -89,6 +88,8 @@ def page_or_none(text: str) -> str:
 
 def example(text: str) -> str:
     """A reply, as it would come."""
+    from hedwig.classify.said import reply_of  # it takes a while to load
+
     reply = reply_of(text) if text.isprintable() else None
     if reply is None or reply.code < 400:
         raise Unfit("this is no refusal", "write it with its code in front, like 550 5.1.1 no such user")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from hedwig.options import OnDoubt, Priority
+from hedwig.choices import OnDoubt, Priority
 from hedwig.settings.base import DAY, MIB, setting
 from hedwig.settings.mailman import Listen
 

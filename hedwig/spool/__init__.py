@@ -17,35 +17,35 @@ A spool that can't write (disk full, read-only, I/O error) raises SpoolTrouble t
 call is kept then, and the caller says 4yz or 503 (I8). It recovers by itself.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future
-from typing import Protocol
+from __future__ import annotations
 
-from hedwig.spool.freed import Doubt, Freed
-from hedwig.spool.halted import Halted
-from hedwig.spool.records import (
-    POSTOFFICE,
-    Body,
-    Bytes,
-    Claim,
-    Event,
-    HistoryLine,
-    Kind,
-    NewMessage,
-    Outcome,
-    QueuedRecipient,
-    Recipient,
-    RecipientResult,
-    Registered,
-    Report,
-    Settled,
-    Settlement,
-    SpoolFull,
-    SpoolTrouble,
-    State,
-    Superseded,
-)
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from hedwig.spool.shown import HistoryLine, QueuedRecipient
 from hedwig.spool.streams import NORMAL, Pause, Preview, Stream, Waiting
+from hedwig.spool.words import POSTOFFICE, Kind, SpoolFull, SpoolTrouble, State
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from hedwig.spool.freed import Doubt, Freed
+    from hedwig.spool.halted import Halted
+    from hedwig.spool.records import (
+        Body,
+        Bytes,
+        Claim,
+        Event,
+        NewMessage,
+        Outcome,
+        Recipient,
+        RecipientResult,
+        Registered,
+        Report,
+        Settled,
+        Settlement,
+        Superseded,
+    )
 
 __all__ = [
     "NORMAL",
@@ -81,11 +81,23 @@ __all__ = [
     "Work",
 ]
 
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        """Records are loaded when the first of them is asked for (PEP 562): they take some 20 ms, and the operator's
+        commands, which begin anew each time, need none to look."""
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from hedwig.spool import freed, halted, records
+
+        homes = {"Doubt": freed, "Freed": freed, "Halted": halted}
+        return getattr(homes.get(name, records), name)
+
 
 class Intake(Protocol):
     """The writing side of acceptance."""
 
-    def register(self, messages: Sequence[NewMessage]) -> "Future[list[Registered]]":
+    def register(self, messages: Sequence[NewMessage]) -> Future[list[Registered]]:
         """Make messages durable; one answer each, in order. Repeats and conflicts change nothing (I3)."""
 
     def used(self) -> int:
@@ -103,14 +115,14 @@ class Work(Protocol):
 
     def claim(
         self, deliveries: Sequence[int], owner: str, now: float, pauses: Sequence[Pause] = (), load_up_to: int = 1 << 20
-    ) -> "Future[list[Claim]]":
+    ) -> Future[list[Claim]]:
         """Claim those that are still due and nobody's; publish `pauses` in the same transaction (replaces this owner's
         earlier pause of the destination; an `until` in the past lifts it)."""
 
     def body(self, message: int) -> Iterable[bytes]:
         """The body in pieces of at most 1 MiB. Opens no lasting transaction (none is open during SMTP)."""
 
-    def settle(self, settlements: Sequence[Settlement]) -> "Future[list[Settled]]":
+    def settle(self, settlements: Sequence[Settlement]) -> Future[list[Settled]]:
         """Outcomes, bounces and history in one transaction, each WHERE token = its claim's."""
 
     def marked(self, delivery: int) -> set[int]:
@@ -124,7 +136,7 @@ class Work(Protocol):
 
     def free(
         self, owner: str, doubtful: Callable[[int, int], bool | Doubt], now: float, retry_after: float
-    ) -> "Future[list[Freed]]":
+    ) -> Future[list[Freed]]:
         """Free all claims of a dead owner whose lock the caller holds; returns them, so that they can be hinted.
 
         Where `doubtful(delivery, token)` knows of a dot mark (I5) the recipients that it is about have one doubt more

@@ -25,7 +25,7 @@ from hedwig.spool.intake import FRESH
 from hedwig.spool.listing import Row
 from hedwig.spool.operate import Act, Order
 
-MOST = 400  # recipients in a lot: as many rows again are their deliveries
+MOST = 200  # recipients in a lot, some 8 ms; as many rows again are their deliveries
 MOST_DROPPED = LOT  # of few messages, for with each of these go three rows more,
 MOST_MESSAGES = 150
 MOST_REPORTED = 50  # or nine, where its sender is told

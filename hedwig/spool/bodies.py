@@ -13,9 +13,13 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
-from hedwig.spool import Body, SpoolTrouble
+from hedwig.spool import SpoolTrouble
 from hedwig.spool.turn import open_lock
+
+if TYPE_CHECKING:
+    from hedwig.spool import Body
 
 CHUNK = 1 << 20
 Lend = Callable[[], AbstractContextManager[sqlite3.Connection]]
@@ -28,7 +32,7 @@ def chunk_number(message: int, position: int) -> int:
     return (message << _SHIFT) | position
 
 
-def chunks(body: Body) -> Iterator[bytes]:
+def chunks(body: "Body") -> Iterator[bytes]:
     """The body's bytes in chunks of at most 1 MiB, as few as its pieces allow. ValueError if `size` is not true."""
     waiting: list[bytes] = []
     length = total = count = 0
@@ -44,7 +48,7 @@ def chunks(body: Body) -> Iterator[bytes]:
     yield b"".join(waiting)
 
 
-def small(message: int, body: Body) -> Iterator[tuple[int, bytes]]:
+def small(message: int, body: "Body") -> Iterator[tuple[int, bytes]]:
     """Rows for a body that goes in with its message."""
     return ((chunk_number(message, position), chunk) for position, chunk in enumerate(chunks(body)))
 

@@ -22,6 +22,7 @@ from hedwig.spool.supersede import forget
 
 REMEMBER = 30 * 86400.0
 STEP = 1000  # rows
+MOST = stops.MOST  # rows that a step changes here and there, about
 PAUSE_KEPT = 60.0  # seconds after its end: the feeder must learn of the shortest too
 _EMPTY_PAGES = 16384
 _VACUUM_PAGES = 256

@@ -1,11 +1,11 @@
 """The operator's desk: the spool in SQLite as the operator's commands see it (operate.py).
 
-Made for commands that begin, ask and end: it reads over one connection, which can't write, and what writing needs is
-loaded and started with the first write. Those writes go through a writer as the daemons' do (writer.py), lot by lot.
-One thread at a time. `close` it in the end.
+Made for commands that begin, ask and end: what a question needs is loaded with it, for loading is most of what such a
+command takes. It reads over one connection, which can't write; what writing needs is loaded and started with the first
+write. Those writes go through a writer as the daemons' do (writer.py), lot by lot. One thread at a time. `close` it in
+the end.
 """
 
-import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,8 +13,7 @@ from contextlib import contextmanager
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from hedwig.spool import bodies, letters, listing, sites, stops, suppress
-from hedwig.spool.history import DAY, DAYS, DayFiles, folded, lines_of
+from hedwig.spool import listing, stops
 from hedwig.spool.operate import (
     Act,
     Backlog,
@@ -30,24 +29,21 @@ from hedwig.spool.operate import (
     Tally,
     Telling,
 )
-from hedwig.spool.reasons import Reason, reasons
-from hedwig.spool.records import HistoryLine, QueuedRecipient
 from hedwig.spool.schema import connect_reader, prepare
+from hedwig.spool.shown import HistoryLine, QueuedRecipient
 from hedwig.spool.streams import Pause
-from hedwig.spool.suppressed import Suppression
 from hedwig.spool.trouble import SPOOL_ERRORS, trouble
 
 if TYPE_CHECKING:
     from hedwig.spool.acts import Chosen
+    from hedwig.spool.reasons import Reason
     from hedwig.spool.sqlite import SqliteSpool
+    from hedwig.spool.suppressed import Suppression
     from hedwig.spool.writer import Write
 
 Asked = ParamSpec("Asked")
 Answer = TypeVar("Answer")
 
-_HAPPENED = "SELECT number, lines FROM happened WHERE EXISTS (SELECT 1 FROM json_each(?) j WHERE instr(lines, j.value))"
-_NEWEST = "SELECT number, lines FROM happened ORDER BY number DESC LIMIT ?"
-_NAMES = "SELECT names FROM names WHERE instr(lower(names), ?) ORDER BY number DESC"
 _PAUSES = "SELECT destination, since, until, reason FROM pauses WHERE until > ? ORDER BY until, destination"
 
 
@@ -144,10 +140,14 @@ class SqliteDesk:
 
     def letters(self, queue_id: str) -> list[Letter]:
         """See Operate."""
+        from hedwig.spool import letters
+
         return self._read(letters.found, queue_id)
 
     def body(self, message: int) -> Iterable[bytes]:
         """See Operate."""
+        from hedwig.spool import bodies
+
         try:
             yield from bodies.whole(self._lent, message)
         except SPOOL_ERRORS as error:
@@ -155,23 +155,32 @@ class SqliteDesk:
 
     def backlog(self, limit: int, now: float) -> Backlog:
         """See Operate."""
-        unmoved = sites.unmoved(self._read(_newest, sites.RECENT))
-        files = DayFiles(self._path)
-        moved = self._of_files(lambda: files.newest(sites.RECENT - len(unmoved))) if len(unmoved) < sites.RECENT else []
-        return self._read(sites.backlog, limit, sites.lately([*moved, *unmoved], now))
+        from hedwig.spool import sites, unmoved
+        from hedwig.spool.history import DayFiles
+
+        lines = self._read(unmoved.newest, sites.RECENT)
+        left, files = sites.RECENT - len(lines), DayFiles(self._path)
+        moved = self._of_files(lambda: files.newest(left, now - sites.LATELY)) if left > 0 else []
+        return self._read(sites.backlog, limit, sites.lately([*moved, *lines], now))
 
     # Trace
 
     def named(self, word: str, limit: int) -> list[str]:
         """See Trace."""
-        found = dict.fromkeys(self._read(_unmoved_names, folded(word)))
+        from hedwig.spool import unmoved
+        from hedwig.spool.history import DayFiles, folded
+
+        found = dict.fromkeys(self._read(unmoved.named, folded(word)))
         files = DayFiles(self._path)
         found.update(dict.fromkeys(self._of_files(lambda: files.named(word, limit))))
         return sorted(found, reverse=True)[:limit]
 
     def histories(self, queue_ids: Sequence[str]) -> dict[str, list[HistoryLine]]:
         """See Trace."""
-        happened = self._read(_happened, queue_ids)
+        from hedwig.spool import unmoved
+        from hedwig.spool.history import DAY, DAYS, DayFiles, lines_of
+
+        happened = self._read(unmoved.happened, queue_ids)
         files = DayFiles(self._path)
         return self._of_files(lambda: lines_of(queue_ids, happened, files, self._clock() - DAYS * DAY))
 
@@ -211,30 +220,36 @@ class SqliteDesk:
 
     def sites(self) -> set[str]:
         """See Stopping."""
-        from hedwig.spool import known
+        from hedwig.spool import known, sites, unmoved
+        from hedwig.spool.history import DayFiles
 
         until = time.monotonic() + known.LOOK
-        unmoved = [line[4] for line in sites.unmoved(self._read(_newest, sites.RECENT)) if line[4]]
+        newest = [line[4] for line in self._read(unmoved.newest, sites.RECENT) if line[4]]
         files = DayFiles(self._path)
-        went = self._of_files(lambda: known.sites_of(chain(reversed(unmoved), files.recipients()), until))
+        went = self._of_files(lambda: known.sites_of(chain(reversed(newest), files.recipients()), until))
         return self._read(known.sites) | went
 
     def pauses(self, now: float) -> list[Pause]:
         """Destinations that workers leave alone for a while, and why."""
         return self._read(_pauses, now)
 
-    def reasons(self, limit: int) -> list[Reason]:
+    def reasons(self, limit: int) -> "list[Reason]":
         """Why mail waits: see reasons.py."""
+        from hedwig.spool.reasons import reasons
+
         return self._read(reasons, limit)
 
     # Suppressing
 
-    def suppressed(self, part: str, after: str, limit: int) -> list[Suppression]:
+    def suppressed(self, part: str, after: str, limit: int) -> "list[Suppression]":
         """See Suppressing."""
+        from hedwig.spool import suppress
+
         return self._read(suppress.listed, part, after, limit, self._clock())
 
-    def suppress(self, wanted: Sequence[Suppression]) -> None:
+    def suppress(self, wanted: "Sequence[Suppression]") -> None:
         """See Suppressing."""
+        from hedwig.spool import suppress
 
         def put(db: sqlite3.Connection, entries: list[Any]) -> list[Any]:
             suppress.put(db, entries)
@@ -244,6 +259,7 @@ class SqliteDesk:
 
     def unsuppress(self, addresses: Sequence[str]) -> list[str]:
         """See Suppressing."""
+        from hedwig.spool import suppress
 
         def lift(db: sqlite3.Connection, entries: list[Any]) -> list[Any]:
             return [suppress.remove(db, entry) for entry in entries]
@@ -280,24 +296,9 @@ class SqliteDesk:
 
         if self._spool is None:
             self._spool = SqliteSpool(self._path, self._clock)
-        results: list[Any] = self._spool.put(Job(write, entries, octets, rows or len(entries), vital=True)).result()
+        its = rows or len(entries)
+        results: list[Any] = self._spool.put(Job(write, entries, octets, its, vital=True, scattered=True)).result()
         return results
-
-
-def _happened(db: sqlite3.Connection, queue_ids: Sequence[str]) -> list[tuple[int, str]]:
-    return db.execute(_HAPPENED, (json.dumps(list(queue_ids)),)).fetchall()
-
-
-def _newest(db: sqlite3.Connection, limit: int) -> list[tuple[int, str]]:
-    return db.execute(_NEWEST, (limit,)).fetchall()[::-1]
-
-
-def _unmoved_names(db: sqlite3.Connection, name: str) -> list[str]:
-    """Of messages whose names no day's file has yet."""
-    # The rows have names as they were written: what may be written in several ways is compared here alone.
-    part = json.dumps(name)[1:-1] if name.isascii() and "xn--" not in name else ""
-    rows = [json.loads(names) for (names,) in db.execute(_NAMES, (part,))]
-    return [queue_id for row in rows for _, queue_id, words in row if name in map(folded, words)]
 
 
 def _pauses(db: sqlite3.Connection, now: float) -> list[Pause]:

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from hedwig.spool.records import Kind
 from hedwig.spool.streams import Waiting
+from hedwig.spool.words import Kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,14 +24,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from hedwig import log
 from hedwig.reply import Stage, one_line
-from hedwig.spool import Event, HistoryLine, Kind
+from hedwig.spool import HistoryLine, Kind
 from hedwig.spool.numbers import next_happened
 from hedwig.spool.turn import share
+
+if TYPE_CHECKING:
+    from hedwig.spool import Event
 
 DAYS = 30
 DAY = 86400.0
@@ -39,6 +41,7 @@ PACE = 6 * 3600.0
 MOST_FILES = 2 * DAYS  # past these no pace is kept: whoever runs for less than PACE each time must drop some too
 _PAGE = 5000  # events
 SET_BACK = 60.0  # seconds by which the next event may be earlier: it waited for its commit so long
+_STEP = 500  # lines that are read at a time
 _SHIFT = 20  # an event's number is happened.number * 2**20 + its position in that row
 
 Line = tuple[float, str, str, str, str, str, int, str, str, str, str]
@@ -55,7 +58,7 @@ _INSERT = "INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
 _NAME = "INSERT OR IGNORE INTO names VALUES (?, ?)"
 
 
-def line(event: Event, queue_id: str, client: str) -> Line:
+def line(event: "Event", queue_id: str, client: str) -> Line:
     """An event of a message, as it is kept."""
     reply = event.reply
     return (
@@ -170,7 +173,7 @@ class DayFiles:
                 if not _is_damage(error):
                     raise
                 file.rename(file.with_suffix(".damaged"))  # or all of history would wait for ever, for one day's sake
-                log.say(log.Level.ERROR, f"the history in {file} is damaged: it was renamed to {file.stem}.damaged")
+                _say("ERROR", f"the history in {file} is damaged: it was renamed to {file.stem}.damaged")
                 self._add_day(file, rows)
 
     def _add_day(self, file: Path, rows: "_Day") -> None:
@@ -207,11 +210,18 @@ class DayFiles:
                 found[row[0]] = row[1:]
         return found
 
-    def newest(self, limit: int) -> list[Line]:
-        """The last lines of the last two days' files, the newest last."""
+    def newest(self, limit: int, since: float) -> list[Line]:
+        """The last lines of the last two days' files, the newest last: up to `limit`, and few that are from before
+        `since`."""
         found: list[Any] = []
+        query = "SELECT * FROM events WHERE number < ? ORDER BY number DESC LIMIT ?"
         for file in reversed(self._files()[-2:]):
-            found += _asked(file, "SELECT * FROM events ORDER BY number DESC LIMIT ?", limit - len(found))
+            below = 1 << 62
+            while (step := min(_STEP, limit - len(found))) and (rows := _asked(file, query, below, step)):
+                found += rows
+                below = rows[-1][0]
+                if rows[-1][1] < since:
+                    break
         return [row[1:] for row in sorted(found)]
 
     def recipients(self) -> Iterator[str]:
@@ -274,10 +284,16 @@ def _asked(file: Path, query: str, *values: object, table: str = "events") -> li
                     return db.execute(query, values).fetchall()  # it was made just now; else this raises again
     except sqlite3.DatabaseError as error:
         if _is_damage(error):
-            log.say(log.Level.WARNING, f"the history in {file} is damaged: what happened that day is not shown")
+            _say("WARNING", f"the history in {file} is damaged: what happened that day is not shown")
         elif file.exists():
             raise
     return []
+
+
+def _say(level: str, words: str) -> None:
+    from hedwig import log  # seldom needed, and not soon loaded
+
+    log.say(log.Level[level], words)
 
 
 def _is_damage(error: sqlite3.DatabaseError) -> bool:

@@ -12,12 +12,14 @@ SpoolTrouble. Times are Unix seconds.
 
 import enum
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from hedwig.options import PLAIN, Options
-from hedwig.spool.records import HistoryLine, QueuedRecipient, State
+from hedwig.spool.shown import HistoryLine, QueuedRecipient
 from hedwig.spool.suppressed import Suppression
+from hedwig.spool.words import State
+
+if TYPE_CHECKING:
+    from hedwig.options import Options
 
 
 class Act(enum.StrEnum):
@@ -29,8 +31,7 @@ class Act(enum.StrEnum):
     DROP = "drop"  # whatever waits is over; the message goes with its last recipient
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(NamedTuple):
     """Which recipients are meant: those to which all that is given applies; without anything, all. Case is ignored.
 
     `site`: the destination. `sender`, `rcpt`: an address, or "@" and a domain; "<>" is the null sender. `accepted`:
@@ -48,8 +49,7 @@ class Filter:
     last: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Telling:
+class Telling(NamedTuple):
     """How senders are told of what is dropped: this host's name in it, for how many seconds it may wait itself, the
     destination that it takes, "" for that of its address, and how many reports a sender gets in an hour before the
     others go into a digest (0: no bound)."""
@@ -60,8 +60,7 @@ class Telling:
     most: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(NamedTuple):
     """`who` and `reason` go into the history. `telling`: for DROP; None tells no sender."""
 
     act: Act
@@ -70,8 +69,7 @@ class Order:
     telling: Telling | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(NamedTuple):
     """What an act would touch now: recipients, messages, the first few; and what is busy, the first few. `last`: the
     newest message's number. A Filter with it leaves alone what comes later: reports of the act itself, say."""
 
@@ -83,8 +81,7 @@ class Tally:
     last: int
 
 
-@dataclass(frozen=True, slots=True)
-class Forecast:
+class Forecast(NamedTuple):
     """What would be told of what a DROP means, in messages. `reports`: notifications by themselves; `digested`: those
     that a digest tells of, as their senders have had enough this hour. Nobody is told of `null`, with the null sender
     (I7), nor of `unwanted`, whose senders asked for no report of failures (RFC 3461)."""
@@ -95,8 +92,7 @@ class Forecast:
     unwanted: int
 
 
-@dataclass(frozen=True, slots=True)
-class Lot:
+class Lot(NamedTuple):
     """What `act` has done with one lot. `touched`: the recipients. `missed`: how many it left, for they changed while
     it looked. `reports`: queue IDs of notifications; `digested`: how many more wait for a digest. `after`: for the next
     lot; "" when there is none."""
@@ -108,8 +104,7 @@ class Lot:
     after: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Recalled:
+class Recalled(NamedTuple):
     """Recipients that are asked back from who has claimed them. `places` tells `left` which they are. `after`: as in
     Lot."""
 
@@ -118,8 +113,7 @@ class Recalled:
     after: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Letter:
+class Letter(NamedTuple):
     """A message that is queued, whole. `recipients`: also those that are done, as long as their delivery goes on."""
 
     message: int
@@ -133,12 +127,11 @@ class Letter:
     smtputf8: bool
     origin: str
     recipients: tuple[QueuedRecipient, ...]
-    options: Options = PLAIN
+    options: "Options"
     submitter: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class SiteRow:
+class SiteRow(NamedTuple):
     """One destination's backlog. `waiting`: deliveries that are nobody's; `oldest`: when the oldest was accepted, 0
     where none waits. `delivered`, `deferred`, `failed`: recipients a minute, lately. `last_error`: the newest known."""
 
@@ -154,8 +147,7 @@ class SiteRow:
     last_error_at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Backlog:
+class Backlog(NamedTuple):
     """All sites' counts, and the largest sites. `seconds`: what "lately" was, 0 where nothing is known."""
 
     waiting: int
@@ -221,8 +213,7 @@ class StopKind(enum.StrEnum):
     CLIENT = "client"
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(NamedTuple):
     """A pause by the operator. `until` is stops.FOREVER where it has no end."""
 
     kind: StopKind
@@ -233,8 +224,7 @@ class Stop:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Pausing:
+class Pausing(NamedTuple):
     """The order to pause. `until`, `reason`: None keeps what was said before, where it is paused already; else it has
     no end, and no reason."""
 

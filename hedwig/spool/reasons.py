@@ -1,9 +1,9 @@
 """Why mail waits: messages by what was last said of them; for `hedwig spool` on a host that sends. Reads only."""
 
 import sqlite3
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from hedwig.spool.records import State
+from hedwig.spool.words import State
 
 IN_DOUBT = "in doubt: the postoffice may have it"
 
@@ -16,8 +16,7 @@ CROSS JOIN recipients r ON r.delivery = d.delivery AND r.number =
 GROUP BY 1, 2, 7 ORDER BY 3 DESC LIMIT ?"""
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(NamedTuple):
     """Deliveries in one state of which the same was said last, "" where nothing was: how many, since when the oldest
     waits, how many octets, and when the first is tried again. `in_doubt`: they may have been taken all the
     same (I5)."""

@@ -14,7 +14,6 @@ it; who releases what is held before `step` comes to it has taken it back.
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from hedwig.spool import Event, Halted, Kind, State, acts, dropping, listing, stops
@@ -132,7 +131,8 @@ def _words(order: Order) -> str:
 
 
 def _packed(order: Order) -> str:
-    return json.dumps(asdict(order), sort_keys=True)
+    telling = order.telling._asdict() if order.telling else None
+    return json.dumps({**order._asdict(), "telling": telling}, sort_keys=True)
 
 
 def _unpacked(text: str) -> Order:

@@ -1,5 +1,5 @@
-"""The spool's records: what is handed in, claimed, settled and read back. Values without behaviour; the words are those
-of hedwig/spool/__init__.py. Times are Unix seconds.
+"""The spool's records: what is handed in, claimed and settled. Values without behaviour; the words are those of
+hedwig/spool/__init__.py. Times are Unix seconds. What is read back for the operator lies in shown.py.
 """
 
 import enum
@@ -12,46 +12,7 @@ from hedwig.options import PLAIN, Options
 from hedwig.reply import Reply, Stage
 from hedwig.spool.streams import NORMAL, Waiting
 from hedwig.spool.suppressed import Suppression
-
-POSTOFFICE = "postoffice"
-
-
-class SpoolTrouble(Exception):
-    """The spool can't take or give this now; the text says why (disk full, read-only ...)."""
-
-
-class SpoolFull(SpoolTrouble):
-    """There is no room: on the disk, or within a quota."""
-
-
-class State(enum.StrEnum):
-    """Of a delivery or a recipient; see the module's text. PAUSED is only shown: it waits, and its client is paused."""
-
-    READY = "ready"
-    ACTIVE = "active"
-    DEFERRED = "deferred"
-    HELD = "held"
-    PAUSED = "paused"
-    DONE = "done"
-
-
-class Kind(enum.StrEnum):
-    """What an event in the history says."""
-
-    ACCEPTED = "accepted"
-    FORWARDED = "forwarded"
-    DELIVERED = "delivered"
-    DEFERRED = "deferred"
-    FAILED = "failed"
-    EXPIRED = "expired"
-    BOUNCED = "bounced"
-    SUPERSEDED = "superseded"
-    IN_DOUBT = "in_doubt"
-    HELD = "held"
-    RETURNED = "returned"
-    RETRY = "retry"
-    RELEASED = "released"
-    DROPPED = "dropped"
+from hedwig.spool.words import Kind, State
 
 
 class Body(Protocol):
@@ -248,33 +209,3 @@ class Settled:
     superseded: tuple[Superseded, ...] = ()
     digested: tuple[str, ...] = ()
     held: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class QueuedRecipient:
-    """For the operator's list. `doubts`: as in Recipient."""
-
-    queue_id: str
-    client: str
-    mailfrom: str
-    rcptto: str
-    destination: str
-    state: State
-    tries: int
-    accepted_at: float
-    due: float
-    last_reply: str
-    size: int
-    doubts: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryLine:
-    """An Event as it was written, of whichever delivery of the message."""
-
-    at: float
-    queue_id: str
-    client: str
-    kind: Kind
-    rcptto: str
-    text: str

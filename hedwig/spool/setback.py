@@ -72,7 +72,7 @@ class SetBack:
                 self._go_on(put)
 
         self._busy = True
-        put(Job(self._mend, [None], rows=MAX_ROWS, finish=mended)).add_done_callback(done)
+        put(Job(self._mend, [None], rows=MAX_ROWS, finish=mended, scattered=True)).add_done_callback(done)
 
     def _mend(self, db: sqlite3.Connection, entries: list[Any]) -> list[int]:
         """Mend a lot; the last delivery of it, -1 where there is none."""

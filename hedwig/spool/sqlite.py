@@ -253,7 +253,7 @@ class SqliteSpool:
         if self._writer is not None:
             self._set_back.look(self._writer.put)
             if more:
-                self._writer.put(Job(self._chores, [None]))
+                self._writer.put(Job(self._chores, [None], rows=chores.MOST, scattered=True))
         return [None] * len(entries)
 
     def _start(self) -> Writer:

@@ -4,7 +4,7 @@ behaviour, as in records.py."""
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from hedwig.options import Priority
+from hedwig.choices import Priority
 
 NORMAL = int(Priority.NORMAL)
 
@@ -26,8 +26,7 @@ class Waiting:
     due: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
+class Pause(NamedTuple):
     """A worker's word to the feeder: don't hint `destination` before `until`. `since`: hints older than this that
     were not claimed have been dropped by the worker and must be put anew afterwards. `reason` is for the operator.
     `priority`: the best one that this is about; what is better goes on."""

@@ -7,13 +7,15 @@ Every error of SQLite or of the system becomes a SpoolTrouble here and nowhere e
 import errno
 import os
 import sqlite3
-from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hedwig.log import Matter
-from hedwig.reply import one_line
 from hedwig.spool import SpoolFull, SpoolTrouble
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from hedwig.log import Matter
 
 SPOOL_ERRORS = (sqlite3.Error, OSError)
 
@@ -58,8 +60,10 @@ def may_pass(error: SpoolTrouble) -> bool:
     return isinstance(error, SpoolFull | Hindered)
 
 
-def matter_of(error: SpoolTrouble) -> Matter:
+def matter_of(error: SpoolTrouble) -> "Matter":
     """Its kind in the journal."""
+    from hedwig.log import Matter
+
     if isinstance(error, Damaged):
         return Matter.SPOOL_DAMAGED
     return Matter.NEWER_SCHEMA if isinstance(error, Newer) else Matter.SPOOL_TROUBLE
@@ -113,6 +117,8 @@ def is_full(error: BaseException) -> bool:
 
 def damaged(path: str, how: str = "") -> Damaged:
     """For a file that is no database, or a broken one; `how` says what was found."""
+    from hedwig.reply import one_line
+
     return Damaged(
         f"{path} is damaged, or no spool at all{f' ({one_line(how)})' if how else ''}: stop hedwig's daemons and run "
         "`hedwig spool salvage`, which saves what it holds; nothing is written to it meanwhile"

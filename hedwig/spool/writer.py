@@ -34,6 +34,7 @@ MAX_ROWS = 1000
 CHORES_EVERY = 10.0  # seconds
 _CHECKPOINT_OCTETS = 4 << 20
 _ROW_OCTETS = 600  # what a row and its index entries put into the WAL, roughly
+_SCATTERED_OCTETS = 6000  # and where each row lies on pages of its own
 _HARMLESS = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CONSTRAINT})  # the connection is fine
 
 Write = Callable[[sqlite3.Connection, list[Any]], Sequence[Any]]
@@ -45,7 +46,7 @@ class Job:
     rollback, and with other jobs' entries of the same `write`. `finish(db, results)` makes the Future's value after
     the commit, out of the transaction and the turn (`db` is None if the connection has broken since); without it the
     value is the list of results. `vital`: it carries on or ends what is in the spool already, so where the disk is
-    full the reserve is given up for it."""
+    full the reserve is given up for it. `scattered`: its rows lie far apart, and so fill the WAL sooner."""
 
     write: Write
     entries: Sequence[Any]
@@ -53,6 +54,7 @@ class Job:
     rows: int = 1
     finish: Callable[[sqlite3.Connection | None, list[Any]], Any] | None = None
     vital: bool = False
+    scattered: bool = False
     future: "Future[Any]" = field(default_factory=Future)
     results: list[Any] = field(default_factory=list)
 
@@ -235,7 +237,9 @@ class Writer:
 
     def _count(self, done: list[Job]) -> None:
         """Have the WAL checkpointed when this process has added enough."""
-        self._written += sum(job.octets + job.rows * _ROW_OCTETS for job in done)
+        self._written += sum(
+            job.octets + job.rows * (_SCATTERED_OCTETS if job.scattered else _ROW_OCTETS) for job in done
+        )
         if self._written >= _CHECKPOINT_OCTETS:
             self._written = 0
             self._checkpointer.wake()

@@ -219,6 +219,23 @@ def test_lots_are_small_and_cover_everything_once(spool: Any, desk: Any) -> None
     assert sum(len(lot.reports) for lot in lots) == 1 + 300 + 1 + 1, "the crowd's two deliveries are told of apart"
 
 
+def test_the_wal_is_moved_while_a_long_act_goes_on(spool: Any, desk: Any, monkeypatch: Any) -> None:
+    """Every other lot has the checkpointer woken: else SQLite's own checkpoint comes, and stops all writers."""
+    from hedwig.spool.checkpoint import Checkpointer
+
+    woken = []
+
+    def wake(self: Checkpointer) -> None:
+        woken.append(self)
+
+    monkeypatch.setattr(Checkpointer, "wake", wake)
+    put(spool, *[letter(f"s{n}@d{n % 7}.example") for n in range(1700)])
+    woken.clear()
+    lots = act(desk, Act.HOLD)
+    assert len(touched(lots)) == 1700
+    assert len(woken) >= len(lots) // 2
+
+
 def test_an_act_that_is_broken_off_has_done_whole_lots(spool: Any, desk: Any, tmp_path: Path) -> None:
     """The rest is as it was; going on finishes it."""
     put(spool, *[letter(f"s{n}@x.example") for n in range(1000)])

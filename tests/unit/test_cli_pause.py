@@ -170,5 +170,5 @@ def test_broken_off_it_stands_all_the_same(cli: Cli, monkeypatch: pytest.MonkeyP
         raise KeyboardInterrupt
 
     monkeypatch.setattr(SqliteDesk, "advance", broken)
-    assert "Broken off: the daemons go on" in cli("queue", act, CLIENT, status=1).stderr
+    assert "daemons go on with it" in cli("queue", act, CLIENT, status=1).stderr
     assert len(stops(cli)) == (act == "pause")

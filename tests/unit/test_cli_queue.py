@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from hedwig import queueid
-from hedwig.cli import queue_view, terminal
+from hedwig.cli import letter_view, queue_view, terminal
 from hedwig.cli.desks import desk_at
 from hedwig.cli.hedwig import main
 from hedwig.envelope import Envelope, digest
@@ -259,7 +259,7 @@ def test_nothing_from_outside_reaches_the_terminal_raw():
     stops = [Stop(StopKind.SITE, evil, NOW, NOW + 60, evil, evil)]
     lines = queue_view.page_lines("postoffice", "/s", queue_view.Page(rows, pauses, stops, ""), NOW)
     history = [HistoryLine(NOW, ID, evil, Kind.FAILED, evil, evil), HistoryLine(NOW, ID, "", Kind.IN_DOUBT, "", TALK)]
-    lines += queue_view.known_lines("postoffice", queue_view.Known(ID, [], history), NOW)
+    lines += letter_view.known_lines("postoffice", letter_view.Known(ID, [], history), NOW)
     lines += queue_view.row_lines(rows, NOW)
     assert lines[-4:-2] == ["        * connected", "        < 220 \\x1b]0;t\\x07"]
     assert len(lines) == 22

@@ -4,7 +4,7 @@ import pytest
 
 from hedwig.cli.spool import postoffice_by
 from hedwig.spool.reasons import Reason
-from hedwig.spool.records import State
+from hedwig.spool.words import State
 
 URL = "https://po.example/"
 
