@@ -21,7 +21,7 @@ NEW_FOR = 1.0  # seconds
 AHEAD_TIME = 1.0  # seconds of a receiver's pace
 SMOOTHING = 0.2  # share of the last message in the pace
 BUSY_LEAST = 0.05  # seconds
-BUSY_MOST = 1.0
+BUSY_MOST = 2.0
 NO_SLOT_PAUSE = 0.3  # seconds, while other workers have all of its connections
 DRY_MEMORY = 60.0  # seconds after which a rate that was used up may not be any more
 FULL_FIRST = 1.0  # seconds that no connection is tried after one too many; doubles each time in a row
@@ -123,9 +123,11 @@ class Provider:
         return max(AHEAD_LEAST, int(self.allowed() * AHEAD_TIME / self.pace))
 
     def busy_for(self) -> float:
-        """Seconds until about half of what waits here has been carried."""
+        """Seconds until about half of what waits here has been carried; the most, where none has been yet."""
         if not self.couriers:
             return NO_SLOT_PAUSE
+        if not self.pace:
+            return BUSY_MOST
         return min(max(self.waiting.total() * self.pace / self.allowed() / 2, BUSY_LEAST), BUSY_MOST)
 
     def hungriest(self) -> "SiteState":
