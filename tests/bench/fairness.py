@@ -12,9 +12,9 @@ five seconds for each answer, or drips. What else the machine does counts for bo
 the rounds' shares; where that does not meet the bar, up to three times as many rounds are played, lest a moment's noise
 decide. The bar: at least BAR % of the rate, and p99 less than 0.2 s later.
 
-*Limits* (for LIMITS seconds, 0: not these): four workers send to a receiver of two sites while one of them is killed every second.
-The receiver counts connections at a time, messages of a connection, recipients of a transaction, and messages and
-connections in any minute. No figure may be above its limit.
+*Limits* (for LIMITS seconds, 0: not these): four workers send to receivers of two sites each, while one of them is
+killed every second. The receivers count connections at a time, messages of a connection, recipients of a transaction,
+and messages and connections in any minute. No figure may be above its limit.
 
 It needs root, or `unshare --map-root-user`, for a network of its own.
 """

@@ -1,8 +1,8 @@
 """A far side for crowds: many connections and thousands of letters a second, by one thread, counted exactly.
 
 FarSide (farside.py) is for misbehaviour and has a thread for each connection; this one is for limits and rates. It may
-have several addresses; they are one receiver. A connection counts from its first octet's chance until this side has
-closed it, or the other side has: before one more is counted, those are found whose client has gone, by the kernel's word.
+have several addresses; they are one receiver. A connection counts until this side has closed it, or the other side has:
+before one more is counted, those are found whose client has gone, by the kernel's word.
 """
 
 import asyncio

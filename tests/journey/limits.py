@@ -96,7 +96,7 @@ def letters(partner: Partner, count: int) -> list[Post]:
 
 def play(world: World, seconds: float, kill_every: float) -> list[Finding]:
     """What was counted in so many seconds."""
-    busy, slow, rare = all_of_them = partners()
+    busy, _, _ = all_of_them = partners()
     world.dns(*(each.records for each in all_of_them))
     fars = {each.name: Crowd(each.addresses, each.manner) for each in all_of_them}
     for far in fars.values():

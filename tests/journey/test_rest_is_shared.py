@@ -1,4 +1,4 @@
-"""What one worker has heard of a receiver that wants rest holds for all of them, and for those that start afterwards."""
+"""What one worker has heard of a receiver that wants rest holds for all of them, and for those that start later."""
 
 import time
 from typing import Any

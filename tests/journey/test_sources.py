@@ -1,5 +1,5 @@
-"""Several addresses of ours: by turns, each with its EHLO name; for one sending host alone; new ones warmed up; and from
-one family to the other."""
+"""Several addresses of ours: by turns, each with its EHLO name; for one sending host alone; new ones warmed up; and
+from one family to the other."""
 
 import time
 from collections import Counter

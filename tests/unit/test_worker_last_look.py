@@ -48,8 +48,8 @@ async def test_of_three_codes_only_the_newest_arrives(rig: Rig, receiver: Receiv
     receiver.wait_at_mail.set()
     await rig.settled(lambda: not rig.states())
     assert [b"code 3" in message for message in receiver.messages] == [True]
+    await rig.settled(lambda: rig.tools.bag.messages == 0)
     assert rig.settler.counts[Kind.SUPERSEDED] == 2
-    assert rig.tools.bag.messages == 0
 
 
 async def test_who_has_no_newer_one_gets_the_older(rig: Rig, receiver: Receiver) -> None:
