@@ -22,6 +22,7 @@ setup(
         "dnspython>=2.3",
         "greenstalk>=2.0.2,<2.1",
         "idna>=3.3",
+        "pyOpenSSL>=23.0",
         "PyYAML>=6.0",
         "requests>=2.28",
         "systemd-python>=235",

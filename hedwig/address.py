@@ -44,6 +44,13 @@ class Address:
         """Whether the local part has characters that only an SMTPUTF8 host takes (RFC 6531)."""
         return not self.local.isascii()
 
+    @property
+    def widest(self) -> str:
+        """The spelling that most hosts take: where the domain alone is not ASCII it is written in A-labels."""
+        if self.domain.isascii() or self.needs_smtputf8:
+            return str(self)
+        return f"{self.local}@{self.destination}"
+
     def __str__(self) -> str:
         return f"{self.local}@{self.domain}"
 

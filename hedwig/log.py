@@ -9,11 +9,13 @@ they are plain lines on stderr. No field from outside can end a line or begin an
 passed to this module.
 
 Fields: MESSAGE, PRIORITY, MESSAGE_ID (a UUID per kind of event), HEDWIG_QUEUE_ID, HEDWIG_CLIENT, HEDWIG_SENDER,
-HEDWIG_RCPT, HEDWIG_SITE, HEDWIG_MX, HEDWIG_REPLY, HEDWIG_STATUS, HEDWIG_DELAY, HEDWIG_ATTEMPT, HEDWIG_TLS,
-HEDWIG_SUCCESSOR (the queue ID that supersedes it), HEDWIG_OPERATOR (who did it by command, and HEDWIG_REASON why);
-HEDWIG_DEADLINE, HEDWIG_PRIORITY, HEDWIG_SUPERSEDE (what it asks for); HEDWIG_PEER, HEDWIG_CONTAINER, HEDWIG_IMAGE,
-HEDWIG_PROJECT (who handed it in); and of a daemon HEDWIG_REASON (what is wrong), HEDWIG_PLACE (where it listens),
-HEDWIG_FILE (of its configuration), HEDWIG_PEER.
+HEDWIG_RCPT, HEDWIG_SITE, HEDWIG_MX, HEDWIG_REPLY, HEDWIG_STATUS, HEDWIG_DELAY, HEDWIG_ATTEMPT, HEDWIG_TLS (protocol and
+cipher), HEDWIG_TLS_POLICY (what held on the way, and what came of it), HEDWIG_RULE (of replies.yml, by which a reply
+was judged), HEDWIG_HELP (the page where its receiver explains it), HEDWIG_SUCCESSOR (the queue ID that supersedes it),
+HEDWIG_OPERATOR (who did it by command, and HEDWIG_REASON why); HEDWIG_DEADLINE, HEDWIG_PRIORITY, HEDWIG_SUPERSEDE,
+HEDWIG_REQUIRE_TLS (what it asks for); HEDWIG_PEER, HEDWIG_CONTAINER, HEDWIG_IMAGE, HEDWIG_PROJECT (who handed it in);
+and of a daemon HEDWIG_REASON (what is wrong), HEDWIG_PLACE (where it listens), HEDWIG_FILE (of its configuration),
+HEDWIG_PEER.
 """
 
 import contextlib
@@ -73,6 +75,10 @@ class Matter(enum.StrEnum):
     NO_NAME = "no_name"
     DNS_DOWN = "dns_down"
     DNS_BACK = "dns_back"
+    SITE_BLOCKED = "site_blocked"
+    SETUP_REFUSED = "setup_refused"
+    MAIL_REFUSED = "mail_refused"
+    LOGIN_FAILED = "login_failed"
 
 
 @functools.cache

@@ -12,7 +12,8 @@ every later hop carries unchanged (I6). What it does, in this order:
   has a blank, the cut is before it and no space is added: in a header that is plain folding. No character is cut in
   two, in UTF-8 or in a double-byte charset such as GBK. Done here, not on sending, so that a later signature holds.
 - A header field that only the sender's side may see is taken out: Bcc, Resent-Bcc, Return-Path; and those by which a
-  program tells us its wishes (wishes.py: Hedwig-Expires ...), which become Options. Another line that begins with
+  program tells us its wishes (wishes.py: Hedwig-Expires ...), which become Options; so does TLS-Required: No (RFC 8689
+  §3), which stays. Another line that begins with
   Hedwig- is refused, and so is one that a line without a colon has made part of the body.
 - Received goes on top; Date, Message-ID and From go to the end of the header where they are missing. A missing To is
   legal and stays missing. Text that begins with no header field is a body: it gets a header and a blank line.
@@ -33,6 +34,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from hedwig import wishes
+from hedwig.address import Address
 from hedwig.envelope import Envelope
 from hedwig.lines import with_crlf, wrapped
 from hedwig.options import PLAIN, BadOption, Options
@@ -47,12 +49,15 @@ MAX_MESSAGE_ID = 500  # characters of it that are kept, to find the message by
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:[^\n]*\n(?:[ \t][^\n]*\n)*")
 _FROM_LINE = re.compile(rb">?From (?![ \t]*:)[^\n]*\n(?=[!-9;-~]+[ \t]*:)")
 # A wish among the lines that stand right below the header: `_stranded` looks no further than a blank line.
-_STRANDED = re.compile(rb"(?:\A|\n)(hedwig[-_](?:[!-9;-~]+[ \t]*:|(?:expires|supersede-key|priority)\b))", re.I)
+_STRANDED = re.compile(
+    rb"(?:\A|\n)(hedwig[-_](?:[!-9;-~]+[ \t]*:|(?:expires|supersede-key|priority|require-tls)\b))", re.I
+)
 _BLANK = re.compile(rb"\n\r?\n")
 _NOT_IN_NAME = re.compile(r"[^A-Za-z0-9.:_\[\]-]")
 _MESSAGE_ID = re.compile(rb"<[!-;=?-~]{1,%d}>" % (MAX_MESSAGE_ID - 2))
 _TAKEN_OUT = frozenset({b"bcc", b"resent-bcc", b"return-path", *wishes.HEADERS})
-_NOTED = frozenset({b"date", b"message-id", b"from", b"received", *wishes.HEADERS})
+_NOTED = frozenset({b"date", b"message-id", b"from", b"received", b"tls-required", *wishes.HEADERS})
+_WISHES = frozenset({b"tls-required", *wishes.HEADERS})
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -115,7 +120,7 @@ def complete(content: bytes, trace: Trace) -> Whole:
         raise MessageRefused(Reply(554, "5.4.6", f"mail loop: the message has over {MAX_RECEIVED} Received fields"))
     if end < len(content) and not content.startswith(b"\r\n", end):
         _refuse_stranded(content[end : end + MAX_STRANDED])
-    options = PLAIN if wishes.HEADERS.keys().isdisjoint(noted) else _options(noted, trace)
+    options = PLAIN if _WISHES.isdisjoint(noted) else _options(noted, trace)
     named = _named(noted[b"message-id"][0]) if b"message-id" in noted else f"<{trace.queue_id}@{trace.fqdn}>"
     separator = b"" if end == len(content) or content.startswith(b"\r\n", end) else b"\r\n"
     # The body is joined in as a view: for a large letter each copy saved is 6 ms per 25 MiB.
@@ -192,8 +197,10 @@ def _words(text: bytes) -> str:
 
 def _options(noted: dict[bytes, list[bytes]], trace: Trace) -> Options:
     wished = [(called, _words(text)) for name, called in wishes.HEADERS.items() for text in noted.get(name, ())]
+    # RFC 8689 §3: "No" is its only value, and it occurs once.
+    optional = [_words(text).lower() for text in noted.get(b"tls-required", ())] == ["no"]
     try:
-        return wishes.of_header(wished, wishes.Reading(trace.when, trace.again))
+        return wishes.of_header(wished, wishes.Reading(trace.when, trace.again), tls_optional=optional)
     except BadOption as error:
         raise _unwise(error) from None
 
@@ -220,7 +227,7 @@ def _received(trace: Trace) -> bytes:
     known = f"{_NOT_IN_NAME.sub('?', trace.peer_name)} {literal}" if trace.peer_name else literal
     rcpttos = trace.envelope.rcpttos
     # Only a single recipient is named, or one of several would learn of another (RFC 5321 §7.6).
-    whom = f"for <{rcpttos[0]}>" if len(rcpttos) == 1 else ""
+    whom = f"for <{_widest(rcpttos[0])}>" if len(rcpttos) == 1 else ""
     lines = (
         f"Received: from {helo} ({known})",
         f"\tby {trace.fqdn} (hedwig) with {trace.protocol} id {trace.queue_id}",
@@ -238,5 +245,11 @@ def _missing(found: dict[bytes, list[bytes]], trace: Trace) -> bytes:
     if b"message-id" not in found:
         lines += f"Message-ID: <{trace.queue_id}@{trace.fqdn}>\r\n"
     if b"from" not in found:
-        lines += f"From: {trace.envelope.mailfrom or f'MAILER-DAEMON@{trace.fqdn}'}\r\n"
+        lines += f"From: {_widest(trace.envelope.mailfrom) or f'MAILER-DAEMON@{trace.fqdn}'}\r\n"
     return lines.encode()
+
+
+def _widest(address: str) -> str:
+    """An address as it may stand in a header that is ASCII, where it has such a form: a header that we make needs no
+    SMTPUTF8 (RFC 6531) unless the address does."""
+    return address if address.isascii() else Address.parse(address).widest

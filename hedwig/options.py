@@ -47,6 +47,15 @@ class OnDoubt(enum.StrEnum):
     RETRY_ONCE = "retry-once"
 
 
+class TlsWish(enum.StrEnum):
+    """What a message itself says of TLS on its way (RFC 8689): REQUIRED: it must not go where it can't be protected up
+    to its end (REQUIRETLS); OPTIONAL: it shall arrive, whatever receivers' policies say (TLS-Required: No)."""
+
+    USUAL = ""
+    REQUIRED = "required"
+    OPTIONAL = "optional"
+
+
 @dataclass(frozen=True, slots=True)
 class Notify:
     """One recipient's wishes for reports (RFC 3461 §4.1, §4.2). `when`: NEVER, or of SUCCESS, FAILURE and DELAY; ()
@@ -61,7 +70,8 @@ class Notify:
 class Options:
     """`deadline`: Unix seconds after which the message must not be sent any more, 0 for none. `supersede`: a key; a
     newer message of the client with the same one replaces this one while it is queued. `priority`: None where nothing
-    was asked. `on_doubt`: the client's policy. `ret`: "FULL", "HDRS" or ""; `envid`: as given, xtext decoded."""
+    was asked. `on_doubt`: the client's policy. `ret`: "FULL", "HDRS" or ""; `envid`: as given, xtext decoded. `tls`:
+    see TlsWish."""
 
     deadline: float = 0.0
     supersede: str = ""
@@ -70,6 +80,7 @@ class Options:
     ret: str = ""
     envid: str = ""
     notify: tuple[Notify, ...] = ()
+    tls: TlsWish = TlsWish.USUAL
     _by_rcptto: dict[str, Notify] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -87,7 +98,7 @@ class Options:
             fields["priority"] = self.priority.name.lower()
         if self.on_doubt is not OnDoubt.RETRY:
             fields["on_doubt"] = self.on_doubt.value
-        for name in ("supersede", "ret", "envid"):
+        for name in ("supersede", "ret", "envid", "tls"):
             if getattr(self, name):
                 fields[name] = getattr(self, name)
         if self.notify:
@@ -103,6 +114,8 @@ class Options:
             told.append(self.priority.name.lower())
         if self.supersede:
             told.append(f"key {self.supersede}")
+        if self.tls is not TlsWish.USUAL:
+            told.append(_TOLD[self.tls])
         return ", ".join(told)
 
     def fields(self) -> dict[str, Any]:
@@ -111,7 +124,7 @@ class Options:
             return {}
         priority = "" if self.priority is None else self.priority.name.lower()
         deadline = utc(self.deadline) if self.deadline else ""
-        return {"deadline": deadline, "priority": priority, "supersede": self.supersede}
+        return {"deadline": deadline, "priority": priority, "supersede": self.supersede, "require_tls": self.tls.value}
 
     def bounded(self, recipients: int) -> "Options":
         """Itself, for a message to so many; or BadOption."""
@@ -125,6 +138,7 @@ class Options:
 
 
 PLAIN = Options()
+_TOLD = {TlsWish.REQUIRED: "TLS required", TlsWish.OPTIONAL: "TLS-Required: No"}
 
 
 def unpacked(text: str) -> Options:
@@ -145,6 +159,7 @@ def read(fields: Any) -> Options:
         ret=_ret(_text(fields, "ret", 4)),
         envid=_text(fields, "envid", MAX_ENVID),
         notify=_notices(fields.get("notify", [])),
+        tls=_tls(fields.get("tls", "")),
     )
 
 
@@ -173,6 +188,13 @@ def _on_doubt(value: Any) -> OnDoubt:
         return OnDoubt(value)
     except ValueError:
         raise BadOption("on_doubt must be retry, hold or retry-once") from None
+
+
+def _tls(value: Any) -> TlsWish:
+    try:
+        return TlsWish(value)
+    except ValueError:
+        raise BadOption("tls must be required or optional") from None
 
 
 def _text(fields: dict[str, Any], name: str, most: int) -> str:

@@ -21,6 +21,7 @@ class Stage(enum.StrEnum):
     BANNER = "banner"
     EHLO = "ehlo"
     STARTTLS = "starttls"
+    AUTH = "auth"
     MAIL = "mail"
     RCPT = "rcpt"
     DATA = "data"

@@ -46,11 +46,13 @@ class Site:
     """Where mail for one or more domains goes: one set of hosts. `key`: the exchangers' names, sorted, with commas
     between; for a literal destination the literal itself. `provider`: the receiver's name in the settings (`sites`),
     whose limits all its sites share; "" where it has none. `source`: that of ours which mail leaves from, "" for what
-    the system chooses. Printable, the same in every process, and no path."""
+    the system chooses. `tls`: the kind of TLS policy (hedwig/tls): who shares a connection shares that. Printable, the
+    same in every process, and no path."""
 
     key: str
     provider: str = ""
     source: str = ""
+    tls: str = ""
 
     @property
     def name(self) -> str:

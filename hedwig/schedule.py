@@ -8,6 +8,8 @@ from collections.abc import Callable
 from hedwig.settings import Retry
 
 LAST_TRY = 15.0  # seconds before the end, to twice that; or a fifth to two fifths of what is left, where that is less
+HELD_LEAST = 900.0  # seconds, and
+HELD_MOST = 3600.0  # between two tries of what is held
 LEAST_WAIT = 30.0  # seconds between a try and such a last one
 
 
@@ -20,6 +22,21 @@ def next_due(tries: int, now: float, retry: Retry, random: Callable[[], float]) 
     """
     wait = retry.schedule[min(max(tries, 1), len(retry.schedule)) - 1]
     return now + wait * (1 + retry.jitter * (2 * random() - 1))
+
+
+def after_wait(wait: float, tries: int, now: float, retry: Retry, random: Callable[[], float]) -> float:
+    """As next_due, where the receiver's reply says how long to wait. That is the first wait; should the same be said
+    again it is the least, as the schedule goes on. It is varied upwards alone: who comes too early has to wait anew."""
+    due = now + wait * (1 + retry.jitter * random())
+    return due if tries <= 1 else max(due, next_due(tries, now, retry, random))
+
+
+def while_held(since: float, now: float, retry: Retry, random: Callable[[], float]) -> float:
+    """The next try of what is held for a fault of ours: each HELD_LEAST seconds at first, more seldom as it lasts, and
+    once more at the end, `retry.hold` seconds after `since`."""
+    wait = min(max(HELD_LEAST, (now - since) / 4), HELD_MOST) * (1 + retry.jitter * (2 * random() - 1))
+    end = since + retry.hold
+    return min(now + wait, end) if now < end else now + wait
 
 
 def in_time(due: float, now: float, end: float, random: Callable[[], float]) -> float:

@@ -3,12 +3,13 @@
     Hedwig-Expires: 10m            it is not sent any more when ten minutes have passed; or a date with its time zone
     Hedwig-Supersede-Key: otp-42   it takes the place of what still waits under the same key
     Hedwig-Priority: urgent        or normal, or bulk
+    Hedwig-Require-TLS: yes        it goes nowhere where it can't be protected up to its end (RFC 8689, REQUIRETLS)
 
-The form's fields are `expires`, `supersede_key` and `priority`. A duration counts from the acceptance. What can't be
-read is a BadOption that says what would be right, and a time that is over already is TooLate. Nothing is ignored: who
-asks that a code must not come late would rather be refused than have it come late. So a line of the header that begins
-with Hedwig- and is none of these is refused, and a field of the form that is nearly one of ours. Other fields are the
-caller's own affair.
+The form's fields are `expires`, `supersede_key`, `priority` and `require_tls`. A duration counts from the acceptance.
+What can't be read is a BadOption that says what would be right, and a time that is over already is TooLate. Nothing is
+ignored: who asks that a code must not come late would rather be refused than have it come late. So a line of the header
+that begins with Hedwig- and is none of these is refused, and a field of the form that is nearly one of ours. Other
+fields are the caller's own affair.
 """
 
 import difflib
@@ -16,11 +17,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from hedwig.moments import duration, moment
-from hedwig.options import MAX_KEY, MAX_MOMENT, PLAIN, BadOption, Options, priority_of
+from hedwig.options import MAX_KEY, MAX_MOMENT, PLAIN, BadOption, Options, TlsWish, priority_of
 
-HEADERS = {b"hedwig-expires": "expires", b"hedwig-supersede-key": "supersede_key", b"hedwig-priority": "priority"}
-SPELLED = {"expires": "Hedwig-Expires", "supersede_key": "Hedwig-Supersede-Key", "priority": "Hedwig-Priority"}
-FORM = ("expires", "supersede_key", "priority")
+SPELLED = {
+    "expires": "Hedwig-Expires",
+    "supersede_key": "Hedwig-Supersede-Key",
+    "priority": "Hedwig-Priority",
+    "require_tls": "Hedwig-Require-TLS",
+}
+HEADERS = {spelled.lower().encode(): name for name, spelled in SPELLED.items()}
+FORM = tuple(SPELLED)
 OURS = (b"hedwig-", b"hedwig_")  # how a header line's name begins that is for us, rightly written or not
 NEAR = 0.76  # of difflib: "expire", "expiry" and "supersede" are near, "property" is not
 MAX_NEAR = 40  # characters of a name that may be near to one of ours
@@ -41,14 +47,15 @@ class Reading:
     again: bool = False
 
 
-def of_header(lines: Iterable[tuple[str, str]], reading: Reading) -> Options:
-    """From the header: pairs of one of FORM and the line's value. Raises BadOption or TooLate; so does `of_form`."""
+def of_header(lines: Iterable[tuple[str, str]], reading: Reading, *, tls_optional: bool = False) -> Options:
+    """From the header: pairs of one of FORM and the line's value; `tls_optional`: it says TLS-Required: No, too. Raises
+    BadOption or TooLate; so does `of_form`."""
     words: dict[str, str] = {}
     for name, text in lines:
         if name in words:
             raise BadOption(f"{SPELLED[name]} is in the header twice: write it once")
         words[name] = text
-    return _read(words, reading, PLAIN, SPELLED)
+    return _read(words, reading, replace(PLAIN, tls=TlsWish.OPTIONAL) if tls_optional else PLAIN, SPELLED)
 
 
 def of_form(fields: Mapping[str, str], reading: Reading, others: Options = PLAIN) -> Options:
@@ -91,6 +98,8 @@ def _read(words: Mapping[str, str], reading: Reading, others: Options, called: M
                 options = replace(options, deadline=_deadline(value, reading))
             elif name == "supersede_key":
                 options = replace(options, supersede=_key(value))
+            elif name == "require_tls":
+                options = replace(options, tls=_tls(value, options))
             else:
                 options = replace(options, priority=priority_of(value))
         except BadOption as error:
@@ -110,6 +119,14 @@ def _deadline(text: str, reading: Reading) -> float:
     if at <= reading.when and not reading.again:
         raise TooLate(f"the message was to be sent until {ascii(text)[1:-1][:50]} only, and that has passed")
     return max(at, 1.0)  # 0 would be none
+
+
+def _tls(text: str, others: Options) -> TlsWish:
+    if text.lower() not in ("yes", "no"):
+        raise BadOption(f"{ascii(text)[:50]} is neither yes nor no")
+    if text.lower() == "yes":
+        return TlsWish.REQUIRED  # RFC 8689 §3: it goes before TLS-Required: No
+    return TlsWish.USUAL if others.tls is TlsWish.REQUIRED else others.tls
 
 
 def _key(text: str) -> str:

@@ -2,6 +2,7 @@
 
 import datetime
 import functools
+import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,12 +66,14 @@ def make(
     *,
     authority: bool = False,
     names: Sequence[str] = (),
+    addresses: Sequence[str] = (),
     days: tuple[float, float] = (-1.0, 30.0),
     digest: hashes.HashAlgorithm | None = None,
     key: Key | None = None,
     usage: x509.ObjectIdentifier | None = None,
 ) -> Made:
-    """A certificate with the common name `name`, signed by `issuer` or by itself. `names`: DNS names; `days`: from when
+    """A certificate with the common name `name`, signed by `issuer` or by itself. `names`: DNS names; `addresses`: IP
+    addresses; `days`: from when
     to when it is valid, from now; `usage`: the one thing that it says it is for."""
     own = key or ec_key()
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -85,8 +88,10 @@ def make(
         .not_valid_after(now + datetime.timedelta(days[1]))
         .add_extension(x509.BasicConstraints(authority, None), critical=True)
     )
-    if names:
-        builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(each) for each in names]), False)
+    also = [x509.DNSName(each) for each in names]
+    also += [x509.IPAddress(ipaddress.ip_address(each)) for each in addresses]
+    if also:
+        builder = builder.add_extension(x509.SubjectAlternativeName(also), False)
     if usage is not None:
         builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), False)
     signing = issuer.key if issuer else own

@@ -1,6 +1,7 @@
-"""Whether `ca_file` will serve mailman: it is there, the daemon's user may read it, and it holds certificates.
+"""Whether `ca_file` will serve its daemon: it is there, the daemon's user may read it, and it holds certificates.
 
-mailman itself finds out only when it connects, and then spools until somebody reads its log. Root's own eyes are no
+mailman itself finds out only when it connects, and then spools until somebody reads its log; a worker trusts nobody
+without them. Root's own eyes are no
 test: root reads everything. So the question "may it be read?" is put by a child process that has become that user,
 which counts access lists and the folders above too. Where this command is not root's, or there is no such user, it asks
 for itself. As with OpenSSL, a folder of certificates under their hashes (openssl-rehash(1ssl)) will do.
@@ -22,7 +23,7 @@ _HASHED = re.compile(r"[0-9a-f]{8}\.\d+")
 
 
 def look_at(path: Path, user: str = USER) -> None:
-    """Raise Unfit where mailman, running as `user`, could not use these certificates."""
+    """Raise Unfit where the daemon, running as `user`, could not use these certificates."""
     try:
         folder = path.stat() and path.is_dir()
     except OSError as error:
@@ -45,10 +46,11 @@ def look_at(path: Path, user: str = USER) -> None:
         raise Unfit(f"{path}: {error.strerror}") from None
 
 
-def hidden(path: Path) -> str:
-    """A warning where the unit hides the file from mailman, else ""."""
+def hidden(path: Path, daemon: str) -> str:
+    """A warning where the unit hides the file from its daemon, `mailman` or `worker`; else ""."""
     where = next((place for place in _HIDDEN if path.is_relative_to(place)), "")
-    return f"hedwig-mailman.service can't see into {where}: put {path.name} into /etc/hedwig" if where else ""
+    unit = f"hedwig-{daemon}{'@' if daemon == 'worker' else ''}.service"
+    return f"{unit} can't see into {where}: put {path.name} into /etc/hedwig" if where else ""
 
 
 def _may_read(path: Path, user: str) -> bool:

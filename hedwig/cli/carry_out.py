@@ -78,6 +78,8 @@ def carry_out(desk: SqliteDesk, wanted: Filter, wish: Wish) -> None:
         if wish.only_look or not _agreed(wish, seen):
             if wish.as_json:
                 echo_json(_json(wish, seen, None))
+            elif not wish.only_look:
+                click.echo("Nothing was changed.")
             return
         work = _Work(desk, replace(wanted, last=tally.last), wish, tally.recipients)
         try:
@@ -135,7 +137,8 @@ def _agreed(wish: Wish, seen: _Seen) -> bool:
     if wish.yes:
         return True
     if not sys.stdin.isatty():
-        raise click.UsageError("nobody is here to be asked: say --yes, or --dry-run to look only")
+        told = " and --dsn or --no-dsn" if wish.act is Act.DROP else ""
+        raise click.UsageError(f"nobody is here to be asked: say --yes{told}, or --dry-run to look only")
     whom = counted(seen.tally.recipients + seen.asked, "recipient", "recipients")
     told = ""
     if wish.act is Act.DROP:

@@ -1,9 +1,9 @@
-"""`hedwig config check`: every fault of every file, at once, and of the certificates that mailman shall trust.
+"""`hedwig config check`: every fault of every file, at once, and of the certificates that the daemons shall trust.
 `config sample` and `config man` print what comes from hedwig/settings: a file with all defaults, and its manual page.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -19,20 +19,23 @@ from hedwig.config import (
     Problem,
     Unfit,
     load_client,
+    load_delivery,
     load_mailman,
     load_postoffice,
     load_worker,
     warnings,
 )
 from hedwig.config.document import line_of
-from hedwig.settings import Mailman, Postoffice, Worker
+from hedwig.config.replies import NAME as REPLIES
+from hedwig.config.replies import load_rules, own_file
+from hedwig.settings import SITES, Mailman, Postoffice, Worker
 
 Settings = Mailman | Postoffice | Worker
 
 _LOADERS: Mapping[str, Callable[[Path], Settings]] = {
     "mailman.yml": load_mailman,
     "postoffice.yml": load_postoffice,
-    "worker.yml": load_worker,
+    "worker.yml": load_delivery,
 }
 
 
@@ -62,8 +65,8 @@ def print_manual(name: str) -> None:
 def check(config_dir: Path, files: tuple[Path, ...], as_json: bool) -> None:
     """Check the configuration files: all of CONFIGDIR's that exist, or the FILEs.
 
-    A FILE's name says what it is: mailman.yml, postoffice.yml, worker.yml or clients.d/FQDN.yml. Exit status 1 when
-    one of them can't be used.
+    A FILE's name says what it is: mailman.yml, postoffice.yml, worker.yml, replies.yml or clients.d/FQDN.yml. Exit
+    status 1 when one of them can't be used.
     """
     if not files:
         readable(config_dir)
@@ -115,8 +118,10 @@ class _Report:
                 settings = _LOADERS[file.name](file)
             elif file.absolute().parent.name == "clients.d":
                 load_client(file)
+            elif file.name == REPLIES:
+                load_rules(file, _sites_beside(file))
             else:
-                known = f"name it {', '.join(_LOADERS)} or clients.d/FQDN.yml"
+                known = f"name it {', '.join(_LOADERS)}, {REPLIES} or clients.d/FQDN.yml"
                 raise ConfigError([Problem(str(file), 0, "", "its name doesn't say what it is", known)])
         except ConfigError as error:
             self.faults += error.problems
@@ -128,14 +133,16 @@ class _Report:
             self.cautions.append(
                 f"{file}: no postoffice ({missing} missing): mailman keeps all mail; `hedwig setup` asks for it"
             )
-        if not isinstance(settings, Mailman) or self._ca_file_serves(file, settings.ca_file):
+        if not isinstance(settings, Mailman | Worker) or self._ca_file_serves(file, settings.ca_file):
             self.sound.append(str(file))
+        if isinstance(settings, Worker) and (replies := own_file(file, settings.replies)):
+            self.sound.append(str(replies))
         return settings
 
     def _ca_file_serves(self, file: Path, ca_file: str) -> bool:
         if not ca_file:
             return True
-        if hidden := ca_files.hidden(Path(ca_file)):
+        if hidden := ca_files.hidden(Path(ca_file), file.stem):
             self.cautions.append(f"{file}: ca_file: {hidden}")
         try:
             ca_files.look_at(Path(ca_file))
@@ -173,3 +180,11 @@ class _Report:
             click.echo(f"warning: {clean(caution)}", err=True)
         for fault in self.faults:
             click.echo(clean(str(fault)), err=True)
+
+
+def _sites_beside(replies: Path) -> Collection[str]:
+    """The names of receivers that a replies.yml may use: those of the worker.yml beside it, where that is sound."""
+    try:
+        return load_worker(replies.parent / "worker.yml").sites
+    except ConfigError:
+        return SITES

@@ -1,7 +1,7 @@
 """The command hedwig-worker [N]: see daemon.py for what all of them do, and hedwig/worker for what this one does."""
 
 from hedwig.cli.daemon import Start, main_for
-from hedwig.config import load_worker
+from hedwig.config import load_delivery
 from hedwig.settings import Worker
 from hedwig.worker import loop
 
@@ -12,4 +12,4 @@ def _run(start: Start[Worker]) -> int:
 
 def main() -> int:
     """The entry point; returns the exit status."""
-    return main_for("worker", load_worker, _run, numbered=True)
+    return main_for("worker", load_delivery, _run, numbered=True)

@@ -3,6 +3,7 @@
     hedwig [--config-dir DIR] queue | queue show ID | queue retry, hold, release, drop [ID...]
                               queue pause [NAME] | queue resume NAME
                               trace WORD | top | mail ID | spool
+                              suppress add ADDRESS | list | remove ADDRESS | explain-reply REPLY
                               key add FQDN | key list | key revoke FQDN
                               config check | config sample NAME | config man NAME
                               setup | open [NETWORK...] | local-key | detect-docker0
@@ -11,6 +12,7 @@ Reads the files of CONFIGDIR (default /etc/hedwig) and the spools that they name
 status: 0; 1 when something is wrong or not found, and stderr says what; 2 for a wrong option.
 """
 
+import io
 import sys
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from hedwig.cli.lazy import LazyGroup
 COMMANDS = {
     "config": ("hedwig.cli.config_check", "config"),
     "detect-docker0": ("hedwig.cli.docker0", "detect_docker0"),
+    "explain-reply": ("hedwig.cli.explain_reply", "explain_reply"),
     "key": ("hedwig.cli.keys", "key"),
     "local-key": ("hedwig.cli.local_key", "local_key"),
     "mail": ("hedwig.cli.mail", "mail"),
@@ -30,6 +33,7 @@ COMMANDS = {
     "queue": ("hedwig.cli.queue", "queue"),
     "setup": ("hedwig.cli.setup", "setup"),
     "spool": ("hedwig.cli.spool", "spool"),
+    "suppress": ("hedwig.cli.suppress", "suppress"),
     "top": ("hedwig.cli.top", "top"),
     "trace": ("hedwig.cli.trace", "trace"),
 }
@@ -42,12 +46,15 @@ COMMANDS = {
     type=click.Path(path_type=Path, readable=False),
     default=Path("/etc/hedwig"),
     show_default=True,
-    help="Where mailman.yml, postoffice.yml, worker.yml and clients.d lie.",
+    help="Where mailman.yml, postoffice.yml, worker.yml, replies.yml and clients.d lie.",
 )
 @click.version_option(__version__, prog_name="hedwig")
 @click.pass_context
 def main(context: click.Context, config_dir: Path) -> None:
     """hedwig, the outbound mail queue: look at it, and manage who may use it."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal of another script than an address is no reason to end
+            stream.reconfigure(errors="backslashreplace")
     context.obj = config_dir
     if context.invoked_subcommand != "config" and not {"-h", "--help"} & set(sys.argv):  # these need no file
         readable(config_dir)

@@ -10,6 +10,14 @@ from typing import Any
 
 import click
 
+from hedwig.cli.terminal import clean
+
+_MOST = 600  # characters of a line that says what is wrong: somebody may have pasted a letter
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= _MOST else f"{line[: _MOST // 2]} ... {line[-_MOST // 4 :]}"
+
 
 class LazyGroup(click.Group):
     """`table` as above; what is added by `add_command` or `@group.command` is there as ever."""
@@ -17,6 +25,14 @@ class LazyGroup(click.Group):
     def __init__(self, *args: Any, table: Mapping[str, tuple[str, str]], **more: Any) -> None:
         super().__init__(*args, **more)
         self.table = table
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As ever; what is said of a wrong option is fit for a terminal, whatever the option was."""
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            error.message = "\n".join(clean(_cut(line)) for line in error.message.split("\n"))
+            raise
 
     def list_commands(self, ctx: click.Context | None) -> list[str]:
         """All names, sorted. Imports nothing."""

@@ -1,5 +1,5 @@
 """The manual pages of the configuration files, made from hedwig/settings: mailman.yml(5), postoffice.yml(5),
-worker.yml(5), and hedwig-clients(5) for the files of clients.d.
+worker.yml(5), replies.yml(5), and hedwig-clients(5) for the files of clients.d.
 
 `manual("mailman")` is docs/man/mailman.yml.5 to the letter (a test compares them), so the pages can't drift from the
 code. The text is roff with the man(7) macros. Pure.
@@ -13,7 +13,7 @@ from typing import Any
 
 from hedwig.cli.sample import FILES, RELOAD
 from hedwig.config.kinds import written
-from hedwig.settings import Client
+from hedwig.settings import Client, Replies, key_of
 
 _DATE = "2026-11-24"
 
@@ -51,6 +51,18 @@ _PAGES = {
     ),
     "worker": _daemons(
         "worker", "read by each `hedwig-worker` on the host that delivers. All settings may be left out."
+    ),
+    "replies": _Page(
+        Replies,
+        "replies.yml",
+        "/etc/hedwig/replies.yml",
+        "hedwig's workers",
+        "read by each `hedwig-worker` on the host that delivers, beside worker.yml (or where `replies` there says). "
+        "It need not be there: rules for the replies of big receivers, and for what all others say, come with hedwig, "
+        "in /usr/share/hedwig/replies.yml, which shows how a rule is written. What hedwig makes of a reply is told by "
+        "`hedwig explain-reply`.",
+        "A change counts after `systemctl reload 'hedwig-worker@*'`. A file with faults leaves the old rules in force.",
+        "hedwig-worker",
     ),
     "client": _Page(
         Client,
@@ -119,7 +131,7 @@ def _is_section(one: Field[Any]) -> bool:
 
 
 def _setting(one: Field[Any], prefix: str) -> Iterator[str]:
-    name = f"{prefix}{one.name}"
+    name = f"{prefix}{key_of(one)}"
     about = one.metadata["text"] + (" Takes effect at a restart." if one.metadata.get("at_start") else "")
     inner = one.metadata.get("section")
     if inner:
@@ -161,6 +173,8 @@ def _entries(one: Field[Any], name: str, about: str) -> Iterator[str]:
 
 
 def _more_files(name: str) -> list[str]:
+    if name == "replies":
+        return [".TP", ".I /usr/share/hedwig/replies.yml", _text("The rules that come with hedwig.")]
     if name != "mailman":
         return []
     return [

@@ -38,9 +38,11 @@ def kind_of(name: str, site: str, clients: Collection[str], sites: Collection[st
 
 
 def _meant(name: str, site: str, clients: Collection[str], sites: Collection[str]) -> str:
-    near = [f"{clean(one)} (a client)" for one in nearest(name.lower(), clients)]
-    near += [f"{clean(one)} (a site)" for one in nearest(site, sites)]
-    return f" Near it: {', '.join(near[: 2 * _NEAR])}." if near else ""
+    known = [(one, StopKind.CLIENT) for one in nearest(name.lower(), clients)]
+    known += [(one, StopKind.SITE) for one in nearest(site, sites)]
+    known.sort(key=lambda pair: difflib.SequenceMatcher(None, site, pair[0]).ratio(), reverse=True)
+    near = [f"{clean(one)} (a {kind.value})" for one, kind in known[:_NEAR]]
+    return f" Near it: {', '.join(near)}." if near else ""
 
 
 def nearest(name: str, known: Collection[str]) -> list[str]:

@@ -12,8 +12,9 @@ import click
 
 from hedwig.cli import desks, queue_view
 from hedwig.cli.filtering import QueueId, filter_of, filter_options, words_of
+from hedwig.cli.given import Text, shown
 from hedwig.cli.lazy import LazyGroup
-from hedwig.cli.terminal import clean, echo_json
+from hedwig.cli.terminal import echo_json
 from hedwig.spool.desk import SqliteDesk
 from hedwig.spool.operate import Filter
 
@@ -32,7 +33,7 @@ _TABLE = {
 @click.group(cls=LazyGroup, table=_TABLE, invoke_without_command=True)
 @filter_options
 @click.option("--limit", type=click.IntRange(1, 100_000), default=100, show_default=True, help="Recipients to show.")
-@click.option("--after", default="", metavar="PLACE", help="Go on where an earlier list ended.")
+@click.option("--after", default="", type=Text(empty=True), metavar="PLACE", help="Go on where an earlier list ended.")
 @click.option("--spool", "only", type=click.Choice(list(desks.LOADERS)), help="Only the spool of this daemon.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; times are Unix seconds.")
 @click.pass_context
@@ -51,7 +52,7 @@ def queue(context: click.Context, limit: int, after: str, only: str | None, as_j
         try:
             rows, more = desk.listed(wanted, limit, after)
         except ValueError:
-            raise click.UsageError(f"--after: {clean(repr(after))} is no place where a list ended") from None
+            raise click.UsageError(f"--after: {shown(after)} is no place where a list ended") from None
         return queue_view.Page(rows, desk.pauses(now), desk.stops(now), more)
 
     found, failed = desks.each(context.obj, only, page)

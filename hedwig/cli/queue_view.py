@@ -1,6 +1,6 @@
 """How queued messages and their history look, for people and as JSON. Pure; all from outside is cleaned (I11)."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import Any
@@ -50,8 +50,9 @@ def page_lines(daemon: str, spool: str, page: Page, now: float, chosen: str = ""
     nothing = "nothing like that waits" if chosen else "nothing waits"
     more = ", the oldest; there is more" if page.more else ""
     lines = [f"{daemon} ({clean(spool)}): {count}{more}" if messages else f"{daemon} ({clean(spool)}): {nothing}"]
+    paused = {stop.name for stop in page.stops if stop.kind is StopKind.SITE}
     for rows in messages:
-        lines += ["", _head(rows[0], now), *_recipients(rows, now)]
+        lines += ["", _head(rows[0], now), *_recipients(rows, now, paused)]
     if page.stops:
         lines += ["", "Paused by an operator:", *stop_lines(page.stops, now)]
     if page.pauses:
@@ -171,8 +172,8 @@ def _asked(options: Options, now: float) -> list[str]:
     return words
 
 
-def _recipients(rows: Sequence[QueuedRecipient], now: float) -> list[str]:
-    cells = [(clean(row.rcptto), _state(row, now), clean(row.last_reply)) for row in rows]
+def _recipients(rows: Sequence[QueuedRecipient], now: float, paused: Container[str] = ()) -> list[str]:
+    cells = [(clean(row.rcptto), _state(row, now, paused), clean(row.last_reply)) for row in rows]
     columns = min(max((wide(address) for address, _, _ in cells), default=0), _ADDRESS_COLUMNS)
     lines = []
     for address, state, reply in cells:
@@ -180,7 +181,7 @@ def _recipients(rows: Sequence[QueuedRecipient], now: float) -> list[str]:
     return lines
 
 
-def _state(row: QueuedRecipient, now: float) -> str:
+def _state(row: QueuedRecipient, now: float, paused: Container[str] = ()) -> str:
     at_mailman = row.destination == POSTOFFICE
     # What was offered before it came to mailman's own spool has an answer, or why there is none, and no try.
     offered = at_mailman and row.state is State.READY and row.last_reply
@@ -190,7 +191,7 @@ def _state(row: QueuedRecipient, now: float) -> str:
     if row.tries:
         parts.append(counted(row.tries, "try", "tries"))
     if row.state in (State.READY, State.DEFERRED):
-        parts.append(f"next try {due(row.due, now)}")
+        parts.append("its site is paused" if row.destination in paused else f"next try {due(row.due, now)}")
     return ", ".join(parts)
 
 

@@ -158,7 +158,7 @@ def _look_at_ca_file(ca_file: str) -> None:
         ca_files.look_at(Path(ca_file))
     except Unfit as error:
         click.echo(f"warning: ca_file: {clean(str(error))}", err=True)
-    if hidden := ca_files.hidden(Path(ca_file)):
+    if hidden := ca_files.hidden(Path(ca_file), "mailman"):
         click.echo(f"warning: ca_file: {clean(hidden)}", err=True)
 
 

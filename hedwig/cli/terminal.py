@@ -4,12 +4,13 @@ Addresses, names and replies come from outside: a control character in them coul
 screen, and a bidirectional mark could turn a line round. `clean` shows such characters as escapes (I11).
 """
 
+import codecs
 import shutil
 import sys
 import textwrap
 import time
 import unicodedata
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 
 import click
 
@@ -19,6 +20,21 @@ from hedwig.settings import DAY, GIB, HOUR, KIB, MIB, MINUTE
 def clean(text: str) -> str:
     """`text` on one line, with all that isn't a visible character or a space escaped."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def visible(pieces: Iterable[bytes]) -> Iterator[str]:
+    """A letter for a terminal: UTF-8 as text; what is none, or could command the terminal, as escapes."""
+    decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+    rest = ""
+    for piece in pieces:
+        text = rest + decoder.decode(piece)
+        rest = "\r" if text.endswith("\r") else ""
+        yield _visible(text.removesuffix("\r"))
+    yield _visible(rest + decoder.decode(b"", final=True))
+
+
+def _visible(text: str) -> str:
+    return "\n".join("\t".join(map(clean, line.split("\t"))) for line in text.replace("\r\n", "\n").split("\n"))
 
 
 def wide(text: str) -> int:
@@ -104,4 +120,4 @@ def echo_json(content: object) -> None:
     """For programs."""
     import json
 
-    click.echo(json.dumps(content, indent=2))
+    click.echo(json.dumps(content, indent=2).replace("\x7f", "\\u007f"))  # DEL is all that json leaves as it is

@@ -1,8 +1,10 @@
 """`hedwig top`: where the backlog lies, how it goes there, and what is wrong."""
 
+import math
 import time
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -15,12 +17,20 @@ from hedwig.spool.records import SpoolTrouble
 _HEAD = ("SITE", "WAITING", "SENDING", "HELD", "OLDEST", "SENT/MIN", "DEFERRED/MIN", "LAST ERROR")
 
 
+class _Every(click.FloatRange):
+    """Seconds; "nan" is within every range, and none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        seconds = float(super().convert(value, param, ctx))
+        if math.isnan(seconds):
+            self.fail(f"{value} is no number of seconds", param, ctx)
+        return seconds
+
+
 @click.command()
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Sites to show.")
 @click.option("--watch", is_flag=True, help="Again every few seconds, until Ctrl-C.")
-@click.option(
-    "--every", type=click.FloatRange(0.5, 3600), default=2.0, show_default=True, help="Seconds, with --watch."
-)
+@click.option("--every", type=_Every(0.5, 3600), default=2.0, show_default=True, help="Seconds, with --watch.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; times are Unix seconds.")
 @click.pass_obj
 def top(config_dir: Path, limit: int, watch: bool, every: float, as_json: bool) -> None:

@@ -11,13 +11,14 @@ import click
 
 from hedwig import queueid
 from hedwig.cli import desks
+from hedwig.cli.given import Text
 from hedwig.cli.queue_view import Known, known_json, known_lines
 from hedwig.cli.terminal import echo_json
 from hedwig.spool.desk import SqliteDesk
 
 
 @click.command()
-@click.argument("word", metavar="ID|ADDRESS|MESSAGE-ID")
+@click.argument("word", metavar="ID|ADDRESS|MESSAGE-ID", type=Text())
 @click.option("--limit", type=click.IntRange(1, 10_000), default=10, show_default=True, help="Letters to show.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; times are Unix seconds.")
 @click.pass_obj

@@ -2,8 +2,9 @@
 
     settings = load_mailman("/etc/hedwig/mailman.yml")
 
-`load_mailman`, `load_postoffice`, `load_worker` and `load_client` return the frozen dataclass of hedwig/settings, or
-raise ConfigError, whose `problems` lists all that is wrong with the file; str(error) is one line for each:
+`load_mailman`, `load_postoffice`, `load_worker` (with replies.yml: `load_delivery`) and `load_client` return the frozen
+dataclass of hedwig/settings, or raise ConfigError, whose `problems` lists all that is wrong with the file; str(error)
+is one line for each:
 
     mailman.yml:12: max_sise: unknown key; did you mean max_size?
 
@@ -12,11 +13,12 @@ still missing then is no error but stands in `Mailman.missing`: mailman starts, 
 
 Nothing else is raised, whatever lies in the file. What is only worth a warning is told by `warnings`. Which keys there
 are, and of which kind, stands in hedwig/settings; kinds.py says what a value may look like; document.py reads YAML,
-reading.py makes the values, and agreement.py sees whether they fit together.
+reading.py makes the values, and agreement.py sees whether they fit together. rulekinds.py and replies.py do the same
+for replies.yml.
 """
 
 import stat
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from hedwig.config.localkey import LocalKey, path_beside, this_host
 from hedwig.config.names import host_name
 from hedwig.config.problem import ConfigError, Problem, Unfit
 from hedwig.config.reading import Reading
+from hedwig.config.replies import load_rules, own_file
 from hedwig.settings import Client, Mailman, Postoffice, Worker
 
 __all__ = [
@@ -34,6 +37,7 @@ __all__ = [
     "Unfit",
     "host_name",
     "load_client",
+    "load_delivery",
     "load_local_key",
     "load_mailman",
     "load_postoffice",
@@ -84,6 +88,14 @@ def load_worker(path: Path | str) -> Worker:
         reading.problems.append(Problem(str(path), reading.line(key), key, error.wrong, error.right))
     reading.finish()
     return worker
+
+
+def load_delivery(path: Path | str) -> Worker:
+    """worker.yml with all that belongs to it: the rules of replies.yml. Or ConfigError. (Whoever needs no rules is
+    quicker with load_worker.)"""
+    path = Path(path)
+    worker = load_worker(path)
+    return replace(worker, rules=load_rules(own_file(path, worker.replies), worker.sites))
 
 
 def load_client(path: Path | str) -> Client:

@@ -75,9 +75,22 @@ def read_text(path: Path) -> str:
 
 def parse(path: Path, text: str) -> yaml.MappingNode | None:
     """The top mapping of `text`, which came from `path`; None where there is nothing but comments. Or ConfigError."""
+    return _parsed(path, text, yaml.SafeLoader)
+
+
+def parse_long(path: Path, text: str) -> yaml.MappingNode | None:
+    """The same for a file of hundreds of lines: libyaml reads it, in a tenth of the time. Where it has anything to
+    object PyYAML's own parser is asked, whose words are known here."""
     try:
-        _refuse_tricks(path, text)
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        return _parsed(path, text, yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader)
+    except ConfigError:
+        return parse(path, text)
+
+
+def _parsed(path: Path, text: str, loader: "type[yaml.SafeLoader | yaml.CSafeLoader]") -> yaml.MappingNode | None:
+    try:
+        _refuse_tricks(path, text, loader)
+        node = yaml.compose(text, Loader=loader)
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise _unreadable(path, "there is a control character here", "remove it", line) from None
@@ -96,10 +109,10 @@ def line_of(path: Path, key: str) -> int:
     return next((name.start_mark.line + 1 for name, _ in (root.value if root else []) if name.value == key), 0)
 
 
-def _refuse_tricks(path: Path, text: str) -> None:
+def _refuse_tricks(path: Path, text: str, loader: "type[yaml.SafeLoader | yaml.CSafeLoader]") -> None:
     """Anchors, aliases, tags and deep nesting are seen in the events, before the composer recurses into them."""
     depth = 0
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+    for event in yaml.parse(text, Loader=loader):
         line = event.start_mark.line + 1 if event.start_mark else 0
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             raise _unreadable(path, "& and * begin something that isn't used here", "put the value in quotes", line)

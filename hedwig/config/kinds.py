@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 
 from hedwig import moments
-from hedwig.config import names, places, ways
+from hedwig.config import names, places, rulekinds, ways
 from hedwig.config.names import host_name
 from hedwig.config.problem import Unfit, shown
 from hedwig.options import OnDoubt, Priority
@@ -122,19 +122,24 @@ SCALARS: dict[str, Parser] = {
     "url": places.http_url, "queue": places.queue_url, "priority": _priority, "on doubt": _on_doubt,
     "optional mailbox": names.mailbox_or_none, "word": names.word_or_none,
     "host or address": names.host_or_address, "optional secret": _secret_or_none,
-    "tls": ways.tls, "tls or none": ways.tls_or_none, "family": ways.family,
+    "tls": ways.tls, "tls or none": ways.tls_or_none, "family": ways.family, "eight bit": ways.eight_bit,
     "optional ipv4": ways.ipv4_or_none, "optional ipv6": ways.ipv6_or_none, "optional day": ways.day_or_none,
+    "pattern": rulekinds.pattern, "scope": rulekinds.scope, "optional page": rulekinds.page_or_none,
+    "example": rulekinds.example,
 }  # fmt: skip
 LISTS: dict[str, Parser] = {
     "list": _text, "listen": places.listen, "listen inet": places.listen_inet,
     "durations": duration, "counts": _count, "addresses": places.address, "hashes": _hash,
     "mx names": names.host_or_below, "domains": names.domain_or_below, "words": names.word,
     "allow": lambda text: places.network(text, ("loopback", "docker")),
+    "stages": rulekinds.stage, "codes": rulekinds.code, "statuses": rulekinds.status, "phrases": rulekinds.phrase,
+    "actions": rulekinds.step,
     "refuse": lambda text: places.network(text, ("this-host",)),
 }  # fmt: skip
 NAMES: dict[str, Callable[[str], str]] = {"word": names.word, "domain": names.domain_or_below, "host": host_name}
 NEVER_EMPTY = frozenset({"listen", "listen inet", "durations", "counts"})
 REPEATABLE = frozenset({"durations", "counts"})
+WITH_COMMAS = frozenset({"phrases"})  # elsewhere a comma says that brackets were forgotten
 
 
 def written(kind: str, value: object) -> str:

@@ -1,25 +1,33 @@
 """One file while it is read: the tree of document.py becomes the values of a settings class; faults gather."""
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import Field, fields, replace
 from typing import Any
 
 import yaml
 
 from hedwig.config.document import Entry, entries, named
-from hedwig.config.kinds import LISTS, NAMES, NEVER_EMPTY, REPEATABLE, SCALARS, written
+from hedwig.config.kinds import LISTS, NAMES, NEVER_EMPTY, REPEATABLE, SCALARS, WITH_COMMAS, written
 from hedwig.config.problem import ConfigError, Problem, Unfit
-from hedwig.settings import Mailman, Postoffice, Worker
+from hedwig.settings import Mailman, Postoffice, Replies, Worker, key_of
 
-_FILES: dict[str, type] = {"mailman.yml": Mailman, "postoffice.yml": Postoffice, "worker.yml": Worker}
+_FILES: dict[str, type] = {
+    "mailman.yml": Mailman,
+    "postoffice.yml": Postoffice,
+    "worker.yml": Worker,
+    "replies.yml": Replies,
+}
 _NULL = "tag:yaml.org,2002:null"
 
 
 class Reading:
-    """One file while it is read: values come back, faults gather in `problems`."""
+    """One file while it is read: values come back, faults gather in `problems`. `known`: the entries that a section of
+    named ones has already, where these are not its default ones."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, known: Mapping[str, Mapping[str, Any]] | None = None) -> None:
         self.file = file
+        self._known_entries = known or {}
         self.problems: list[Problem] = []
         self.lines: dict[str, int] = {}  # of each key that was read, by its full name
 
@@ -36,7 +44,7 @@ class Reading:
 
     def section(self, cls: type, node: yaml.Node | None, prefix: str = "") -> dict[str, Any]:
         """The values that a mapping gives for the keys of `cls`. Keys with faults are left out."""
-        known: dict[str, Field[Any]] = {one.name: one for one in fields(cls) if one.metadata}
+        known: dict[str, Field[Any]] = {key_of(one): one for one in fields(cls) if one.metadata}
         values: dict[str, Any] = {}
         if isinstance(node, yaml.MappingNode):
             for entry in entries(self.file, prefix, node, self.problems):
@@ -57,7 +65,7 @@ class Reading:
         self._fault(entry.line, named(prefix, entry.key), Unfit("unknown key", right))
 
     def _entry(self, one: Field[Any], prefix: str, entry: Entry, values: dict[str, Any]) -> None:
-        name = f"{prefix}.{one.name}" if prefix else one.name
+        name = f"{prefix}.{key_of(one)}" if prefix else key_of(one)
         before = len(self.problems)
         self.lines[name] = entry.line
         if entry.node.tag == _NULL:
@@ -90,6 +98,7 @@ class Reading:
         """The entries of a section in which each has a name; the default ones that the file says nothing of stay."""
         of, name_of = one.metadata["named"], NAMES[one.metadata["names"]]
         found: dict[str, Any] = dict(one.default_factory()) if callable(one.default_factory) else {}
+        found |= self._known_entries.get(prefix, {})
         for entry in entries(self.file, prefix, node, self.problems):
             try:
                 name = name_of(entry.key)
@@ -116,7 +125,7 @@ class Reading:
                     raise Unfit(
                         "a list's item is not a single value", 'put IPv6 in quotes: ["[::1]:25", 172.17.0.1:25]'
                     )
-                if "," in item.value:
+                if "," in item.value and kind not in WITH_COMMAS:
                     raise Unfit("several values in one", f"write a list: [{_listed(item.value)}]")
                 value = LISTS[kind](item.value)
                 if kind not in REPEATABLE and value in values:
@@ -133,7 +142,7 @@ class Reading:
 
 
 def _names(cls: type) -> list[str]:
-    return [one.name for one in fields(cls) if one.metadata]
+    return [key_of(one) for one in fields(cls) if one.metadata]
 
 
 def _known(cls: type) -> str:

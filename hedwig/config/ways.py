@@ -7,12 +7,14 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from hedwig.config.problem import Unfit, shown
-from hedwig.settings import Family, Tls
+from hedwig.settings import EightBit, Family, Tls
 
 E = TypeVar("E", bound=enum.StrEnum)
 
 
-def _one_of(words: type[E]) -> Callable[[str], E]:
+def one_of(words: type[E]) -> Callable[[str], E]:
+    """The parser of a kind that has some words alone."""
+
     def parse(text: str) -> E:
         try:
             return words(text)
@@ -23,8 +25,9 @@ def _one_of(words: type[E]) -> Callable[[str], E]:
     return parse
 
 
-tls = _one_of(Tls)
-family = _one_of(Family)
+tls = one_of(Tls)
+family = one_of(Family)
+eight_bit = one_of(EightBit)
 
 
 def tls_or_none(text: str) -> Tls | None:

@@ -34,11 +34,19 @@ class Unproved:
 def check_path(leaf: bytes, between: Sequence[bytes], anchors: Sequence[bytes]) -> Unproved | None:
     """None if `leaf` comes down from one of `anchors`, by way of any of `between` (all DER). ValueError: one of them
     can't be read."""
+    store = crypto.X509Store()
+    store.set_flags(crypto.X509StoreFlags.PARTIAL_CHAIN)
     try:
-        store = crypto.X509Store()
-        store.set_flags(crypto.X509StoreFlags.PARTIAL_CHAIN)
         for anchor in anchors:
             store.add_cert(_loaded(anchor))
+    except crypto.Error as error:
+        raise ValueError(f"a certificate can't be read: {error}") from error
+    return check_store(store, leaf, between)
+
+
+def check_store(store: crypto.X509Store, leaf: bytes, between: Sequence[bytes]) -> Unproved | None:
+    """The same, by the authorities of a store."""
+    try:
         context = crypto.X509StoreContext(store, _loaded(leaf), [_loaded(each) for each in between])
         path = [each.to_cryptography() for each in context.get_verified_chain()]
     except crypto.X509StoreContextError as error:

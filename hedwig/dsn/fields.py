@@ -36,6 +36,8 @@ def status_of(recipient: Undelivered, action: Action) -> str:
         status = reply.status
     elif recipient.stage is Stage.DNS:
         status = "5.4.4" if action is Action.FAILED else "4.4.3"
+    elif recipient.stage is Stage.STARTTLS:  # RFC 3463 §3.8: TLS that was demanded did not come about
+        status = "5.7.5" if action is Action.FAILED else "4.7.5"
     else:
         status = "5.0.0" if action is Action.FAILED else "4.4.1"
     return "4" + status[1:] if action is Action.DELAYED else status
@@ -62,7 +64,7 @@ def _fields(recipient: Undelivered, report: Report) -> Iterable[tuple[str, str]]
     if recipient.host:
         yield "Remote-MTA", "dns; " + _NAMED.sub(r"\1 ([\2])", recipient.host)
     # RFC 3464 §2.3.6: "smtp" for what an SMTP server said word for word, another type for what we noticed ourselves
-    if recipient.reply is not None and recipient.host:
+    if recipient.quoted:
         yield "Diagnostic-Code", f"smtp; {recipient.reply}"
     else:
         yield "Diagnostic-Code", f"x-hedwig; {recipient.reply or recipient.detail or recipient.stage.value}"

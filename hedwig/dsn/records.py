@@ -14,6 +14,7 @@ class Undelivered:
     `host`: the exchanger that said so, "name" or "name[address]", "" where none was reached. `expired`: given up for
     its age, whatever was said; `late`: because of the deadline that the message came with. `doubtful`: the message was
     sent whole and no answer came: it may have arrived. `orcpt`: the original recipient "type;address" (RFC 3461 §4.2).
+    `held`: it was kept for some time, since what was said is about this host, or its DNS, and nobody mended it.
     """
 
     rcptto: str
@@ -25,6 +26,12 @@ class Undelivered:
     late: bool = False
     doubtful: bool = False
     orcpt: str = ""
+    held: bool = False
+
+    @property
+    def quoted(self) -> bool:
+        """Whether `reply` is the host's: at the stage LOCAL it is our own word about what the host can take."""
+        return self.reply is not None and bool(self.host) and self.stage is not Stage.LOCAL
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ def _told(recipient: Undelivered, action: Action) -> list[str]:
     for chinese, english in _advice(recipient, action):
         lines += [f"    {chinese}", f"    {english}"]
     where = one_line(recipient.host)
-    if recipient.reply is not None and where:
+    if recipient.quoted:
         lines.append(f"    {where} 的原话 said ({recipient.stage.value}): {one_line(str(recipient.reply))}")
     else:
         said = one_line(str(recipient.reply) if recipient.reply is not None else recipient.detail)
@@ -48,5 +48,6 @@ def _advice(recipient: Undelivered, action: Action) -> list[tuple[str, str]]:
     if action is not Action.FAILED:
         return [words.WAIT]
     given_up = words.LATE if recipient.late else words.EXPIRED
-    advice = given_up if recipient.expired else words.advice_for(status_of(recipient, action))
+    advice = given_up if recipient.expired else words.HELD if recipient.held else None
+    advice = advice or words.advice_for(status_of(recipient, action))
     return [advice, words.DOUBTFUL] if recipient.doubtful else [advice]

@@ -46,6 +46,14 @@ LATE = (
     "Its sender set a deadline after which it must not be delivered, and that has passed. Send it again if it is still "
     "of use.",
 )
+HELD = (
+    "对方拒收是因为发信方的问题（本机地址的信誉，或域名的 SPF、DKIM、DMARC、反向解析等设置），不是收件地址有误。"
+    "系统已替您保留并重试，但期限内问题未能解决。请把下面的原话转给本机管理员，解决后再重发。",
+    "The receiver refused it because of this side: the reputation of this host's address, or the DNS records that "
+    "vouch for it (SPF, DKIM, DMARC, PTR). The recipient's address is not at fault. The message was kept and tried "
+    "again, but that was not mended in time. Pass the words below on to your administrator, and send it again once it "
+    "is.",
+)
 DOUBTFUL = (
     "邮件曾完整发出，但对方未及答复连接就断了：对方可能已经收到。重发前请先问一下对方。",
     "The whole message was sent once, but no answer came: the receiver may have it. Ask them before you send it again.",
@@ -67,6 +75,15 @@ _DOMAIN = (
     "收件人的域名不存在，或不接收邮件。请核对 @ 后面的部分。",
     "The recipient's domain does not exist or takes no mail. Check the part after the @.",
 )
+_SEVEN_BIT = (
+    "对方服务器只接收 7 位邮件，而这封信没有转换。请用 quoted-printable 或 base64 编码后重发。",
+    "The receiver's server takes 7-bit mail alone, and this message was not converted. Send it encoded as "
+    "quoted-printable or base64.",
+)
+_UTF8 = (
+    "对方服务器不支持中文等国际化的地址和信头（SMTPUTF8）。请改用纯 ASCII 的地址和信头重发。",
+    "The receiver's server takes no internationalized addresses and headers (SMTPUTF8). Send it with ASCII ones.",
+)
 _OTHER = (
     "请看对方的原话；不清楚时请联系本机管理员。",
     "Please read the receiver's words below; if they don't help, ask your administrator.",
@@ -77,6 +94,8 @@ _ADVICE = (  # the first whose pattern matches the status (RFC 3463)
     (re.compile(r"5\.1\."), _ADDRESS),
     (re.compile(r"5\.2\.2\Z"), _FULL),
     (re.compile(r"5\.(2\.3|3\.4)\Z"), _SIZE),
+    (re.compile(r"5\.6\.3\Z"), _SEVEN_BIT),
+    (re.compile(r"5\.6\.7\Z"), _UTF8),
     (re.compile(r"5\.7\."), _POLICY),
 )
 

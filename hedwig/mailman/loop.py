@@ -22,11 +22,14 @@ from hedwig import log
 from hedwig.config.localkey import path_beside, stamp
 from hedwig.doors import Doors
 from hedwig.in_force import InForce
+from hedwig.mailman import Submission
 from hedwig.mailman.backlog import Backlog
 from hedwig.mailman.clear import Caution
 from hedwig.mailman.forwarder import Forwarder
 from hedwig.mailman.link import Link
 from hedwig.mailman.listener import KIND, Listener
+from hedwig.options import TlsWish
+from hedwig.reply import Reply
 from hedwig.settings import Mailman
 from hedwig.spool import SpoolTrouble, owner
 from hedwig.spool.opening import InUse, open_own
@@ -96,10 +99,17 @@ class _Life:
         self._backlog = Backlog(settings, spool, self._link, owner.owner_name(NUMBER))
         self._listener = Listener(
             settings,
-            self._forwarder.submit,
+            self._submit,
             config_path=str(outside.config_file),
             doors=Doors(KIND, outside.supervisor),
         )
+
+    async def _submit(self, submission: Submission) -> Reply:
+        """To the forwarder; but what asks for TLS on its way (RFC 8689) begins that way with us."""
+        if submission.options.tls is TlsWish.REQUIRED and self._caution.why:
+            text = "the message asks for TLS on its way, and the way from here to the postoffice is in the clear"
+            return Reply(450, "4.7.10", f"{text}: `hedwig open` on the postoffice host makes an https URL")
+        return await self._forwarder.submit(submission)
 
     async def live(self) -> None:
         """Until SIGTERM or SIGINT, then the orderly end."""

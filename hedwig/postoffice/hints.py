@@ -42,9 +42,9 @@ class Hints:
             for destination, deliveries in by_destination.items():
                 self._windows.hinted(Stream(destination, priority), deliveries, now)
 
-    def put_lost(self, now: float) -> None:
-        """Put again what was put long ago, unless the queue's counts say that it is all still there."""
-        stale = self._windows.stale(now - LOST)
+    def put_lost(self, before: float, now: float) -> None:
+        """Put again what was put before that time, unless the queue's counts say that it is all still there."""
+        stale = self._windows.stale(before)
         if not stale:
             return
         ready, out = self.queue.counts(), self._windows.lanes()

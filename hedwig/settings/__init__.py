@@ -1,14 +1,15 @@
 """Every setting of the three daemons: its name, type, default and meaning, said once.
 
 config reads YAML into these; the comments in etc/*.yml and the man pages come from the texts here. All are frozen: a
-reload makes a new object. `base` says how a key is said; the other modules have a file's keys each, and `receivers`
-what worker.yml says of receivers and of the ways to them.
+reload makes a new object. `base` says how a key is said; the other modules have a file's keys each; `receivers` has
+what worker.yml says of receivers and of the ways to them, and `replies` what replies.yml says of their replies.
 """
 
-from hedwig.settings.base import DAY, GIB, HOUR, KIB, MIB, MINUTE, named, needs_restart, section, setting
+from hedwig.settings.base import DAY, GIB, HOUR, KIB, MIB, MINUTE, key_of, named, needs_restart, section, setting
 from hedwig.settings.mailman import Listen, Mailman
 from hedwig.settings.postoffice import Client, Postoffice
-from hedwig.settings.receivers import SITES, ClientRule, DomainRule, Family, SiteRule, Smarthost, Source, Tls
+from hedwig.settings.receivers import SITES, ClientRule, DomainRule, EightBit, Family, SiteRule, Smarthost, Source, Tls
+from hedwig.settings.replies import Replies, ReplyRule
 from hedwig.settings.worker import Dns, Retry, TlsReport, Worker
 
 __all__ = [
@@ -23,10 +24,13 @@ __all__ = [
     "ClientRule",
     "Dns",
     "DomainRule",
+    "EightBit",
     "Family",
     "Listen",
     "Mailman",
     "Postoffice",
+    "Replies",
+    "ReplyRule",
     "Retry",
     "SiteRule",
     "Smarthost",
@@ -34,6 +38,7 @@ __all__ = [
     "Tls",
     "TlsReport",
     "Worker",
+    "key_of",
     "named",
     "needs_restart",
     "section",

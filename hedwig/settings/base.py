@@ -3,7 +3,7 @@
 Sizes are octets, durations seconds (in the files: `25 MiB`, `30m`).
 """
 
-from dataclasses import field, fields
+from dataclasses import Field, field, fields
 from typing import Any, TypedDict, Unpack
 
 KIB = 1024
@@ -44,6 +44,11 @@ def named(of: type, text: str, *, names: str = "word", at_start: bool = False) -
     defaults of `of`. `names`: what kind the names are of (config/kinds.py, NAMES).
     """
     return {"text": text, "named": of, "names": names, "at_start": at_start}
+
+
+def key_of(one: Field[Any]) -> str:
+    """The key by which a file names a setting: the field's name, but that `class_` is `class`, which Python keeps."""
+    return one.name.removesuffix("_")
 
 
 def needs_restart(old: Any, new: Any) -> list[str]:

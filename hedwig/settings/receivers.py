@@ -21,6 +21,13 @@ class Tls(enum.StrEnum):
     MTA_STS = "mta-sts"
 
 
+class EightBit(enum.StrEnum):
+    """What becomes of 8-bit content for a receiver that does not announce 8BITMIME."""
+
+    CONVERT = "convert"
+    BOUNCE = "bounce"
+
+
 class Family(enum.StrEnum):
     """Which addresses of a receiver are tried."""
 

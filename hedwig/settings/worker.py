@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 
 from hedwig.settings.base import DAY, HOUR, MINUTE, named, section, setting
-from hedwig.settings.receivers import SITES, ClientRule, DomainRule, SiteRule, Smarthost, Source, Tls
+from hedwig.settings.receivers import SITES, ClientRule, DomainRule, EightBit, SiteRule, Smarthost, Source, Tls
+from hedwig.settings.replies import ReplyRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,12 @@ class Retry:
         "The sender is warned once when a message has waited so long; 0: never.",
         default=4 * HOUR,
         kind="duration or never",
+    )
+    hold: int = setting(
+        "How long mail is kept that a receiver refuses for a fault of ours (DNS, authentication) or for the name that "
+        "this host's address has, lest it fail before an operator can mend that.",
+        default=DAY,
+        kind="duration",
     )
 
 
@@ -81,6 +88,28 @@ class Worker:
         default=Tls.MAY,
         kind="tls",
     )
+    eight_bit: EightBit = setting(
+        "What becomes of 8-bit mail for a receiver that takes 7-bit mail alone. `convert`: text goes as "
+        "quoted-printable, other content as base64; a DKIM signature does not survive that. `bounce`: it goes back.",
+        default=EightBit.CONVERT,
+        kind="eight bit",
+    )
+    dane: bool = setting(
+        "Whether TLSA records of receivers are kept to (DANE). That needs a resolver on this host that validates.",
+        default=True,
+        kind="flag",
+    )
+    mta_sts: bool = setting(
+        "Whether receivers' MTA-STS policies are fetched and kept to; `tls: mta-sts` needs it.",
+        default=True,
+        kind="flag",
+    )
+    ca_file: str = setting(
+        "CA certificates (PEM) to trust for receivers' certificates and their MTA-STS policies, instead of the "
+        "system's.",
+        default="",
+        kind="optional path",
+    )
     warm_up: tuple[int, ...] = setting(
         "The most messages a day and receiver from a new source address on its first, second ... day; then no bound.",
         default=(50, 100, 200, 400, 800, 1500, 3000, 6000, 12_000, 25_000, 50_000, 100_000),
@@ -94,6 +123,18 @@ class Worker:
     tls_report: TlsReport = field(
         default_factory=TlsReport,
         metadata=section(TlsReport, "Daily reports to receivers that ask for them, on how TLS went (TLS-RPT)."),
+    )
+    suppress: int = setting(
+        "An address of which its receiver said that there is no such mailbox gets no mail for so long: what is sent to "
+        "it fails at once. 0: never. `hedwig suppress` shows and changes the list.",
+        default=30 * DAY,
+        kind="duration or never",
+    )
+    replies: str = setting(
+        "Rules of yours for what receivers' replies mean (replies.yml(5)), which go before the shipped ones; empty: "
+        "replies.yml beside this file, where there is one.",
+        default="",
+        kind="optional path",
     )
     run_dir: str = setting(
         "Where workers' locks lie; gone after a reboot.", default="/run/hedwig", kind="path", at_start=True
@@ -133,3 +174,5 @@ class Worker:
             ClientRule, "The way of what one sending host hands in, named as in `hedwig key add`.", names="host"
         ),
     )
+    # Not a key of the file: the rules for replies, the shipped ones and the admin's, in the order in which they count.
+    rules: dict[str, ReplyRule] = field(default_factory=dict)

@@ -1,10 +1,11 @@
-"""The SMTP client: our own, and sans-io (RFC 5321, 1870, 2034, 2920, 3207, 3461, 6152, 6531).
+"""The SMTP client: our own, and sans-io (RFC 5321, 1870, 2034, 2920, 3207, 3461, 4954, 6152, 6531).
 
 `parser` turns received octets into replies; `session` is the state machine: it is told what was heard and says what to
 do (`events` are the words between them), and knows neither sockets nor clocks. `commands` makes the command lines,
-`stuffing` and `content` the body. `tls` holds the opportunistic context; `channel` puts a session on a transport, with
-a deadline for each command (`watch`) and one for the whole; `connection` is what a worker uses. This page holds the
-values that travel between the client and its user.
+`stuffing` and `content` the body; `fitting` makes both ready for one host, `login` has what is said to log in. `tls`
+holds the opportunistic context; `channel` puts a session on a transport, with a deadline for each command (`watch`) and
+one for the whole; `connection` is what a worker uses. This page holds the values that travel between the client and its
+user.
 
 No bare CR, bare LF or NUL leaves here: a body that has one is refused before a single octet of it is sent (I6).
 """
@@ -40,6 +41,7 @@ class Deadlines:
     banner: float = 300.0
     ehlo: float = 300.0
     starttls: float = 120.0
+    auth: float = 120.0
     mail: float = 300.0
     rcpt: float = 300.0
     data: float = 120.0
@@ -52,7 +54,8 @@ class Deadlines:
 @dataclass(frozen=True, slots=True)
 class Transaction:
     """One message to recipients of one site. `body` in pieces of any size, CRLF line ends, not dot-stuffed; it may be
-    asked for once. `size` is its octets. `options`: of these DSN's are told to a host that has it."""
+    asked for more than once. `size` is its octets. `options`: of these DSN's are told to a host that has it. `convert`:
+    whether 8-bit content may be made 7-bit for a host that takes no other."""
 
     mailfrom: str
     rcpttos: tuple[str, ...]
@@ -60,6 +63,7 @@ class Transaction:
     size: int
     smtputf8: bool = False
     options: Options = PLAIN
+    convert: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,23 +20,27 @@ from contextlib import suppress
 from typing import cast
 
 from hedwig.reply import Stage, one_line
-from hedwig.smtp import Deadlines
+from hedwig.smtp import Deadlines, Said
 from hedwig.smtp.events import Action, Closed, Heard, ProtocolError, Refused, Send, SendBody, StartTls
 from hedwig.smtp.parser import ReplyParser
-from hedwig.smtp.session import Session, State
+from hedwig.smtp.session import Session
+from hedwig.smtp.states import State
 from hedwig.smtp.watch import Watch
 
 Trace = Callable[[str], None]
+CLOSED = "connection closed by the far side"
 SHOWN = 200  # octets of a body in a trace
 _HIGH_WATER = 64 * 1024
 
 
 class Channel(asyncio.Protocol):
-    """One connection's protocol. `closed`: nothing more can be said on it."""
+    """One connection's protocol. `closed`: nothing more can be said on it; `ended`: why, where that came while no
+    transaction was under way."""
 
     def __init__(self, session: Session, deadlines: Deadlines, trace: Trace | None) -> None:
         self.session = session
         self.closed = False
+        self.ended: Said | None = None
         self.inline: Callable[[], bytes] | None = None  # gives a small body whole, at the moment it is written
         self._deadlines = deadlines
         self._trace = trace
@@ -74,7 +78,7 @@ class Channel(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The far side closed, or the network did."""
         self._gone = True
-        self.fail(lost_because(exc) if exc else "connection closed by the far side")
+        self.fail(lost_because(exc) if exc else CLOSED)
         self._wake()
 
     def pause_writing(self) -> None:
@@ -109,7 +113,7 @@ class Channel(asyncio.Protocol):
         """Whether `action` would return at once."""
         return self._action is not None
 
-    def start(self, action: Action) -> None:
+    def start(self, action: Action | None) -> None:
         """Carry out what the session answered to `begin`, `quit` or `secured`."""
         self._perform(action)
 
@@ -135,10 +139,10 @@ class Channel(asyncio.Protocol):
         if self._transport is not None and not self.closed:
             self._transport.write(octets)
 
-    def say(self, commands: bytes) -> None:
-        """Hand command lines to the socket."""
+    def say(self, commands: bytes, shown: bytes = b"") -> None:
+        """Hand command lines to the socket. `shown`: what the trace has instead."""
         if self._line is not None:
-            for line in commands.decode("utf-8", "replace").splitlines():
+            for line in (shown or commands).decode("utf-8", "replace").splitlines():
                 self._line(f"> {one_line(line)}")
         self.write(commands)
 
@@ -203,6 +207,8 @@ class Channel(asyncio.Protocol):
 
     def _next(self) -> Heard | None:
         heard = self._parser.next()
+        if heard is not None and self.session.state is State.AUTH:
+            heard = self.session.veiled(heard)
         if heard is not None and self._line is not None:
             for line in heard.shown:
                 self._line(line)
@@ -227,7 +233,7 @@ class Channel(asyncio.Protocol):
         if action is None:
             self._await_reply()
         elif isinstance(action, Send):
-            self.say(action.octets)
+            self.say(action.octets, action.shown)
             self._await_reply()
         elif isinstance(action, SendBody) and self.inline is not None:
             self._send_inline(self.inline)
@@ -238,10 +244,14 @@ class Channel(asyncio.Protocol):
             self._deliver(action)
 
     def _part(self, action: Action) -> None:
-        """The session is over. Who refused us in so many words gets a QUIT (RFC 5321 §3.1), others nothing."""
+        """The session is over. Who refused us in so many words, or whom we refuse, gets a QUIT (RFC 5321 §3.1), others
+        nothing."""
+        if isinstance(action, Closed):
+            self.ended = action.said
+        reply = action.said.reply if isinstance(action, Refused) else None
         if isinstance(action, Closed) and action.said.stage is Stage.QUIT and action.said.reply is not None:
             self.closed = True  # it closes, too (`parted`)
-        elif isinstance(action, Refused) and action.said.reply is not None and action.said.reply.code != 421:
+        elif isinstance(action, Refused) and (action.ours or (reply is not None and reply.code != 421)):
             self.say(b"QUIT\r\n")
             self.close()
         else:
@@ -288,6 +298,8 @@ class Channel(asyncio.Protocol):
 
 def lost_because(error: BaseException) -> str:
     """An error of the network in words: "connection refused", "connection reset by peer"."""
+    if isinstance(error, BrokenPipeError):  # we were writing when it closed
+        return CLOSED
     if isinstance(error, OSError) and error.errno and 0 < error.errno < 4096 and not hasattr(error, "library"):
         return os.strerror(error.errno).lower()
     return one_line(str(error)) or type(error).__name__

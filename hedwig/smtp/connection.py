@@ -1,8 +1,9 @@
 """A connection to one exchanger: dials, opens the session, carries transactions, says goodbye (RFC 5321; 3207).
 
 `connect` gives a Connection that is ready for a transaction, or raises ConnectFailed with what was said and at which
-stage. Where a TLS handshake fails the stage is STARTTLS and `reply` is None: the caller may come again with tls=False,
-and remembers that about the host. A refused STARTTLS (454, 5yz) is no failure; the session goes on in the clear.
+stage. What is done about TLS a Security says (tls.py). Where a handshake fails, or the host is not proved to be the one
+that is meant, the stage is STARTTLS and `reply` is None: where TLS isn't required the caller may come again with CLEAR,
+and remembers that about the host. A refused STARTTLS (454, 5yz) is no failure there: the session goes on in the clear.
 
 `Connection.send` ends in a Report whatever the network does. Its promises:
 
@@ -10,8 +11,9 @@ and remembers that about the host. A refused STARTTLS (454, 5yz) is no failure; 
   that is reported at the stage it was in; one lost after it leaves the recipients in doubt.
 - `at_brink`, where it is given, is awaited instead, with the conversation so far: the dot goes out when it is done, and
   not at all where the transaction was decided meanwhile.
-- A body of up to IN_MEMORY octets is checked whole before anything of it is sent (I6). A larger one is checked as it is
-  sent; what is bad in it breaks the connection before the dot, so that no part of it is taken for a message.
+- What can be known before is refused before (fitting.py). A body that is small is checked whole before anything of it
+  is sent (I6). A larger one is checked as it is sent; what is bad in it breaks the connection before the dot, so that
+  no part of it is taken for a message.
 - What `body`, `before_dot` or `at_brink` raises comes out of `send`; the connection is dropped if part of the message
   was sent.
 - A cancelled `send` drops the connection. Whether the dot was out by then the dot mark tells.
@@ -28,18 +30,19 @@ from collections.abc import Awaitable, Callable, Mapping
 from hedwig.reply import Stage
 from hedwig.smtp import Brink, ConnectFailed, Deadlines, Report, Said, Target, Transaction
 from hedwig.smtp.channel import Channel, Trace, lost_because
-from hedwig.smtp.commands import Letter, compose
 from hedwig.smtp.content import Streamed, Whole
 from hedwig.smtp.events import Action, Ready, Refused, SendBody, StartTls
-from hedwig.smtp.session import Session, State
+from hedwig.smtp.fitting import Fitted, fit
+from hedwig.smtp.login import Login
+from hedwig.smtp.session import Session
+from hedwig.smtp.states import State
 from hedwig.smtp.stuffing import BodyError
-from hedwig.smtp.tls import described, opportunistic, server_name
+from hedwig.smtp.tls import OPPORTUNISTIC, Security, described, server_name
 
 Dial = Callable[[Target], Awaitable[socket.socket]]
 AtBrink = Callable[[Brink], Awaitable[None]]
 
-IN_MEMORY = 256 << 10  # a body of at most so many octets is gathered and checked first
-INLINE = 64 * 1024  # and one of at most so many goes out in one write, its dot with it
+INLINE = 64 * 1024  # a body of at most so many octets goes out in one write, its dot with it
 _IP_BIND_ADDRESS_NO_PORT = 24  # Linux's number; the socket module has the name only from Python 3.14 on
 PARTING = 1.0  # seconds that a host has for closing after its answer to QUIT
 BRINK = 120.0  # seconds that `at_brink` may take; the host waits that long for the next block (RFC 5321 §4.5.3.2.5)
@@ -68,14 +71,22 @@ async def dial(target: Target) -> socket.socket:
 
 
 async def connect(  # noqa: PLR0913  two of the six are seams (dial, trace) that have no noun in common
-    dial: Dial, target: Target, ehlo: str, deadlines: Deadlines, *, tls: bool = True, trace: Trace | None = None
+    dial: Dial,
+    target: Target,
+    ehlo: str,
+    deadlines: Deadlines,
+    *,
+    security: Security = OPPORTUNISTIC,
+    login: Login | None = None,
+    trace: Trace | None = None,
 ) -> "Connection":
     """Open a session, or raise ConnectFailed.
 
-    `dial` gives a connected stream socket. `ehlo` is our name (ValueError if it can't be one). `tls`: whether STARTTLS
-    is used where the host offers it. `trace` is called with each line, "> " sent and "< " received.
+    `dial` gives a connected stream socket. `ehlo` is our name (ValueError if it can't be one). `login`: whom to log in
+    as; what fails there is told at the stage AUTH. `trace` is called with each line, "> " sent and "< " received.
     """
-    channel = Channel(Session(ehlo, tls=tls), deadlines, trace)
+    session = Session(ehlo, tls=security.starttls, required=security.required, implicit=security.implicit, login=login)
+    channel = Channel(session, deadlines, trace)
     limit = asyncio.timeout(deadlines.connect)
     try:
         async with limit:
@@ -86,29 +97,32 @@ async def connect(  # noqa: PLR0913  two of the six are seams (dial, trace) that
         ours = error.errno in _OURS
         raise ConnectFailed(target, Said(Stage.LOCAL if ours else Stage.CONNECT, None, detail)) from error
     try:
-        said = await _open(channel, target, deadlines)
+        said = await _open(channel, target, deadlines, security)
     except BaseException:
         channel.abort()
         raise
     if said is not None:
         raise ConnectFailed(target, said)
-    return Connection(target, channel)
+    return Connection(target, channel, security)
 
 
-async def _open(channel: Channel, target: Target, deadlines: Deadlines) -> Said | None:
-    """From the banner to readiness; what was said where it did not come to that."""
+async def _open(channel: Channel, target: Target, deadlines: Deadlines, security: Security) -> Said | None:
+    """From the banner, or the handshake before it, to readiness; what was said where it did not come to that."""
+    if security.implicit:
+        await _handshake(channel, target, deadlines.starttls, security)
     while True:
         action = await channel.action()
         if isinstance(action, StartTls):
-            await _handshake(channel, target, deadlines.starttls)
+            await _handshake(channel, target, deadlines.starttls, security)
         elif isinstance(action, Refused):
             return action.said
         elif isinstance(action, Ready):
             return None
 
 
-async def _handshake(channel: Channel, target: Target, seconds: float) -> None:
-    """TLS, then EHLO again; a failure becomes the channel's action. Nothing that came in the clear survives it."""
+async def _handshake(channel: Channel, target: Target, seconds: float, security: Security) -> None:
+    """TLS, and the look at who it is with; then EHLO again, or the banner. A failure becomes the channel's action.
+    Nothing that came in the clear survives it."""
     plain = channel.transport
     if plain is None or channel.closed:
         return
@@ -117,8 +131,8 @@ async def _handshake(channel: Channel, target: Target, seconds: float) -> None:
             transport = await asyncio.get_running_loop().start_tls(
                 plain,
                 channel,
-                opportunistic(),
-                server_hostname=server_name(target.host),
+                security.context,
+                server_hostname=server_name(security.server_name or target.host),
                 ssl_handshake_timeout=seconds + 1,  # ours above is the one that rings
                 ssl_shutdown_timeout=1.0,
             )
@@ -131,14 +145,23 @@ async def _handshake(channel: Channel, target: Target, seconds: float) -> None:
             channel.fail("TLS handshake: connection lost")
             return
         channel.use(transport)
-        channel.start(channel.session.secured())
+        wrong = security.check(transport.get_extra_info("ssl_object"))
+        if wrong:
+            channel.fail(wrong)
+        else:
+            channel.start(channel.session.secured())
 
 
 class Connection:
-    """An open session. `tls`: protocol and cipher, or ""; `sent`: transactions carried to their end so far."""
+    """An open session. `security`: what it was opened with; `tls`: protocol and cipher, or ""; `sent`: transactions
+    carried to their end so far. Who opened it may note in `policy` what held for TLS, in words, and in `requiretls`
+    whether messages that ask for that may be handed over here (RFC 8689 §2)."""
 
-    def __init__(self, target: Target, channel: Channel) -> None:
+    def __init__(self, target: Target, channel: Channel, security: Security) -> None:
         self.target = target
+        self.security = security
+        self.policy = ""
+        self.requiretls = False
         self.sent = 0
         self._channel = channel
         transport = channel.transport
@@ -160,27 +183,24 @@ class Connection:
         self, transaction: Transaction, before_dot: Callable[[], None], at_brink: AtBrink | None = None
     ) -> Report:
         """Carry one message; see the module's text for what it promises."""
-        if not self.alive:
-            said = Said(Stage.MAIL, None, "the connection was closed while idle")
-            return Report((said,) * len(transaction.rcpttos), reusable=False)
-        whole = None
-        if transaction.size <= IN_MEMORY:
-            try:
-                whole = Whole(transaction.body(), transaction.size)
-            except BodyError as error:
-                return self._unsent(transaction, Said(Stage.LOCAL, error.reply))
-        letter = compose(transaction, self.extensions, whole.eight_bit if whole else None)
-        if isinstance(letter, Said):
-            return self._unsent(transaction, letter)
+        if (gone := self._gone()) is not None:
+            return self._unsent(transaction, gone)
+        fitted = await fit(transaction, self.extensions)
+        if isinstance(fitted, Said):
+            return self._unsent(transaction, fitted)
+        if (gone := self._gone()) is not None:  # while a large body was looked through
+            return self._unsent(transaction, gone)
         try:
             if at_brink is None:
-                report = await self._carry(letter, transaction, whole, before_dot)
+                report = await self._carry(fitted, before_dot)
             else:
-                report = await self._carry_on_record(letter, transaction, whole, at_brink)
+                report = await self._carry_on_record(fitted, at_brink)
         except BaseException:
             self.abort()
             raise
         self.sent += 1
+        if fitted.note:
+            report = dataclasses.replace(report, said=tuple(_noted(said, fitted.note) for said in report.said))
         return report if report.reusable == self.alive else dataclasses.replace(report, reusable=False)
 
     async def quit(self) -> None:
@@ -201,48 +221,50 @@ class Connection:
         """Drop the connection at once. Safe to call twice."""
         self._channel.abort()
 
+    def _gone(self) -> Said | None:
+        """What is said of a transaction that can't begin."""
+        if self.alive:
+            return None
+        return self._channel.ended or Said(Stage.MAIL, None, "the connection was closed while idle")
+
     def _unsent(self, transaction: Transaction, said: Said) -> Report:
         """The same refusal of ours for all; the connection was not touched."""
         return Report((said,) * len(transaction.rcpttos), reusable=self.alive)
 
-    async def _carry(
-        self, letter: Letter, transaction: Transaction, whole: Whole | None, before_dot: Callable[[], None]
-    ) -> Report:
-        channel = self._channel
-        if whole is not None and transaction.size <= INLINE:
-            octets = whole.octets + whole.dot
+    async def _carry(self, fitted: Fitted, before_dot: Callable[[], None]) -> Report:
+        channel, content = self._channel, fitted.content
+        if isinstance(content, Whole) and fitted.size <= INLINE:
+            octets = content.octets + content.dot
 
             def marked() -> bytes:
                 before_dot()
-                channel.trace_body(octets, transaction.size)
+                channel.trace_body(octets, fitted.size)
                 return octets
 
             channel.inline = marked
-        channel.start(channel.session.begin(letter))
+        channel.start(channel.session.begin(fitted.letter))
         action = await channel.action()
         channel.inline = None
         if isinstance(action, SendBody):
-            end = await self._stream(whole or _streamed(transaction, letter), transaction.size)
+            end = await self._stream(fitted.content, fitted.size)
             if end:
                 before_dot()
                 self._end_data(end)
             action = await channel.action()
         return _report(action)
 
-    async def _carry_on_record(
-        self, letter: Letter, transaction: Transaction, whole: Whole | None, at_brink: AtBrink
-    ) -> Report:
+    async def _carry_on_record(self, fitted: Fitted, at_brink: AtBrink) -> Report:
         """As `_carry`, but it waits at the brink; nothing goes out in one write with the dot."""
         channel = self._channel
         lines = self._opening()
         channel.record(lines)
         try:
-            channel.start(channel.session.begin(letter))
+            channel.start(channel.session.begin(fitted.letter))
             action = await channel.action()
             if isinstance(action, SendBody):
-                end = await self._stream(whole or _streamed(transaction, letter), transaction.size)
+                end = await self._stream(fitted.content, fitted.size)
                 if end:
-                    lines.append(f"* {transaction.size} octets of the message are sent")
+                    lines.append(f"* {fitted.size} octets of the message are sent")
                     channel.wait_for("the dot mark was not on disk", BRINK)
                     await at_brink(Brink(tuple(lines), channel.session.open_places))
                     if not channel.decided:
@@ -285,8 +307,11 @@ class Connection:
         self._channel.dot_sent()
 
 
-def _streamed(transaction: Transaction, letter: Letter) -> Streamed:
-    return Streamed(transaction.body(), transaction.size, eight_bit_clean=letter.eight_bit_clean)
+def _noted(said: Said, note: str) -> Said:
+    """What the host said of the message itself, with what was done to that."""
+    if said.stage is not Stage.DOT:
+        return said
+    return dataclasses.replace(said, detail="; ".join(word for word in (said.detail, note) if word))
 
 
 def _report(action: Action) -> Report:

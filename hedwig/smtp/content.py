@@ -2,8 +2,8 @@
 
 Both forms give `blocks` (stuffed, of bounded size) and, when those are through, `dot`, the end of data. Both fail with
 BodyError, whose `reply` is our own word to the sender: 554 5.6.0 for octets that must not leave (I6), 554 5.6.3 for
-8-bit content where the host takes none, 451 4.3.0 where the body is not as long as the transaction says, which is a
-fault of ours (I8).
+8-bit content where the host takes none (fitting.py has converted it before, if it may), 451 4.3.0 where the body is not
+as long as the transaction says, which is a fault of ours (I8).
 """
 
 from collections.abc import Iterable, Iterator
@@ -21,7 +21,7 @@ class Whole:
         self.octets = stuffer.feed(_joined(pieces))
         self.dot = stuffer.finish()
         self.eight_bit = stuffer.eight_bit
-        _check_size(stuffer.size, size)
+        check_size(stuffer.size, size)
 
     def blocks(self) -> Iterator[bytes]:
         """What to send before the dot."""
@@ -46,7 +46,22 @@ class Streamed:
                 raise BodyError(EIGHT_BIT)
             yield stuffed
         self.dot = stuffer.finish()
-        _check_size(stuffer.size, self._size)
+        check_size(stuffer.size, self._size)
+
+
+def header_is_ascii(pieces: Iterable[bytes]) -> bool:
+    """Whether the header is, by which RFC 6532 §3 tells an internationalized message; of the body as little is read as
+    can be."""
+    tail = b"\r\n"  # a message may begin with its blank line
+    for piece in pieces:
+        text = tail + piece
+        end = text.find(b"\r\n\r\n")
+        if end >= 0:
+            return text[:end].isascii()
+        if not piece.isascii():
+            return False
+        tail = text[-3:]
+    return True
 
 
 def _joined(pieces: Iterable[bytes]) -> bytes:
@@ -55,6 +70,7 @@ def _joined(pieces: Iterable[bytes]) -> bytes:
     return gathered[0] if len(gathered) == 1 else b"".join(gathered)
 
 
-def _check_size(found: int, expected: int) -> None:
+def check_size(found: int, expected: int) -> None:
+    """Raise BodyError, a fault of ours (I8), where they differ."""
     if found != expected:
         raise BodyError(Reply(451, "4.3.0", f"the body has {found} octets where {expected} were expected"))

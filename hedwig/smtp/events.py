@@ -43,9 +43,11 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Write these octets: one command, or a pipelined group. A reply is due under the session's stage."""
+    """Write these octets: one command, or a pipelined group. A reply is due under the session's stage. `shown`: what a
+    trace has instead, b"" for the octets."""
 
     octets: bytes
+    shown: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +67,10 @@ class SendBody:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """No session comes about; `said` tells why."""
+    """No session comes about; `said` tells why. `ours`: the host would have had one."""
 
     said: Said
+    ours: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ It is told what was heard and says what to do next:
 1. banner 2yz → EHLO; 5yz to that → HELO.
 2. STARTTLS where it is announced and wanted; refused → on in the clear; 220 → handshake, then EHLO again, and what was
    announced in the clear is forgotten (RFC 3207 §4.2).
-3. a transaction: MAIL, RCPT for each recipient, DATA; in one group where PIPELINING is announced, else in lock-step.
-4. 354 → the body → the dot → its reply, which alone says "delivered" (I5).
+3. AUTH, where there is a login (RFC 4954); without it nothing is sent.
+4. a transaction: MAIL, RCPT for each recipient, DATA; in one group where PIPELINING is announced, else in lock-step.
+5. 354 → the body → the dot → its reply, which alone says "delivered" (I5).
 
 Outcomes are per recipient (I4): a refused RCPT keeps its reply and the message goes to the others; a refused MAIL, DATA
 or dot counts for all that had none yet. Where no recipient is left and a pipelined DATA gets 354 all the same, a lone
@@ -17,68 +18,37 @@ be told apart: a 2yz before the dot was sent is never taken for the dot's. `lost
 sees by itself: reset, time-out, garbage. After `lost`, 421 or a protocol error the state is CLOSED.
 """
 
-import enum
 from collections.abc import Callable
 
 from hedwig.reply import Stage
 from hedwig.smtp import Report, Said
 from hedwig.smtp.commands import Letter, extensions, hello
 from hedwig.smtp.events import Action, Closed, Heard, Ready, Refused, Send, SendBody, StartTls
+from hedwig.smtp.login import Exchange, Login, hidden
+from hedwig.smtp.states import IDLE, OPENING, STAGES, State
 
-
-class State(enum.Enum):
-    """What the session waits for. In HANDSHAKE, READY, BODY and CLOSED no reply is due."""
-
-    BANNER = enum.auto()
-    EHLO = enum.auto()
-    HELO = enum.auto()
-    STARTTLS = enum.auto()
-    HANDSHAKE = enum.auto()
-    READY = enum.auto()
-    RSET = enum.auto()
-    MAIL = enum.auto()
-    RCPT = enum.auto()
-    DATA = enum.auto()
-    BODY = enum.auto()
-    DOT = enum.auto()
-    LONE_DOT = enum.auto()
-    QUIT = enum.auto()
-    CLOSED = enum.auto()
-
-
-_STAGES = {
-    State.BANNER: Stage.BANNER,
-    State.EHLO: Stage.EHLO,
-    State.HELO: Stage.EHLO,
-    State.STARTTLS: Stage.STARTTLS,
-    State.HANDSHAKE: Stage.STARTTLS,
-    State.READY: Stage.MAIL,
-    State.RSET: Stage.MAIL,
-    State.MAIL: Stage.MAIL,
-    State.RCPT: Stage.RCPT,
-    State.DATA: Stage.DATA,
-    State.BODY: Stage.DATA,
-    State.DOT: Stage.DOT,
-    State.LONE_DOT: Stage.DATA,
-    State.QUIT: Stage.QUIT,
-    State.CLOSED: Stage.QUIT,
-}
-_OPENING = {State.BANNER, State.EHLO, State.HELO, State.STARTTLS, State.HANDSHAKE}
-_IDLE = {State.READY, State.QUIT, State.CLOSED}
+NOT_OFFERED = "it offers no STARTTLS"
 
 
 class Session:
     """One connection's conversation. `name`: ours, for EHLO. `extensions`: keyword to parameters, as announced last.
     `opening`: the banner, and the last EHLO or HELO with its answer: what we said, without CRLF, and what was heard."""
 
-    def __init__(self, name: str, *, tls: bool = True) -> None:
+    def __init__(
+        self, name: str, *, tls: bool = True, required: str = "", implicit: bool = False, login: Login | None = None
+    ) -> None:
+        """`tls`: STARTTLS is said where it is offered; `required`: why there is no session in the clear, "" where there
+        is; `implicit`: TLS comes before the banner; `login`: whom to log in as."""
         hello("EHLO", name)  # a bad name fails here and not in mid-conversation
-        self.state = State.BANNER
+        self.state = State.HANDSHAKE if implicit else State.BANNER
         self.extensions: dict[str, str] = {}
         self.encrypted = False
         self.opening: tuple[tuple[str, Heard], ...] = ()
         self._name = name
         self._tls = tls
+        self._required = required
+        self._login = login
+        self._exchange: Exchange | None = None
         self._letter = Letter(b"", (), (), eight_bit_clean=False)
         self._said: list[Said | None] = []
         self._places: list[int] = []  # where in _said each RCPT of the letter stands
@@ -91,6 +61,7 @@ class Session:
             State.EHLO: self._ehlo,
             State.HELO: self._helo,
             State.STARTTLS: self._starttls,
+            State.AUTH: self._auth,
             State.RSET: self._rset,
             State.MAIL: self._mail,
             State.RCPT: self._rcpt,
@@ -103,7 +74,7 @@ class Session:
     @property
     def stage(self) -> Stage:
         """The stage that what is waited for belongs to; it chooses the deadline."""
-        return _STAGES[self.state]
+        return STAGES[self.state]
 
     @property
     def open_places(self) -> tuple[int, ...]:
@@ -133,17 +104,27 @@ class Session:
 
     def end(self, said: Said) -> Action:
         """The session is over, and `said` holds for all recipients without an outcome of their own."""
+        if self.state is State.AUTH and self._exchange is not None:
+            said = self._exchange.told(said)
         state, self.state = self.state, State.CLOSED
-        if state in _OPENING:
+        if state in OPENING:
             return Refused(said)
-        if state in _IDLE:
+        if state in IDLE:
             return Closed(said)
         return self._report(said, reusable=False)
 
-    def secured(self) -> Action:
-        """The TLS handshake is through (RFC 3207 §4.2: begin anew)."""
+    def part(self, said: Said) -> Refused:
+        """It is we who want no session with this host, which has done nothing wrong."""
+        self.state = State.CLOSED
+        return Refused(said, ours=True)
+
+    def secured(self) -> Action | None:
+        """The TLS handshake is through (RFC 3207 §4.2: begin anew; RFC 8314 §3.3: the banner is due)."""
         self.encrypted = True
         self.extensions = {}
+        if not self.opening:
+            self.state = State.BANNER
+            return None
         return self._say_hello("EHLO", State.EHLO)
 
     def begin(self, letter: Letter) -> Action:
@@ -193,22 +174,56 @@ class Session:
         if self._tls and not self.encrypted and "STARTTLS" in self.extensions:
             self.state = State.STARTTLS
             return Send(b"STARTTLS\r\n")
-        return self._ready()
+        return self._in_the_clear()
 
     def _helo(self, reply: Heard) -> Action:
         self.opening = (self.opening[0], (f"HELO {self._name}", reply))
-        return self._ready() if reply.code // 100 == 2 else self._negative(reply)
+        return self._in_the_clear() if reply.code // 100 == 2 else self._negative(reply)
+
+    def _in_the_clear(self) -> Action:
+        """Ready, unless this must not be in the clear and is."""
+        if not self._required or self.encrypted:
+            return self._ready()
+        return self.part(Said(Stage.STARTTLS, None, f"{NOT_OFFERED}; {self._required}"))
 
     def _starttls(self, reply: Heard) -> Action:
         if reply.code // 100 == 2:
             self.state = State.HANDSHAKE
             return StartTls()
+        if reply.code < 400:
+            return self._negative(reply)
         # RFC 7435: a host that can't encrypt now still gets its mail, in the same session.
-        return self._ready() if reply.code >= 400 else self._negative(reply)
+        return self.part(Said(Stage.STARTTLS, reply.reply, self._required)) if self._required else self._ready()
 
-    def _ready(self) -> Ready:
+    def _ready(self) -> Action:
+        if self._login is not None:
+            return self._log_in(self._login)
         self.state = State.READY
         return Ready()
+
+    def _log_in(self, login: Login) -> Action:
+        self.state = State.AUTH
+        self._exchange = Exchange(login, self.extensions, encrypted=self.encrypted)
+        if self._exchange.trouble:
+            return self.part(Said(Stage.AUTH, None, self._exchange.trouble))
+        command = self._exchange.command()
+        return Send(command, hidden(command))
+
+    def veiled(self, reply: Heard) -> Heard:
+        """A reply to AUTH without the password, should it repeat that."""
+        return reply if self._exchange is None else self._exchange.veiled(reply)
+
+    def _auth(self, reply: Heard) -> Action:
+        assert self._exchange is not None  # noqa: S101
+        line = b""
+        if reply.code // 100 == 2:
+            self.state = State.READY
+            return Ready()
+        if reply.code == 334:
+            line = self._exchange.answer()
+        elif reply.code == 504:  # it does not know the mechanism that it has announced
+            line = self._exchange.command()
+        return Send(line, hidden(line)) if line else self._negative(reply)
 
     # transaction
 

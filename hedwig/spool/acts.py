@@ -141,4 +141,6 @@ def _drop(db: sqlite3.Connection, chosen: Chosen, rows: Sequence[Row], now: floa
     ]
     posted = digests.post(db, told, now)
     record(db, [*lines, *posted.lines])
+    if posted.deliveries:
+        stops.nudge(db, now)
     return Changed(rows, posted.sent, len(posted.digested))

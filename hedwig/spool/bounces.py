@@ -4,13 +4,13 @@ It has the null sender, goes to the original's sender, belongs to the same clien
 sender: then there is none, and the history alone says what happened. Hosts with DSN hear NOTIFY=NEVER (RFC 3461 §6.1).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hedwig import dsn, queueid
 from hedwig.dsn.digest import Digest
 from hedwig.dsn.digest import build as build_digest
 from hedwig.envelope import Envelope, digest
-from hedwig.options import Notify, Options, Priority
+from hedwig.options import Notify, Options, Priority, TlsWish
 from hedwig.spool import Bytes, Claim, NewMessage, Report
 from hedwig.spool.digests import Flood
 
@@ -39,6 +39,9 @@ def bounce(
     if not claim.mailfrom or not undelivered:
         return None
     queue_id = queueid.new(now)
+    guarded = (
+        claim.options.tls is TlsWish.REQUIRED
+    )  # RFC 8689 §5: so is what is said of it, and RET=FULL is disregarded
     content = dsn.build(
         dsn.Report(
             action=action,
@@ -52,11 +55,13 @@ def bounce(
             recipients=undelivered,
             retry_until=claim.expires_at,
             envid=claim.options.envid,
-            full=claim.options.ret == "FULL" and len(about.original) == claim.size <= MAX_WHOLE,
+            full=claim.options.ret == "FULL" and len(about.original) == claim.size <= MAX_WHOLE and not guarded,
             smtputf8=claim.smtputf8,
         )
     )
     envelope, options = to_sender(claim.mailfrom)
+    if guarded:
+        options = replace(options, tls=TlsWish.REQUIRED)
     return Report(
         queue_id=queue_id,
         client=claim.client,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hedwig.options import PLAIN, Options, unpacked
-from hedwig.spool import Claim, Pause, Preview, Recipient, bodies, stops
+from hedwig.spool import Claim, Pause, Preview, Recipient, bodies, stops, suppress
 from hedwig.spool.schema import see_release
 
 SIBLINGS = 30  # deliveries of the same message, before and behind a hinted one, that are looked at
@@ -34,7 +34,7 @@ SELECT d.delivery, d.message, m.queue_id, m.client, m.mailfrom, d.destination, m
 FROM json_each(?) j CROSS JOIN deliveries d CROSS JOIN messages m
 WHERE d.delivery = j.value AND m.message = d.message AND {_FREE}"""  # noqa: S608 (constants only)
 _RECIPIENTS = """
-SELECT r.delivery, r.number, r.address, r.tries, r.due, r.last_reply, r.doubts
+SELECT r.delivery, r.number, r.address, r.tries, r.due, r.last_reply, r.doubts, r.fault_since
 FROM json_each(?) j CROSS JOIN recipients r
 WHERE r.delivery = j.value AND r.state IN ('ready', 'deferred') ORDER BY r.delivery, r.number"""
 _TAKE = "UPDATE deliveries SET owner = ?, token = ?, claimed_at = ? WHERE delivery = ?"
@@ -98,6 +98,7 @@ def _take(db: sqlite3.Connection, request: ClaimRequest) -> Taken:
     for delivery, *recipient in db.execute(_RECIPIENTS, (json.dumps(list(recipients)),)):
         if recipient[3] <= now or delivery in expired:
             recipients[delivery].append(Recipient(*recipient))
+    suppress.mark(db, {row[0]: row[5] for row in rows}, recipients, now)
     db.executemany(_TAKE, [(request.owner, token, now, delivery) for delivery in recipients])
     return Taken(token, rows, recipients)
 

@@ -13,8 +13,7 @@ from contextlib import contextmanager
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from hedwig.options import PLAIN, Options, unpacked
-from hedwig.spool import bodies, listing, sites, stops
+from hedwig.spool import bodies, letters, listing, sites, stops, suppress
 from hedwig.spool.history import DAY, DAYS, DayFiles, folded, lines_of
 from hedwig.spool.operate import (
     Act,
@@ -35,6 +34,7 @@ from hedwig.spool.reasons import Reason, reasons
 from hedwig.spool.records import HistoryLine, QueuedRecipient
 from hedwig.spool.schema import connect_reader, prepare
 from hedwig.spool.streams import Pause
+from hedwig.spool.suppressed import Suppression
 from hedwig.spool.trouble import SPOOL_ERRORS, trouble
 
 if TYPE_CHECKING:
@@ -45,10 +45,6 @@ if TYPE_CHECKING:
 Asked = ParamSpec("Asked")
 Answer = TypeVar("Answer")
 
-_LETTERS = """
-SELECT message, queue_id, client, mailfrom, size, accepted_at, smtputf8, origin, options, submitter, first_delivery,
-    deliveries FROM messages WHERE queue_id = ? ORDER BY message"""
-_EXPIRY = "SELECT max(expires), min(priority) FROM deliveries WHERE delivery BETWEEN ? AND ?"
 _HAPPENED = "SELECT number, lines FROM happened WHERE EXISTS (SELECT 1 FROM json_each(?) j WHERE instr(lines, j.value))"
 _NEWEST = "SELECT number, lines FROM happened ORDER BY number DESC LIMIT ?"
 _NAMES = "SELECT names FROM names WHERE instr(lower(names), ?) ORDER BY number DESC"
@@ -62,7 +58,7 @@ def open_desk(path: str, *, clock: Callable[[], float] = time.time) -> "SqliteDe
 
 
 class SqliteDesk:
-    """See `open_desk`; the methods are those of Operate, Trace and Stopping."""
+    """See `open_desk`; the methods are those of Operate, Trace, Stopping and Suppressing."""
 
     def __init__(self, path: str, clock: Callable[[], float]) -> None:
         self._path = path
@@ -109,7 +105,9 @@ class SqliteDesk:
         def write(db: sqlite3.Connection, entries: list[Any]) -> list[Any]:
             return [acts.apply(db, entry, self._clock()) for entry in entries]
 
-        [changed] = self._write(write, chosen, chosen.size, sum(one.body.size for one in chosen.reports.values()))
+        [changed] = self._write(
+            write, chosen, rows=chosen.size, octets=sum(one.body.size for one in chosen.reports.values())
+        )
         touched = tuple(row.shown for row in changed.rows)
         return Lot(touched, len(rows) - len(touched), changed.reports, changed.digested, listing.token(more))
 
@@ -130,7 +128,7 @@ class SqliteDesk:
         rows, more = self._read(listing.busy, wanted, acts.MOST, listing.place_of(after))
         if not rows:
             return Recalled(())
-        [noted] = self._write(lambda db, lots: [recall.note(db, lot, order) for lot in lots], rows, len(rows))
+        [noted] = self._write(lambda db, lots: [recall.note(db, lot, order) for lot in lots], rows, rows=len(rows))
         return Recalled(tuple(row.shown for row in noted), tuple(row.place[1:] for row in noted), listing.token(more))
 
     def left(self, places: Sequence[tuple[int, int]]) -> int:
@@ -139,14 +137,14 @@ class SqliteDesk:
 
         claimed, back = self._read(recall.left, places)
         if back:
-            self._write(lambda db, entries: [recall.step(db, self._clock()) for _ in entries], None, recall.NOTES)
+            self._write(lambda db, entries: [recall.step(db, self._clock()) for _ in entries], None, rows=recall.NOTES)
         return claimed + back
 
     # Operate, of one message
 
     def letters(self, queue_id: str) -> list[Letter]:
         """See Operate."""
-        return self._read(_letters, queue_id)
+        return self._read(letters.found, queue_id)
 
     def body(self, message: int) -> Iterable[bytes]:
         """See Operate."""
@@ -202,7 +200,7 @@ class SqliteDesk:
             stops.step(db, self._clock())
             return [stops.progress(db, one) for one in entries]
 
-        [(passed, of)] = self._write(step, name, stops.MOST)
+        [(passed, of)] = self._write(step, name, rows=stops.MOST)
         return passed, of
 
     def clients(self) -> set[str]:
@@ -229,6 +227,29 @@ class SqliteDesk:
         """Why mail waits: see reasons.py."""
         return self._read(reasons, limit)
 
+    # Suppressing
+
+    def suppressed(self, part: str, after: str, limit: int) -> list[Suppression]:
+        """See Suppressing."""
+        return self._read(suppress.listed, part, after, limit, self._clock())
+
+    def suppress(self, wanted: Sequence[Suppression]) -> None:
+        """See Suppressing."""
+
+        def put(db: sqlite3.Connection, entries: list[Any]) -> list[Any]:
+            suppress.put(db, entries)
+            return entries
+
+        self._write(put, *wanted)
+
+    def unsuppress(self, addresses: Sequence[str]) -> list[str]:
+        """See Suppressing."""
+
+        def lift(db: sqlite3.Connection, entries: list[Any]) -> list[Any]:
+            return [suppress.remove(db, entry) for entry in entries]
+
+        return [address for address, was in zip(addresses, self._write(lift, *addresses), strict=True) if was]
+
     # within
 
     def _read(
@@ -252,33 +273,15 @@ class SqliteDesk:
         except SPOOL_ERRORS as error:
             raise trouble(error, f"{self._path}.history") from error
 
-    def _write(self, write: "Write", entry: Any, rows: int = 1, octets: int = 0) -> list[Any]:
+    def _write(self, write: "Write", *entries: Any, rows: int = 0, octets: int = 0) -> list[Any]:
         """One transaction; its results, once it is on disk."""
         from hedwig.spool.sqlite import SqliteSpool
         from hedwig.spool.writer import Job
 
         if self._spool is None:
             self._spool = SqliteSpool(self._path, self._clock)
-        results: list[Any] = self._spool.put(Job(write, [entry], octets, rows, vital=True)).result()
+        results: list[Any] = self._spool.put(Job(write, entries, octets, rows or len(entries), vital=True)).result()
         return results
-
-
-def _letters(db: sqlite3.Connection, queue_id: str) -> list[Letter]:
-    found = []
-    for row in db.execute(_LETTERS, (queue_id,)).fetchall():
-        message, _, client, mailfrom, size, accepted_at, smtputf8, origin, options, submitter, first, count = row
-        expires, priority = db.execute(_EXPIRY, (first, first + count - 1)).fetchone()
-        recipients = tuple(one.shown for one in listing.whole(db, message))
-        values = (message, queue_id, client, mailfrom, size, accepted_at, expires or 0.0, priority or 0)
-        found.append(Letter(*values, bool(smtputf8), origin, recipients, _options(options), submitter))
-    return found
-
-
-def _options(text: str) -> Options:
-    try:
-        return unpacked(text)
-    except ValueError:  # of a newer release
-        return PLAIN
 
 
 def _happened(db: sqlite3.Connection, queue_ids: Sequence[str]) -> list[tuple[int, str]]:
@@ -291,7 +294,8 @@ def _newest(db: sqlite3.Connection, limit: int) -> list[tuple[int, str]]:
 
 def _unmoved_names(db: sqlite3.Connection, name: str) -> list[str]:
     """Of messages whose names no day's file has yet."""
-    part = json.dumps(name)[1:-1]
+    # The rows have names as they were written: what may be written in several ways is compared here alone.
+    part = json.dumps(name)[1:-1] if name.isascii() and "xn--" not in name else ""
     rows = [json.loads(names) for (names,) in db.execute(_NAMES, (part,))]
     return [queue_id for row in rows for _, queue_id, words in row if name in map(folded, words)]
 

@@ -15,8 +15,8 @@ from hedwig.spool import RecipientResult, State, bodies
 from hedwig.spool.numbers import count_out
 
 _RECIPIENT = (
-    "UPDATE recipients SET state = ?, due = ?, tries = tries + ?, doubts = doubts + ?, last_reply = ?"
-    " WHERE delivery = ? AND number = ?"
+    "UPDATE recipients SET state = ?, due = ?, tries = tries + ?, doubts = doubts + ?, last_reply = ?,"
+    " fault_since = ? WHERE delivery = ? AND number = ?"
 )
 _DELIVERY = """
 UPDATE deliveries SET state = ?, due = ?, warned = warned OR ?, owner = NULL, token = NULL, claimed_at = NULL
@@ -39,7 +39,7 @@ class Ends:
 
     def result(self, delivery: int, result: RecipientResult) -> None:
         """A recipient of a delivery that goes on. (Of one that ends there will be no row.)"""
-        said = (result.state.value, result.due, result.counted, result.in_doubt, result.reply)
+        said = (result.state.value, result.due, result.counted, result.in_doubt, result.reply, result.fault_since)
         self._recipients.append((*said, delivery, result.number))
 
     def goes_on(self, delivery: int, state: str, due: float, warned: bool = False) -> None:

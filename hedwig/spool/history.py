@@ -17,6 +17,7 @@ import json
 import os
 import sqlite3
 import time
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -27,7 +28,7 @@ from typing import Any
 from urllib.parse import quote
 
 from hedwig import log
-from hedwig.reply import one_line
+from hedwig.reply import Stage, one_line
 from hedwig.spool import Event, HistoryLine, Kind
 from hedwig.spool.numbers import next_happened
 from hedwig.spool.turn import share
@@ -87,8 +88,23 @@ def record(db: sqlite3.Connection, lines: Sequence[Line], named: Sequence[Named]
 
 
 def folded(name: str) -> str:
-    """As a name is kept and looked for: addresses and Message-IDs are found in whatever case."""
-    return name.strip("<> ").lower()
+    """As a name is kept and looked for: addresses and Message-IDs are found in whatever case, with or without brackets
+    and what stands before them, and by either form of an international domain."""
+    name = name.strip()
+    name = (name[name.rindex("<") + 1 : -1] if name.endswith(">") and "<" in name else name).strip("<> ").lower()
+    if name.isascii():
+        return name
+    local, at, domain = unicodedata.normalize("NFC", name).rpartition("@")
+    return f"{local}{at}{domain if domain.isascii() else _a_labels(domain)}"
+
+
+def _a_labels(domain: str) -> str:
+    from hedwig.address import Address, AddressError  # few names are international
+
+    try:
+        return Address.parse(f"x@{domain}").destination
+    except AddressError:  # in a Message-ID, say
+        return domain
 
 
 def text_of(row: Sequence[Any]) -> str:
@@ -96,7 +112,9 @@ def text_of(row: Sequence[Any]) -> str:
     a conversation (Doubt.talk), whose lines begin with "* ", "> " or "< " whatever was said in it (I11)."""
     _, _, _, kind, rcptto, stage, code, enhanced, reply, host, detail = row
     said = " ".join(str(part) for part in (code or "", enhanced, reply) if part)
-    if said:
+    if said and stage == Stage.LOCAL:  # our own word
+        said = f"{host}: {said}" if host else said
+    elif said:
         said = f"{host or 'the other side'} said {said}"
     elif host:
         said = host

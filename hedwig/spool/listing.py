@@ -102,6 +102,8 @@ def place_of(text: str) -> Place:
     if not text:
         return START
     message, delivery, number = (int(part) for part in text.split("."))
+    if not all(0 <= part < 1 << 63 for part in (message, delivery, number)):
+        raise ValueError(text)
     return message, delivery, number
 
 

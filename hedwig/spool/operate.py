@@ -1,9 +1,10 @@
 """The operator's side of the spool: what `hedwig queue`, `trace`, `top` and `mail` ask of it, as an interface.
 
-Interfaces beside Intake, Work and Look: `Operate` reads and changes what is queued, `Stopping` pauses sites and
-clients (stops.py says what that means). Reads are short, or walk the spool once (some 0.1 s with a million deliveries).
-`act` changes one lot in one transaction of at most 1,000 rows, so that mail flows between two lots; who calls goes on
-with `after` until it is "". Everything that was changed has its event in the history, with who did it and why.
+Interfaces beside Intake, Work and Look: `Operate` reads and changes what is queued, `Trace` knows what happened,
+`Stopping` pauses sites and clients (stops.py says what that means), `Suppressing` has the addresses that get no mail.
+Reads are short, or walk the spool once (some 0.1 s with a million deliveries). `act` changes one lot in one transaction
+of at most 1,000 rows, so that mail flows between two lots; who calls goes on with `after` until it is "". Everything
+that was changed has its event in the history, with who did it and why.
 
 What a worker has claimed is *busy*: `act` never touches it. `Recalling` asks for it back (recall.py). All raise
 SpoolTrouble. Times are Unix seconds.
@@ -16,6 +17,7 @@ from typing import Protocol
 
 from hedwig.options import PLAIN, Options
 from hedwig.spool.records import HistoryLine, QueuedRecipient, State
+from hedwig.spool.suppressed import Suppression
 
 
 class Act(enum.StrEnum):
@@ -265,3 +267,16 @@ class Stopping(Protocol):
 
     def sites(self) -> set[str]:
         """To which destinations something waits, or went lately: as far back as a second of looking takes one."""
+
+
+class Suppressing(Protocol):
+    """Addresses that get no mail (suppress.py), as `suppressed.folded` makes them."""
+
+    def suppressed(self, part: str, after: str, limit: int) -> list[Suppression]:
+        """Those in force that have `part` in them, by address, behind `after`."""
+
+    def suppress(self, wanted: Sequence[Suppression]) -> None:
+        """Add them, in place of what is there."""
+
+    def unsuppress(self, addresses: Sequence[str]) -> list[str]:
+        """Take them off the list; those that were on it."""

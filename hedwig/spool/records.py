@@ -11,6 +11,7 @@ from hedwig.envelope import Envelope
 from hedwig.options import PLAIN, Options
 from hedwig.reply import Reply, Stage
 from hedwig.spool.streams import NORMAL, Waiting
+from hedwig.spool.suppressed import Suppression
 
 POSTOFFICE = "postoffice"
 
@@ -146,7 +147,8 @@ class Registered:
 @dataclass(frozen=True, slots=True)
 class Recipient:
     """One recipient of a claimed delivery: `number` counts within the delivery. `tries`: attempts so far; `doubts`: how
-    many of them ended in doubt (I5)."""
+    many of them ended in doubt (I5). `fault_since`: since when a fault of ours keeps it, 0: none does. `suppressed`:
+    why its address gets no mail."""
 
     number: int
     address: str
@@ -154,6 +156,8 @@ class Recipient:
     due: float
     last_reply: str
     doubts: int = 0
+    fault_since: float = 0.0
+    suppressed: Suppression | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +194,7 @@ class RecipientResult:
     """What became of one recipient. state: DONE (delivered, or failed for good), DEFERRED (with `due`) or HELD.
 
     `counted`: whether this attempt counts as one of the recipient's tries (a 421 that was about us does not).
-    `in_doubt`: whether it counts as one of its doubts.
+    `in_doubt`: whether it counts as one of its doubts. `fault_since`: as in Recipient.
     """
 
     number: int
@@ -199,6 +203,7 @@ class RecipientResult:
     due: float = 0.0
     counted: bool = True
     in_doubt: bool = False
+    fault_since: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +224,7 @@ class Settlement:
     """The end of one claim. `results` has an entry for each recipient that was tried; the others stay as they were.
 
     A recipient left out, or a Settlement without results, is handed back: state and due as before the claim. `bounces`
-    are registered in the same transaction.
+    are registered in the same transaction, and the addresses of `suppress` get no mail from then on.
     """
 
     delivery: int
@@ -228,6 +233,7 @@ class Settlement:
     events: tuple[Event, ...] = ()
     bounces: tuple[NewMessage, ...] = ()
     warned: bool = False
+    suppress: tuple[Suppression, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,6 +125,7 @@ CREATE TABLE paces (
 CREATE TABLE suppressions (
     address TEXT PRIMARY KEY, since REAL NOT NULL, until REAL NOT NULL, who TEXT NOT NULL, reason TEXT NOT NULL
     ) WITHOUT ROWID;
+CREATE INDEX suppressions_to_forget ON suppressions (until);
 CREATE TABLE sts_policies (
     domain TEXT PRIMARY KEY, id TEXT NOT NULL, policy TEXT NOT NULL, fetched_at REAL NOT NULL, until REAL NOT NULL
     ) WITHOUT ROWID;

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from hedwig.spool import RecipientResult, Settled, Settlement, State, Superseded, digests, recall, stops
+from hedwig.spool import RecipientResult, Settled, Settlement, State, Superseded, digests, recall, stops, suppress
 from hedwig.spool.ends import Ends, derive
 from hedwig.spool.history import Line, line, record
 from hedwig.spool.supersede import line_of, result_of
@@ -87,6 +87,7 @@ class Settling:
             self._ends.goes_on(delivery, state, due, settlement.warned)
         else:
             self._ends.ends(delivery, message, left, size)
+        suppress.add(self._db, settlement.suppress)
         self._lines += [line(event, queue_id, client) for event in settlement.events]
         self._lines += [line_of(each, client, self._now) for each in gone.values()]
         # What was superseded needs no report that it waits.

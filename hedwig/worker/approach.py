@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 
 from hedwig import log, verdict
+from hedwig.options import TlsWish
 from hedwig.rates import Rate
 from hedwig.reply import Stage
 from hedwig.smtp.connection import Connection
@@ -39,6 +40,10 @@ class Approach:
         self._sessions = Sessions(tools, state, queue_id, self._may_dial)
         self.crowded = False
 
+    def fits(self, errand: Errand, connection: Connection) -> bool:
+        """Whether an open connection will do for this, by what it asks of TLS."""
+        return self._sessions.fits(errand.parcel.first, connection)
+
     def left(self) -> None:
         """The connection is gone. Safe to call twice."""
         self._sessions.left()
@@ -46,7 +51,7 @@ class Approach:
     async def open(self, errand: Errand) -> Connection | None:
         """A session with one of the site's hosts. None: there is none, and the errand has been dealt with."""
         try:
-            found = await self._sessions.open()
+            found = await self._sessions.open(errand.parcel.first)
         except NoTokenError as none:
             self._no_dialling(errand, none.wait)
             return None
@@ -57,7 +62,7 @@ class Approach:
         elif found.ours:
             self._step_back(errand, found.ours, found.wait)
         else:
-            self._no_host(errand, found.attempt)
+            self._no_host(errand, found)
         return None
 
     async def token(self, errand: Errand, rates: tuple[Rate, ...]) -> bool:
@@ -117,7 +122,8 @@ class Approach:
         while self._state.waiting:
             self._tools.settler.add(handed_back(self._state.waiting.popleft(), self._tools.bag.settled))
 
-    def _no_host(self, errand: Errand, attempt: Attempt) -> None:
+    def _no_host(self, errand: Errand, found: NoHost) -> None:
+        attempt = found.attempt
         if self._has_enough(errand, attempt):
             self._tell_enough(attempt, self._state.provider.full(time.monotonic()))
             self._leave_to_others(errand)
@@ -126,14 +132,17 @@ class Approach:
         errand.no_host(attempt)
         if decided.outcome is Outcome.FAILED or decided.scope not in (Scope.SESSION, Scope.DESTINATION):
             return
-        self._state.provider.window.trouble(time.monotonic())
+        if found.about_tls and errand.parcel.first.options.tls is TlsWish.REQUIRED:
+            return  # others may go there
+        if not found.about_tls:
+            self._state.provider.window.trouble(time.monotonic())
         words = str(attempt.said.reply) if attempt.said.reply is not None else attempt.said.detail
         first = self._tools.rules.retry.schedule[0]
         destination = errand.parcel.first.destination
         wait = self._state.failed(time.monotonic(), f"{attempt.host or destination}: {words}", first)
         log.say(
             log.Level.NOTICE,
-            f"{self._state.site.key}: no host answers; nothing more goes there for {wait:.0f} s: {words}",
+            f"{self._state.site.key}: no host gives a session; nothing more goes there for {wait:.0f} s: {words}",
         )
         self._hand_back_waiting()
 

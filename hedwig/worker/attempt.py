@@ -8,10 +8,17 @@ from hedwig.smtp import Said
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """How it went for one recipient. `host`: "name[address]" or ""; `tls`: protocol and cipher, or ""; `reports`: the
-    host announced DSN, so it reports success itself. `talk`: the conversation up to the dot, where it was kept."""
+    host announced DSN, so it reports success itself. `talk`: the conversation up to the dot, where it was kept.
+    `policy`: what held for TLS there, and what came of it, in words."""
 
     said: Said
     host: str = ""
     tls: str = ""
     reports: bool = False
     talk: str = ""
+    policy: str = ""
+
+    @property
+    def way(self) -> str:
+        """How it travelled, and why so, in short: "TLSv1.3 (dane: ...)"; "" where there was no session."""
+        return f"{self.tls.partition(' ')[0] or 'in the clear'} ({self.policy})" if self.policy else ""

@@ -99,8 +99,8 @@ class Courier:
             while (claim := await self._next()) is not None:
                 self._errand = Errand(self._tools, self._parcel(claim), self._heed)
                 await self._deal(self._errand)
-                self._errand = None
-                await self._go_on()
+                worn, self._errand = self._errand.wears_out, None
+                await self._go_on(worn)
             await self._hang_up()
         except asyncio.CancelledError:
             self._stopping = True
@@ -157,20 +157,20 @@ class Courier:
 
     async def _deal(self, errand: Errand) -> None:
         started = time.monotonic()
-        if await self._may_send(errand) and await self._carry(errand):
+        if errand.turn_away() and await self._may_send(errand) and await self._carry(errand):
             now = time.monotonic()
             self._state.provider.finished(now - started, now)
             self._crew.carried(self._state)
 
-    async def _go_on(self) -> None:
-        """After a message: whether connection and courier may stay."""
+    async def _go_on(self, worn: bool) -> None:
+        """After a message: whether connection and courier may stay. `worn`: what was said ends the connection."""
         provider = self._state.provider
         if provider.surplus or self._slot >= provider.limit or self._others_are_better():
             self._leave()
         connection = self._connection
         if connection is None or self._last:
             return
-        if connection.sent >= self._route.rule.messages_per_connection:
+        if worn or connection.sent >= self._route.rule.messages_per_connection:
             await self._hang_up()
             if self._others_wait(time.monotonic()):
                 self._leave()
@@ -208,7 +208,7 @@ class Courier:
 
         The token comes first: nobody is called upon for whom there is nothing.
         """
-        if self._connection is not None and self._rests(self._connection):
+        if self._connection is not None and not self._serves(self._connection, errand):
             await self._hang_up()
         rates = self._tools.message_rates(self._route)
         if rates and not await self._approach.token(errand, rates):
@@ -225,10 +225,12 @@ class Courier:
         self._approach.put_back(rates)
         return self._connection is not None and await self._may_send(errand)  # it took so long that the token is old
 
-    def _rests(self, connection: Connection) -> bool:
-        """Whether the receiver has asked for rest meanwhile, from addresses of that family."""
+    def _serves(self, connection: Connection, errand: Errand) -> bool:
+        """Whether this may go on it: by what it asks of TLS, and unless the receiver has asked for rest meanwhile, from
+        addresses of that family."""
         provider = self._state.provider
-        return bool(self._tools.resting.of(provider.name, provider.source, connection.target.family))
+        rests = self._tools.resting.of(provider.name, provider.source, connection.target.family)
+        return not rests and self._approach.fits(errand, connection)
 
     async def _carry(self, errand: Errand) -> bool:
         """Send it, and settle what was said; whether the receiver took it well."""

@@ -1,75 +1,69 @@
 """From what was said to what is recorded: a Settlement and the journal's lines for one claim (steps 7 and 8). Pure.
 
-verdict.py decides about each recipient, and whether one in doubt is held (I5); schedule.py says when the deferred ones
-are due; here they become results and events (I4), and telling.py makes the reports that its sender gets.
+judge.py says what becomes of each recipient; here that becomes results and events (I4), telling.py makes the reports
+that its sender gets, and what was said of the way to the site, or must be told the operator, goes along with it.
 """
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hedwig import dsn, log, schedule, verdict
-from hedwig.reply import Stage
-from hedwig.settings import Retry
+from hedwig.classify import UNRULED, Ruling
+from hedwig.moments import utc
+from hedwig.reply import Reply, Stage
+from hedwig.settings.replies import Action
 from hedwig.smtp import Said
-from hedwig.spool import Claim, Event, Kind, NewMessage, Recipient, RecipientResult, Settlement, State
+from hedwig.spool import Claim, Event, Kind, NewMessage, RecipientResult, Settlement, State
 from hedwig.spool.bounces import About
+from hedwig.spool.suppressed import Suppression, folded
 from hedwig.verdict import Outcome, SiteWord
 from hedwig.worker import telling
+from hedwig.worker.alarms import Alarm
 from hedwig.worker.attempt import Attempt
+from hedwig.worker.judge import Case, Judged, Line, Rules, is_late, judge
 
+__all__ = ["Conclusion", "Line", "Rules", "conclude", "given_up", "is_late", "put_off", "turned_away"]
 
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What decides besides the attempt itself. `reporting`: this host's name; `random` gives numbers in [0, 1);
-    `most_reports`: how many of each kind a sender gets in an hour, 0: no bound."""
-
-    retry: Retry
-    reporting: str
-    random: Callable[[], float]
-    most_reports: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """What the journal says of one recipient; `due` is 0 unless it will be tried again."""
-
-    kind: Kind
-    recipient: Recipient
-    attempt: Attempt
-    due: float = 0.0
+_OF_ALL = frozenset({Stage.DATA, Stage.DOT})  # what is said there is about everybody who was accepted
 
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """The end of one claim, ready to be settled and told. `site_words`: what was said of the way to the receiver."""
+    """The end of one claim, ready to be settled and told. `words`: on the way to its site, for all mail that goes
+    there. `close`: the connection is of no more use."""
 
     settlement: Settlement
     lines: tuple[Line, ...]
-    site_words: tuple[SiteWord, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    """`news`: what a report would say of the recipient, where there is anything to say."""
-
-    result: RecipientResult
-    lines: tuple[Line, ...]
-    news: telling.News | None = None
+    words: tuple[SiteWord, ...] = ()
+    alarms: tuple[Alarm, ...] = ()
+    close: bool = False
 
 
 def conclude(
     claim: Claim, attempts: Mapping[int, Attempt], rules: Rules, now: float, original: Callable[[], bytes]
 ) -> Conclusion:
-    """Judge the recipients that were tried (`attempts` by recipient number); the others are handed back.
+    """Judge the recipients that were tried (`attempts` by recipient number); the others are handed back, and with them
+    those that were too many for one transaction: the next one follows at once.
 
     `original` gives the message's beginning, and is called only where a report needs it.
     """
-    judged = [
-        _judge(claim, recipient, attempts[recipient.number], rules, now)
-        for recipient in claim.recipients
-        if recipient.number in attempts
-    ]
+    fitting = _fitting(_cases(claim, attempts, rules))
+    judged = [_suppressing(each, rules, now) for each in (judge(case, rules, now) for case in fitting)]
+    suppressions = tuple(suppression for _, suppression in judged if suppression)
+    return _concluded(claim, [each for each, _ in judged], suppressions, _Means(rules, now, original))
+
+
+@dataclass(frozen=True, slots=True)
+class _Means:
+    """What a report needs."""
+
+    rules: Rules
+    now: float
+    original: Callable[[], bytes]
+
+
+def _concluded(claim: Claim, judged: Sequence[Judged], suppressions: tuple[Suppression, ...], by: _Means) -> Conclusion:
+    rules, now = by.rules, by.now
     lines = tuple(line for each in judged for line in each.lines)
     news = [each.news for each in judged if each.news]
     waiting = any(each.action is dsn.Action.DELAYED for each in news)
@@ -80,10 +74,18 @@ def conclude(
         token=claim.token,
         results=tuple(each.result for each in judged),
         events=tuple(_event(line, now) for line in lines) + _talk(lines, now),
-        bounces=_reports(claim, told, rules, now, original) if told and claim.mailfrom else (),
+        bounces=_reports(claim, told, by) if told and claim.mailfrom else (),
         warned=warned,
+        suppress=suppressions,
     )
-    return Conclusion(settlement, lines)
+    ruled = {each.case.ruling.rule: each.case for each in judged if each.case.ruling.rule}
+    return Conclusion(
+        settlement,
+        lines,
+        words=tuple(word for case in ruled.values() if (word := _word(case))),
+        alarms=tuple(_alarm(case, rules) for case in ruled.values() if case.ruling.alert),
+        close=any(each.verdict.close for each in judged),
+    )
 
 
 def given_up(claim: Claim, rules: Rules, now: float, original: Callable[[], bytes]) -> Conclusion:
@@ -96,96 +98,112 @@ def given_up(claim: Claim, rules: Rules, now: float, original: Callable[[], byte
     return conclude(claim, attempts, rules, now, original)
 
 
-def is_late(claim: Claim, now: float) -> bool:
-    """Whether the deadline that the message came with is over, so that it must not be sent any more."""
-    return 0 < claim.options.deadline <= now
-
-
 def put_off(claim: Claim, why: str, due: float) -> Conclusion:
     """The end of a claim with which something of ours went wrong (I8): all its recipients later, no try counted."""
     results = tuple(
-        RecipientResult(recipient.number, State.DEFERRED, why, due, counted=False) for recipient in claim.recipients
+        RecipientResult(recipient.number, State.DEFERRED, why, due, counted=False, fault_since=recipient.fault_since)
+        for recipient in claim.recipients
     )
     attempt = Attempt(Said(Stage.LOCAL, None, why))
     lines = tuple(Line(Kind.DEFERRED, recipient, attempt, due) for recipient in claim.recipients)
     return Conclusion(Settlement(claim.delivery, claim.token, results), lines)
 
 
-def _judge(claim: Claim, recipient: Recipient, attempt: Attempt, rules: Rules, now: float) -> _Judged:
-    said = attempt.said
-    decided = verdict.decide(said.stage, said.reply, said.detail)
-    words = str(said.reply) if said.reply is not None else said.detail
-    if decided.outcome is Outcome.DELIVERED:
-        result = RecipientResult(recipient.number, State.DONE, words)
-        # RFC 3461 §5.2.1: a host with DSN tells what becomes of it from here on.
-        asked = claim.options.notify and not attempt.reports
-        news = telling.news(claim, recipient, attempt, dsn.Action.RELAYED) if asked else None
-        return _Judged(result, (Line(Kind.DELIVERED, recipient, attempt),), news)
-    if decided.outcome is Outcome.FAILED:
-        return _failed(claim, recipient, attempt, Kind.FAILED)
-    expires_at = _end_of(claim, rules)
-    in_doubt = decided.outcome is Outcome.IN_DOUBT
-    if schedule.expired(now, expires_at) and not in_doubt:
-        return _failed(claim, recipient, attempt, Kind.EXPIRED, late=is_late(claim, now))
-    tries = recipient.tries + (1 if decided.counted else 0)
-    due = schedule.next_due(tries, now, rules.retry, rules.random)
-    due = schedule.in_time(due, now, expires_at, rules.random)
-    if in_doubt:
-        return _doubted(claim, recipient, attempt, due)
-    result = RecipientResult(recipient.number, State.DEFERRED, words, due, decided.counted)
-    news = telling.news(claim, recipient, attempt, dsn.Action.DELAYED)
-    return _Judged(result, (Line(Kind.DEFERRED, recipient, attempt, due),), news)
+def turned_away(claim: Claim) -> dict[int, Attempt]:
+    """The recipients that get no mail, for their addresses are suppressed: nobody is asked about them. For `conclude`,
+    which hands back the others."""
+    return {
+        recipient.number: Attempt(Said(Stage.LOCAL, _no_mail(recipient.suppressed)))
+        for recipient in claim.recipients
+        if recipient.suppressed is not None
+    }
 
 
-def _end_of(claim: Claim, rules: Rules) -> float:
-    """When it is given up. What was held past its expiry and released is older than our own rule allows."""
-    own = math.inf if claim.extended else claim.accepted_at + rules.retry.expire
-    return min(claim.expires_at, own, claim.options.deadline or math.inf)
+def _no_mail(why: Suppression) -> Reply:
+    """As if the receiver had said again what it said then; for what an operator suppressed, as our own policy."""
+    status = "5.1.1" if why.by_rule else "5.7.1"
+    lifted = f"`hedwig suppress remove {why.address}` lifts it"
+    return Reply.parse(550, f"{status} suppressed since {utc(why.since)} by {why.who}; {lifted}: {why.reason}")
 
 
-def _failed(claim: Claim, recipient: Recipient, attempt: Attempt, kind: Kind, *, late: bool = False) -> _Judged:
-    said = attempt.said
-    words = str(said.reply) if said.reply is not None else said.detail
-    news = telling.news(claim, recipient, attempt, dsn.Action.FAILED)
-    news = news.given_up(late) if kind is Kind.EXPIRED else news
-    notes = ["its deadline is over"] if late else []
-    notes += ["no report: NOTIFY=" + ",".join(claim.options.of(recipient.address).when)] if not news.wanted else []
-    if notes:
-        detail = "; ".join(word for word in (said.detail, *notes) if word)
-        attempt = replace(attempt, said=replace(said, detail=detail))
-    return _Judged(RecipientResult(recipient.number, State.DONE, words), (Line(kind, recipient, attempt),), news)
+def _cases(claim: Claim, attempts: Mapping[int, Attempt], rules: Rules) -> list[Case]:
+    """Each attempt with its ruling; of recipients that were answered alike the table is asked once."""
+    known: dict[tuple[Stage, Reply, str], Ruling] = {}
+    cases = []
+    for recipient in claim.recipients:
+        attempt = attempts.get(recipient.number)
+        if attempt is None:
+            continue
+        ruling, reply = UNRULED, attempt.said.reply
+        if reply is not None and reply.code >= 400:
+            said = (attempt.said.stage, reply, attempt.host)
+            if said not in known:
+                known[said] = rules.ruling(attempt, claim.destination)
+            ruling = known[said]
+        cases.append(Case(claim, recipient, attempt, ruling))
+    taken = [case for case in cases if case.attempt.said.stage in _OF_ALL]
+    return [replace(case, alone=case.attempt.said.stage is Stage.RCPT or taken == [case]) for case in cases]
 
 
-def _doubted(claim: Claim, recipient: Recipient, attempt: Attempt, due: float) -> _Judged:
-    """The whole message was sent and no answer came (I5): its client's policy says what is done."""
-    words = f"in doubt: {attempt.said.detail}"
-    held = verdict.held_in_doubt(claim.options.on_doubt, recipient.doubts)
-    if not held:
-        result = RecipientResult(recipient.number, State.DEFERRED, words, due, in_doubt=True)
-        news = telling.news(claim, recipient, attempt, dsn.Action.DELAYED)
-        return _Judged(result, (Line(Kind.IN_DOUBT, recipient, attempt, due),), news)
-    result = RecipientResult(recipient.number, State.HELD, words, in_doubt=True)
-    reason = replace(attempt, said=Said(Stage.DOT, None, held))
-    return _Judged(result, (Line(Kind.IN_DOUBT, recipient, attempt), Line(Kind.HELD, recipient, reason)))
+def _fitting(cases: Sequence[Case]) -> Sequence[Case]:
+    """Without those that go in another transaction at once.
+
+    Who was one too many where others got the message; and where a transaction as a whole had too many, half of them.
+    Where nobody got it, and for a single one, it is deferred as any other, so that a host which always says so is not
+    asked without end.
+    """
+    if any(case.attempt.said.delivered for case in cases):
+        return [
+            case
+            for case in cases
+            if not verdict.one_too_many(case.attempt.said.stage, case.attempt.said.reply, case.ruling)
+        ]
+    whole = [case for case in cases if case.ruling.decision is Action.SPLIT and case.attempt.said.stage in _OF_ALL]
+    half = {case.recipient.number for case in whole[: len(whole) // 2]}
+    return [case for case in cases if case.recipient.number not in half]
+
+
+def _suppressing(judged: Judged, rules: Rules, now: float) -> tuple[Judged, Suppression | None]:
+    """The address that gets no mail from now on, where its receiver said of it, and of nobody else, that there is no
+    such mailbox. Not where that came with a word on policy (X.7.Z), which is about us as well."""
+    case, ruling, said = judged.case, judged.case.ruling, judged.case.attempt.said
+    wanted = ruling.suppress and rules.suppress > 0 and judged.verdict.outcome is Outcome.FAILED
+    if not wanted or not case.alone or said.reply is None or said.reply.enhanced.startswith("5.7."):
+        return judged, None
+    until = now + rules.suppress
+    address = folded(case.recipient.address, case.claim.destination)
+    note = f"the address gets no mail until {utc(until)}"
+    lines = tuple(replace(line, attempt=replace(case, attempt=line.attempt).noting(note)) for line in judged.lines)
+    suppression = Suppression(address, now, until, f"rule {ruling.rule}", case.words)
+    return replace(judged, lines=lines), suppression
+
+
+def _word(case: Case) -> SiteWord | None:
+    return verdict.site_word(case.attempt.said.reply, case.ruling)
+
+
+def _alarm(case: Case, rules: Rules) -> Alarm:
+    host, destination = case.attempt.host, case.claim.destination
+    return Alarm(rules.providers.of(host, destination) or destination, case.ruling, host, case.words)
 
 
 def _event(line: Line, now: float) -> Event:
-    said = line.attempt.said
-    return Event(now, line.kind, line.recipient.address, said.stage, said.reply, line.attempt.host, said.detail)
+    said, attempt = line.attempt.said, line.attempt
+    detail = "; ".join(part for part in (said.detail, attempt.way) if part)
+    return Event(now, line.kind, line.recipient.address, said.stage, said.reply, attempt.host, detail)
 
 
-def _talk(lines: tuple[Line, ...], now: float) -> tuple[Event, ...]:
+def _talk(lines: Iterable[Line], now: float) -> tuple[Event, ...]:
     """The conversation, once for all recipients in doubt: who must decide about them wants to see it."""
     talk = next((line.attempt.talk for line in lines if line.kind is Kind.IN_DOUBT and line.attempt.talk), "")
     return (Event(now, Kind.IN_DOUBT, detail=talk),) if talk else ()
 
 
-def _reports(
-    claim: Claim, told: Sequence[telling.News], rules: Rules, now: float, original: Callable[[], bytes]
-) -> tuple[NewMessage, ...]:
+def _reports(claim: Claim, told: Sequence[telling.News], by: _Means) -> tuple[NewMessage, ...]:
     try:
-        about = About(claim, original(), rules.reporting, rules.retry.expire, rules.most_reports)
-        return telling.reports(about, told, now)
+        rules = by.rules
+        about = About(claim, by.original(), rules.reporting, rules.retry.expire, rules.most_reports)
+        return telling.reports(about, told, by.now)
     except Exception as error:  # noqa: BLE001  what was delivered must be recorded, whatever a report trips over
         text = f"<{claim.mailfrom}> can't be told: {error!r}"
         log.event(log.Matter.FAULT, text, log.Level.ALERT, queue_id=claim.queue_id, reason=repr(error))

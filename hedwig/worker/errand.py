@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from hedwig.options import OnDoubt
+from hedwig.options import OnDoubt, TlsWish
 from hedwig.reply import Stage
 from hedwig.smtp import Brink, Report, Said, Transaction
 from hedwig.smtp.connection import Connection
@@ -19,7 +19,7 @@ from hedwig.spool import Claim, Doubt, Halted, SpoolTrouble
 from hedwig.verdict import SiteWord
 from hedwig.worker import last_look
 from hedwig.worker.attempt import Attempt
-from hedwig.worker.delivery import conclude, given_up, is_late
+from hedwig.worker.delivery import conclude, given_up, is_late, turned_away
 from hedwig.worker.parcel import Parcel
 from hedwig.worker.settle import Ending, handed_back
 from hedwig.worker.talks import fitting
@@ -37,6 +37,7 @@ class Errand:
         self._slots: dict[int, int] = {}  # of dot marks, by delivery, from just before the dot on
         self._doubts: dict[int, Doubt] = {}  # what is on disk with the marks, where the client wants that
         self._not_begun: set[int] = set()  # deliveries that are not to be begun: their site or client was paused
+        self.wears_out = False  # what was said ends the connection
         self._recalled: set[int] = set()  # and those that the operator wants back, also when they are begun
 
     @property
@@ -73,7 +74,7 @@ class Errand:
             await self._look()
             if not self._open:
                 return None
-            return await connection.send(self._transaction(), before_dot, at_brink if waits else None)
+            return await connection.send(self._transaction(connection), before_dot, at_brink if waits else None)
         except last_look.Withdrawn:
             self._withdraw(list(self._open.values()))
         except SpoolTrouble as trouble:  # body or mark could not be read: our fault, no word about the message (I8)
@@ -81,6 +82,16 @@ class Errand:
         except OSError as error:  # what the network does becomes a Report; this is the disk under the dot marks
             self.ours(f"the dot mark could not be written: {error.strerror or error}")
         return None
+
+    def turn_away(self) -> bool:
+        """End what is for addresses that get no mail (the others of such a claim come back at once); whether anything
+        is left. It needs no connection."""
+        for claim in self.parcel.claims:
+            if turned := turned_away(claim):
+                self._end(claim, turned, None)
+        kept = tuple(claim for claim in self.parcel.claims if claim.delivery in self._open)
+        self.parcel = replace(self.parcel, claims=kept or self.parcel.claims)
+        return bool(kept)
 
     async def _look(self) -> None:
         """Leave out what is not to be sent. SpoolTrouble."""
@@ -115,14 +126,18 @@ class Errand:
             if error is not None:
                 raise error
 
-    def _transaction(self) -> Transaction:
+    def _transaction(self, connection: Connection) -> Transaction:
         first = self.parcel.first
+        options = first.options
+        if options.tls is TlsWish.REQUIRED and not connection.requiretls:  # a report, by whatever way there is
+            options = replace(options, tls=TlsWish.USUAL)
         content = first.content
         body: Callable[[], Iterable[bytes]] = (
             (lambda: (content,)) if content is not None else (lambda: self._tools.spool.body(first.message))
         )
         rcpttos = tuple(recipient.address for _, recipient in self.parcel.handed)
-        return Transaction(first.mailfrom, rcpttos, body, first.size, first.smtputf8, first.options)
+        convert = self._tools.convert
+        return Transaction(first.mailfrom, rcpttos, body, first.size, first.smtputf8, options, convert)
 
     def end(self, report: Report, connection: Connection | None) -> None:
         """Settle what was said of each recipient."""
@@ -139,7 +154,7 @@ class Errand:
         """What that says of the way to the receiver; nothing is settled yet."""
         said = {recipient.number: attempt for recipient in self.parcel.first.recipients}
         original = self._tools.original(self.parcel.first)
-        return conclude(self.parcel.first, said, self._tools.rules, time.time(), original).site_words
+        return conclude(self.parcel.first, said, self._tools.rules, time.time(), original).words
 
     def release(self) -> list[Claim]:
         """Nothing was sent, and another courier is to carry these."""
@@ -176,7 +191,7 @@ class Errand:
         target, doubt = connection.target, self._doubts.get(claim.delivery)
         reports = "DSN" in connection.extensions
         talk = doubt.talk if doubt else ""
-        return Attempt(said, f"{target.host}[{target.address}]", connection.tls, reports, talk)
+        return Attempt(said, f"{target.host}[{target.address}]", connection.tls, reports, talk, connection.policy)
 
     def _withdraw(self, claims: Iterable[Claim]) -> None:
         """No dot has gone out. What was superseded ends as the claim does; others go on."""
@@ -193,7 +208,8 @@ class Errand:
     def _end(self, claim: Claim, attempts: dict[int, Attempt], connection: Connection | None) -> None:
         conclusion = conclude(claim, attempts, self._tools.rules, time.time(), self._tools.original(claim))
         self._settle(Ending(claim, conclusion, self._after(claim)))
-        for word in conclusion.site_words:
+        self.wears_out = self.wears_out or conclusion.close
+        for word in conclusion.words:
             self._heed(word, connection.target.family if connection else "")
 
     def _settle(self, ending: Ending) -> None:

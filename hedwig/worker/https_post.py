@@ -8,6 +8,8 @@ is read; all of it has SECONDS, however slowly the host drips.
 import asyncio
 import re
 import ssl
+from contextlib import suppress
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from hedwig.reply import one_line
@@ -15,6 +17,18 @@ from hedwig.smtp.channel import lost_because
 
 SECONDS = 60.0
 _STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: ([^\r\n]*))?\r?\n\Z")
+
+
+def client_context(ca_file: str) -> ssl.SSLContext:
+    """By the authorities of a file, or of a folder that has them under their hashes; "": the system's. What can't be
+    read vouches for nobody."""
+    if not ca_file:
+        return ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    with suppress(OSError):
+        folder = Path(ca_file).is_dir()
+        context.load_verify_locations(None if folder else ca_file, ca_file if folder else None)
+    return context
 
 
 async def post(url: str, address: str, content: bytes, content_type: str, tls: ssl.SSLContext | None = None) -> str:

@@ -19,10 +19,11 @@ def tell(claim: Claim, line: Line, now: float) -> None:
     tries = line.recipient.tries + 1
     delay = f"{max(0.0, now - claim.accepted_at):.3f}"  # a clock that was set back makes none negative
     next_try = f" next try in {duration(line.due - now)}:" if line.due else ""
+    policy = f" ({attempt.policy})" if attempt.policy else ""
     log.event(
         line.kind,
         f"{words_of(line.kind)}: to=<{line.recipient.address}> from=<{claim.mailfrom}> mx={attempt.host or '-'} "
-        f"delay={delay}s try={tries} tls={attempt.tls.replace(' ', '/') or 'no'} "
+        f"delay={delay}s try={tries} tls={attempt.tls.replace(' ', '/') or 'no'}{policy} "
         f"stage={said.stage}:{next_try} {words}",
         _LEVELS.get(line.kind, log.Level.INFO),
         queue_id=claim.queue_id,
@@ -36,6 +37,9 @@ def tell(claim: Claim, line: Line, now: float) -> None:
         delay=delay,
         attempt=tries,
         tls=attempt.tls,
+        rule=line.ruling.rule,
+        help=line.ruling.help,
+        tls_policy=attempt.policy,
     )
 
 

@@ -19,11 +19,13 @@ from pathlib import Path
 import uvloop
 
 from hedwig import limits, log
+from hedwig.classify.providers import Providers
+from hedwig.classify.table import Table
 from hedwig.in_force import InForce
 from hedwig.mx.dns import DnsResolver
 from hedwig.pulse import STUCK
 from hedwig.queue.beanstalk import open_queue
-from hedwig.settings import Worker
+from hedwig.settings import EightBit, Worker
 from hedwig.spool import Kind, SpoolTrouble, owner, receivers
 from hedwig.spool.examine import examined
 from hedwig.spool.sqlite import SqliteSpool, open_spool
@@ -33,16 +35,22 @@ from hedwig.tlsrpt import Reporter
 from hedwig.worker import myself
 from hedwig.worker.allowance import Allowances
 from hedwig.worker.bag import Bag
+from hedwig.worker.broken_tls import BrokenAddresses
 from hedwig.worker.claims import Claimer
 from hedwig.worker.delivery import Rules
 from hedwig.worker.dispatch import MOST_CONNECTIONS, Dispatch
 from hedwig.worker.dots import DotMarks, path_of
 from hedwig.worker.heirs import free_predecessors
 from hedwig.worker.hinter import Hinter
+from hedwig.worker.https_post import client_context, post
+from hedwig.worker.policies import Policies
 from hedwig.worker.resting import Resting
 from hedwig.worker.route import Router
 from hedwig.worker.settle import Settler
 from hedwig.worker.slots import Slots
+from hedwig.worker.sts import Sts
+from hedwig.worker.sts_fetch import Fetcher, Terms
+from hedwig.worker.sts_locks import Locks
 from hedwig.worker.tls_reports import Sender, TlsReports
 from hedwig.worker.tools import Tools
 from hedwig.worker.upkeep import Heirs, Upkeep
@@ -136,7 +144,15 @@ async def _spool(settings: Worker, stopping: asyncio.Event, supervisor: Supervis
 
 
 def _rules(settings: Worker, reporting: str) -> Rules:
-    return Rules(settings.retry, reporting, random.random, settings.reports_per_hour)
+    return Rules(
+        settings.retry,
+        reporting,
+        random.random,
+        settings.reports_per_hour,
+        Table(settings.rules),
+        Providers(settings.sites),
+        settings.suppress,
+    )
 
 
 class _Life:
@@ -160,9 +176,13 @@ class _Life:
         slots = Slots(settings.run_dir, number)
         slots.count_workers()
         resolver = DnsResolver(settings.dns.nameservers, settings.dns.port)
-        self._router = Router(resolver, me, settings.smtp_port)
+        self._tls_reports = TlsReports(spool, resolver, self._reporting, self._hinter.hint, self._post)
+        fetcher = Fetcher(resolver, lambda: Terms(self._in_force.settings.ca_file, self._router.myself.refused))
+        sts = Sts(spool, resolver, fetcher, Locks(settings.run_dir), self._tls_reports.count)
+        policies = Policies(resolver, settings, sts)
+        policies.look()
+        self._router = Router(resolver, me, settings.smtp_port, None, policies)
         self._settler = Settler(spool, self._hinter.hint, time.time)
-        self._tls_reports = TlsReports(spool, resolver, self._reporting, self._hinter.hint)
         self._tools = Tools(
             spool=spool,
             router=self._router,
@@ -173,9 +193,12 @@ class _Life:
             resting=resting,
             allowances=Allowances(spool),
             slots=slots,
+            broken=BrokenAddresses(spool),
             debug=settings.debug,
+            convert=settings.eight_bit is EightBit.CONVERT,
             count_tls=self._tls_reports.count,
         )
+        self._tools.broken.look()
         self._router.ways = Ways(settings, self._tools.closed_for)
         self._dispatch = Dispatch(self._tools, min(MOST_CONNECTIONS, limits.raise_open_files() - OTHER_FILES))
         queue = open_queue(settings.queue)
@@ -211,6 +234,7 @@ class _Life:
             part.cancel()
         await asyncio.gather(claimer, upkeep, heeding, reporting, return_exceptions=True)
         await self._dispatch.stop(self._in_force.settings.stop_time)
+        await self._router.policies.close()
         with suppress(SpoolTrouble):
             await self._tools.allowances.give_back(everything=True)
         await self._tls_reports.flush()
@@ -228,6 +252,9 @@ class _Life:
         who, me = self._in_force.settings.tls_report, self._router.myself
         domain = who.contact.rpartition("@")[2]
         return Sender(Reporter(who.organization or domain, who.contact), me.ehlo, me.refused) if who.contact else None
+
+    async def _post(self, url: str, address: str, content: bytes, content_type: str) -> str:
+        return await post(url, address, content, content_type, client_context(self._in_force.settings.ca_file))
 
     def _status(self) -> str:
         """What `systemctl status` shows: what was done, what is under way, what is wrong."""
@@ -268,7 +295,9 @@ class _Life:
         settings = self._in_force.take(settings)
         me = await asyncio.get_running_loop().run_in_executor(None, myself.find, settings)
         self._router.myself = me
+        self._router.policies.take(settings)
         self._router.ways = Ways(settings, self._tools.closed_for)
         self._tools.resting.use(settings.sources)
         self._tools.rules = _rules(settings, me.ehlo)
         self._tools.debug = settings.debug
+        self._tools.convert = settings.eight_bit is EightBit.CONVERT

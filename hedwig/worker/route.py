@@ -5,8 +5,8 @@ at stage DNS or LOCAL that verdict.py decides about. Answers are kept by the res
 """
 
 import random
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field, replace
 
 from hedwig import routing
 from hedwig.mx import AddressesFound, MxFound, MxNone, MxUnknown, Resolver
@@ -14,16 +14,20 @@ from hedwig.reply import Reply, Stage
 from hedwig.routing import Exchanger, Networks, Site
 from hedwig.settings import Family, SiteRule, Smarthost, Worker
 from hedwig.smtp import Said, Target
+from hedwig.tls import Policy
+from hedwig.worker.policies import Policies
 from hedwig.worker.ways import Relay, Ways
 
 WAIT = (2.0, 60.0)  # seconds, least and most: as long again as the nameservers have been gone
 MOST_TARGETS = 10  # addresses tried in one go for one site: a site that lists a hundred dead ones can't keep us busy
 
+_ANY = Policy("")
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
     """Where the mail of one destination goes. `rule`: what holds at its receiver. `smarthost`: the server that takes it
-    on instead of its MX. `ehlo`: our name there."""
+    on instead of its MX. `ehlo`: our name there. `policy`: what holds for TLS, of which a part is in the site."""
 
     destination: str
     site: Site
@@ -32,6 +36,7 @@ class Route:
     rule: SiteRule = field(default_factory=SiteRule)
     smarthost: Smarthost | None = None
     ehlo: str = ""
+    policy: Policy = _ANY
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,24 +59,35 @@ class Myself:
     refused: Networks
 
 
+Admit = Callable[[str], Awaitable[Said | None]]
+
+
+async def _everybody(_host: str) -> Said | None:
+    return None
+
+
 class Router:
     """Finds routes and targets. Belongs to the event loop."""
 
-    def __init__(self, resolver: Resolver, myself: Myself, port: int, ways: Ways | None = None) -> None:
+    def __init__(
+        self, resolver: Resolver, myself: Myself, port: int, ways: Ways | None = None, policies: Policies | None = None
+    ) -> None:
         self._resolver = resolver
         self.myself = myself
         self._port = port
         self.ways = ways or Ways(Worker())
+        self.policies = policies or Policies(resolver, Worker(smtp_port=port))
 
     async def route(self, destination: str, client: str = "") -> Route | Unroutable:
         """The route of `destination` (a domain in lower-case A-labels, or an address literal) for what the sending host
         `client` has handed in."""
         relay = self.ways.relay(destination, client)
         if relay is not None:
-            return self._relayed(destination, client, relay)
+            policy, kind = await self.policies.of_relay(relay.name, relay.smarthost)
+            return _under(self._relayed(destination, client, relay), policy, kind)
         literal = routing.literal_target(destination)
         if literal is not None:
-            return self._made(destination, client, (), literal)
+            return await self._with_policy(self._made(destination, client, (), literal), MxFound(()))
         answer = await self._resolver.exchangers(destination)
         match answer:
             case MxNone(status, text):
@@ -81,13 +97,19 @@ class Router:
                 wait = min(max(gone, least), most) if gone else 0.0
                 return Unroutable(destination, Said(Stage.DNS, None, text), wait)
             case MxFound():
-                return self._found(destination, client, answer)
+                return await self._found(destination, client, answer)
 
-    def _found(self, destination: str, client: str, found: MxFound) -> Route | Unroutable:
+    async def _found(self, destination: str, client: str, found: MxFound) -> Route | Unroutable:
         exchangers = routing.before_us(found.exchangers, lambda host: host == self.myself.ehlo.lower())
         if not exchangers:
             return Unroutable(destination, Said(Stage.LOCAL, routing.loop(destination)))
-        return self._made(destination, client, exchangers)
+        return await self._with_policy(self._made(destination, client, exchangers), found)
+
+    async def _with_policy(self, route: Route, found: MxFound) -> Route:
+        policy, kind = await self.policies.of(
+            route.destination, route.site.provider, route.rule, route.exchangers, found
+        )
+        return _under(route, policy, kind)
 
     def _made(self, destination: str, client: str, exchangers: tuple[Exchanger, ...], literal: str = "") -> Route:
         key = routing.key_of(destination, exchangers)
@@ -108,22 +130,32 @@ class Router:
         known = self.ways.sources.get(source)
         return (known.ehlo if known else "") or self.myself.ehlo
 
+    def port_of(self, route: Route) -> int:
+        """The port of its hosts."""
+        return route.smarthost.port if route.smarthost else self._port
+
     async def targets(
-        self, route: Route, rests: Callable[[str], float] = lambda _family: 0.0
+        self, route: Route, rests: Callable[[str], float] = lambda _family: 0.0, admit: Admit = _everybody
     ) -> AsyncIterator[Target | Said]:
         """Addresses to try, in order. A Said among them tells why a host yields none; looked up one host at a time, so
         that the second host's names are asked for only when the first does not answer.
 
         `rests(family)`: for how many seconds no address of that family is to be tried; those are left out, and told
-        with a Said at stage LOCAL.
+        with a Said at stage LOCAL. `admit(host)`: why a host is not to be tried, or None.
         """
         if route.literal:
+            if (said := await admit(route.literal)) is not None:
+                yield said
+                return
             target = self._allowed(route, route.literal, route.literal)
             resting = rests(target.family) if isinstance(target, Target) else 0.0
             yield _rested(route.literal, resting) if resting else target
             return
         count = 0
         for host in routing.order(route.exchangers, random.shuffle):
+            if (said := await admit(host)) is not None:
+                yield said
+                continue
             answer = await self._resolver.addresses(host)
             if isinstance(answer, MxUnknown):
                 yield Said(Stage.LOCAL if answer.gone else Stage.DNS, None, f"{host}: {answer.text}")
@@ -160,12 +192,16 @@ class Router:
         if route.smarthost is None and routing.refused(address, self.myself.refused):
             where = f"its MX {host} is [{address}], to which `refuse` in worker.yml lets no mail go"
             return Said(Stage.LOCAL, routing.loop(route.destination, where))
-        port = route.smarthost.port if route.smarthost else self._port
+        port = self.port_of(route)
         local = self.ways.local(route.site.source, "ipv6" if ":" in address else "ipv4")
         if local is None:
             text = f"{host} is [{address}], and the source {route.site.source} has no address of that family"
             return Said(Stage.CONNECT, None, text)
         return Target(host, address, port, local)
+
+
+def _under(route: Route, policy: Policy, kind: str) -> Route:
+    return replace(route, policy=policy, site=replace(route.site, tls=kind) if kind else route.site)
 
 
 def _rested(host: str, wait: float) -> Said:

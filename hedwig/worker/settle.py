@@ -7,6 +7,7 @@ claimed meanwhile (`trouble`).
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -14,6 +15,7 @@ from hedwig import log
 from hedwig.spool import Claim, Kind, Settled, Settlement, SpoolTrouble, Waiting, Work
 from hedwig.spool.trouble import matter_of
 from hedwig.worker import journal
+from hedwig.worker.alarms import Alarms
 from hedwig.worker.delivery import Conclusion
 
 MOST_AT_ONCE = 500
@@ -46,6 +48,7 @@ class Settler:
         self._waiting: list[Ending] = []
         self._wake = asyncio.Event()
         self._stopping = False
+        self._alarms = Alarms(time.monotonic)
         self.trouble = ""
         self.counts: dict[Kind, int] = dict.fromkeys(Kind, 0)
 
@@ -134,6 +137,8 @@ class Settler:
         for superseded in answer.superseded:
             self.counts[Kind.SUPERSEDED] += 1
             journal.tell_superseded(ending.claim, superseded)
+        for alarm in ending.conclusion.alarms:
+            self._alarms.sound(alarm)
         for bounce in ending.conclusion.settlement.bounces:
             if bounce.queue_id in answer.digested:
                 journal.tell_digested(ending.claim)

@@ -33,6 +33,10 @@ class News:
         """The same of one that is too old; `late`: by its sender's own deadline."""
         return replace(self, told=replace(self.told, expired=True, late=late))
 
+    def held(self) -> "News":
+        """The same of one that a fault of ours has kept for as long as may be."""
+        return replace(self, told=replace(self.told, held=True))
+
 
 def news(claim: Claim, recipient: Recipient, attempt: Attempt, action: Action) -> News:
     """What is to be told of this attempt."""

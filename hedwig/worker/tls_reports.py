@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from hedwig import log, queueid
 from hedwig.envelope import Envelope, digest
 from hedwig.mx import AddressesFound, MxUnknown, Resolver
-from hedwig.options import Notify, Options, Priority
+from hedwig.options import Notify, Options, Priority, TlsWish
 from hedwig.reply import one_line
 from hedwig.routing import Networks, refused
 from hedwig.spool import Bytes, NewMessage, SpoolTrouble, Waiting
@@ -175,6 +175,6 @@ def _letter(sender: Sender, report: Report, to: str, now: float) -> NewMessage:
         expires_at=now + DAY,
         parts=envelope.by_destination(),
         priority=int(Priority.BULK),
-        options=Options(notify=(Notify(to, ("NEVER",)),)),
+        options=Options(notify=(Notify(to, ("NEVER",)),), tls=TlsWish.OPTIONAL),
         message_id=f"<{queue_id}@{sender.reporter.domain}>",
     )

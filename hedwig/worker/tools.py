@@ -16,8 +16,10 @@ from hedwig.spool.trouble import matter_of
 from hedwig.tlsrpt import Session
 from hedwig.worker.allowance import Allowances, message_rates, plain_rates
 from hedwig.worker.bag import Bag
+from hedwig.worker.broken_tls import BrokenAddresses
 from hedwig.worker.delivery import Rules
 from hedwig.worker.dots import DotMarks
+from hedwig.worker.logins import Logins
 from hedwig.worker.resting import Resting
 from hedwig.worker.route import Route, Router
 from hedwig.worker.settle import Settler
@@ -41,10 +43,12 @@ class Tools:
     resting: Resting
     allowances: Allowances
     slots: Slots
+    broken: BrokenAddresses
     debug: bool = False
+    convert: bool = True  # 8-bit content for a host that takes 7-bit alone
     count_tls: Callable[[Session], None] = lambda session: None
     deadlines: Deadlines = field(default_factory=Deadlines)
-    broken_tls: dict[str, float] = field(default_factory=dict)
+    logins: Logins = field(default_factory=Logins)
     addresses: Counter[str] = field(default_factory=Counter)  # connections that are open or being opened
     pressed: bool = False  # most of the connections that this worker may have are in use
 

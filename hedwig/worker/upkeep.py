@@ -1,9 +1,9 @@
 """Upkeep: what a worker does beside delivering.
 
 Every few seconds: claims of workers that died are freed, digests whose hour is over are sent, what was learnt of
-receivers is kept. Every second: what the operator has paused, or wants back, goes back, and what other workers have
-heard of receivers that want rest is in force here too. A spool in trouble stops none of it: who writes there says so,
-and the next round looks again.
+receivers is kept, and what others have learnt of their TLS is taken over. Every second: what the operator has paused,
+or wants back, goes back, and what other workers have heard of receivers that want rest is in force here too. A spool in
+trouble stops none of it: who writes there says so, and the next round looks again.
 """
 
 import asyncio
@@ -62,6 +62,7 @@ class Upkeep:
                 await self._free_dead_owners()
                 await floods.send_digests(self._tools.spool, self._tools.rules, self._hinter.hint)
                 await self._keep_paces()
+                await self._look_at_tls()
             rounds += 1
             await asyncio.sleep(ROUND)
 
@@ -97,6 +98,12 @@ class Upkeep:
         if windows := self._tools.bag.paces():
             with suppress(SpoolTrouble):
                 await asyncio.wrap_future(receivers.save_paces(self._tools.spool, windows, time.time()))
+
+    async def _look_at_tls(self) -> None:
+        loop = asyncio.get_running_loop()
+        with suppress(SpoolTrouble):
+            await loop.run_in_executor(None, self._tools.broken.look)
+            await loop.run_in_executor(None, self._tools.router.policies.look)
 
     async def _free_dead_owners(self) -> None:
         loop = asyncio.get_running_loop()

@@ -153,17 +153,19 @@ def test_a_history_reads_like_a_story(spool: Any) -> None:
     settle(spool, got, deferred(due=NOW + 2), events=(grey,))
     [got] = claim(spool, numbers, now=NOW + 2)
     lost = Event(NOW + 3, Kind.IN_DOUBT, "b@dest.example", Stage.DOT, None, "mx1", "connection lost\r\nafter the dot")
-    settle(spool, got, done(), events=(lost, event(Kind.DELIVERED, NOW + 4)))
+    ours = Event(NOW + 3, Kind.FAILED, "b@dest.example", Stage.LOCAL, Reply(554, "5.6.3", "8-bit content"), "mx1")
+    settle(spool, got, done(), events=(lost, event(Kind.DELIVERED, NOW + 4), ours))
     lines = spool.history(one.queue_id)
     assert [line.text for line in lines] == [
         "accepted: from <a@host.example>, 1 recipient, 22 octets",
         "deferred: mx1 said 450 4.7.1 greylisted at rcpt; next try in 6m",
         "in doubt: mx1 at dot; connection lost after the dot",
+        "failed: mx1: 554 5.6.3 8-bit content at local",
         "delivered: mx1.dest.example said 250 2.0.0 ok at dot",
     ]
-    assert [line.at for line in lines] == [NOW, NOW + 1, NOW + 3, NOW + 4]
+    assert [line.at for line in lines] == [NOW, NOW + 1, NOW + 3, NOW + 3, NOW + 4]
     assert {line.client for line in lines} == {"host.example"} and {line.queue_id for line in lines} == {one.queue_id}
-    assert [line.rcptto for line in lines] == ["", *["b@dest.example"] * 3]
+    assert [line.rcptto for line in lines] == ["", *["b@dest.example"] * 4]
 
 
 def test_the_history_begins_with_who_handed_it_in_and_what_it_asks_for(spool: Any) -> None:

@@ -11,13 +11,16 @@ from pathlib import Path
 import pytest
 from spool_parts import NOW, child, claim, deferred, done, held, letter, put, settle
 
-from hedwig.spool import POSTOFFICE, NewMessage, SpoolTrouble, State
+from hedwig.spool import POSTOFFICE, NewMessage, SpoolTrouble, State, suppress
 from hedwig.spool.examine import fault_of
 from hedwig.spool.owner import Lock
 from hedwig.spool.salvage import Salvaged, salvage
 from hedwig.spool.sqlite import SqliteSpool, open_spool
+from hedwig.spool.suppressed import Suppression
 
 LETTERS = 300
+FAULT = NOW - 7200.5  # since when some wait for a fault of ours
+GONE = Suppression("gone@d0.example", NOW, NOW + 99, "rule bad-mailbox", "550 5.1.1 no such user")
 DOMAINS = 7
 
 
@@ -53,9 +56,13 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Good:
     put(spool, letter("large@d0.example", content=b"Subject: large\r\n\r\n" + (b"y" * 70 + b"\r\n") * 40_000))
     for one in claim(spool, gone):
         settle(spool, one, done())
-    for destination, end in (("d1.example", deferred(due=NOW + 99)), ("d2.example", held()), ("d3.example", done())):
+    for destination, end in (
+        ("d1.example", deferred(due=NOW + 99, fault_since=FAULT)),
+        ("d2.example", held()),
+        ("d3.example", done()),
+    ):
         for one in claim(spool, [waiting.delivery for waiting in spool.due(destination, NOW, 30)]):
-            settle(spool, one, end)
+            settle(spool, one, end, suppress=(GONE,))
     ids = {one.queue_id for one in letters}
     taken = {
         one.delivery: one.token for one in claim(spool, [each.delivery for each in spool.due("d4.example", NOW, 9)])
@@ -227,3 +234,26 @@ def test_one_that_is_in_use(path: str) -> None:
     holder.kill()
     holder.wait()
     assert [file.name for file in Path(path).parent.iterdir() if "salvage" in file.name] == []
+
+
+@pytest.mark.parametrize("schema", [True, False])
+def test_what_is_known_of_faults_and_bad_addresses_is_kept(path: str, good: Good, schema: bool) -> None:
+    """Since when a fault of ours keeps a recipient is known also where the schema is gone, all its pages, and tables
+    are known by the looks of their rows alone."""
+    before = faults(path)
+    assert before > 10
+    for page in () if schema else (page for kind, pages in good.pages.items() if "schema" in kind for page in pages):
+        destroy(path, page)
+    salvaged(path, good)
+    assert faults(path) == before
+    spool = open_spool(path)
+    assert spool.read(suppress.found, [GONE.address], NOW) == ([GONE] if schema else [])
+    spool.close()
+
+
+def faults(path: str) -> int:
+    """Recipients that wait for a fault of ours since FAULT."""
+    db = sqlite3.connect(path)
+    ((count,),) = db.execute("SELECT count(*) FROM recipients WHERE fault_since = ?", (FAULT,)).fetchall()
+    db.close()
+    return int(count)

@@ -105,11 +105,12 @@ def send(to: str) -> str:
 
 
 def follow(parts: Parts, queue_id: str, began: float) -> Path:
-    """Show what the parts say about this letter until it has arrived and its outcome is settled; returns its file."""
+    """Show what the parts say about this letter until it has arrived, its outcome is settled, and postoffice, whose
+    word may come last, has told of it too; returns its file."""
     deadline = time.monotonic() + ARRIVING
     arrived: Path | None = None
-    settled = False
-    while not (arrived and settled):
+    settled = told = False
+    while not (arrived and settled and told):
         parts.check()
         if time.monotonic() > deadline:
             where = hosts.hedwig("queue", "show", queue_id)
@@ -123,6 +124,7 @@ def follow(parts: Parts, queue_id: str, began: float) -> Path:
         about = queue_id in line.text
         if about or taken:
             screen.step(line.at - began, line.part, line.text.replace(f"{queue_id}: ", ""))
+        told = told or (about and line.part == "postoffice")
         settled = settled or (about and line.part.startswith("worker") and "delivered" in line.text.lower())
         if about and line.part.startswith("worker") and re.search(r"\b(failed|bounced)\b", line.text):
             raise DemoFailed(f"the letter was not delivered\n{hosts.hedwig('queue', 'show', queue_id)}")

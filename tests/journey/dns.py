@@ -72,8 +72,8 @@ class Dns:
     """`records` are lines of a zone file with full names, such as `163.com. MX 10 mx.163.com.`; they are to be asked at
     `resolver`.
 
-    `signed`: all is secure, but `insecure` domains and what is below them, and what is `forged` (of `change`: names and
-    types such as "_25._tcp.mx.163.com TLSA"), which is bogus.
+    `signed`: all is secure, but `insecure` domains and what is below them, and what is `forged` (names and types such
+    as "_25._tcp.mx.163.com TLSA"), which is bogus.
     """
 
     def __init__(
@@ -84,6 +84,7 @@ class Dns:
         *,
         signed: bool = False,
         insecure: Collection[str] = (),
+        forged: Collection[str] = (),
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
@@ -97,7 +98,7 @@ class Dns:
         modules = "validator iterator" if signed else "iterator"
         words = {"directory": directory, "address": resolver, "authority": _AUTHORITY}
         (directory / "unbound.conf").write_text(_UNBOUND.format(modules=modules, trust=trust, **words))
-        self._write(records)
+        self._write(records, forged)
         nsd, unbound_command = tool("nsd"), tool("unbound")
         self._nsd = Process("nsd", [nsd, "-d", "-c", f"{directory}/nsd.conf"], directory / "nsd.out")
         command = [unbound_command, "-d", "-c", f"{directory}/unbound.conf"]

@@ -8,16 +8,20 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Rule:
-    """What happens at `stage` when `to` is part of the command (at "dot" and "body": of the first recipient).
+    """What happens at `stage` when `to` is part of the command (at "dot" and "body": of the first recipient). At "body"
+    and "handshake", where no reply is due, it hangs up.
 
-    `reply`: said instead of the usual. `times`: only for so many (`each`: counted apart for each command's text).
-    `hold`: wait for this event first. `hang_up`: close without a reply, by RST where `reset`. `drip`: seconds between
+    `reply`: said instead of the usual; `raw`: octets that are sent as they are instead, and for ever where `endless`.
+    `times`: only for so many (`each`: counted apart for each command's text). `hold`: wait for this event first.
+    `hang_up`: close without a reply (after `raw`, where that is given), by RST where `reset`. `drip`: seconds between
     the octets of the reply. `after`: at "body", how many octets are read first.
     """
 
     stage: str
     reply: str = ""
     to: str = ""
+    raw: bytes = b""
+    endless: bool = False
     times: int = 1 << 30
     each: bool = False
     hold: threading.Event | None = None
@@ -80,6 +84,9 @@ class Book:
         self.faults: list[str] = []
         self.commands: list[tuple[int, str]] = []
         self.address = ""
+        self.most_rcpttos = 0
+        self.beyond = ""
+        self.login = ("", "")
         self.lock = threading.Lock()
 
     def add(self, rule: Rule) -> None:

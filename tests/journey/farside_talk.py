@@ -1,5 +1,6 @@
 """The far side's part of one SMTP conversation."""
 
+import base64
 import socket
 import ssl
 import struct
@@ -13,6 +14,7 @@ _STAGE_OF = {
     b"EHLO": "ehlo",
     b"HELO": "ehlo",
     b"STARTTLS": "starttls",
+    b"AUTH": "auth",
     b"MAIL": "mail",
     b"RCPT": "rcpt",
     b"DATA": "data",
@@ -38,7 +40,9 @@ class Conversation:
         self.number = number
         self.mailfrom = ""
         self.rcpttos: list[str] = []
+        self.utf8 = False
         self.encrypted = False
+        self.logged_in = False
         self.over = False
 
     def run(self) -> None:
@@ -49,6 +53,7 @@ class Conversation:
         handlers: dict[str, Callable[[bytes], None]] = {
             "ehlo": self.ehlo,
             "starttls": self.starttls,
+            "auth": self.auth,
             "mail": self.mail,
             "rcpt": self.rcpt,
             "data": self.take,
@@ -88,6 +93,11 @@ class Conversation:
         if alone and self.wire.waiting():
             self.far.fault(self.number, f"sent ahead of the reply to {line[:80]!r}: {self.wire.waiting()[:80]!r}")
 
+    def _check_octets(self, line: bytes) -> None:
+        """RFC 6531 §3.4: UTF-8 in an address is announced with MAIL."""
+        if not line.isascii() and not self.utf8:
+            self.far.fault(self.number, f"8-bit octets in command {line[:80]!r}")
+
     def answer(self, stage: str, text: str, usual: str = "", note: Callable[[str], None] = lambda _: None) -> str:
         """Say what the rules or custom want; returns it. Raises Gone where a rule hangs up.
 
@@ -98,13 +108,25 @@ class Conversation:
             rule.hold.wait()
         if rule.hang_up:
             note("")
+            self.wire.send(rule.raw, rule.drip)
             self.hang_up(rule)
-        reply = rule.reply or usual or _USUAL.get(stage, "")
+        octets = rule.raw or f"{rule.reply or usual or _USUAL.get(stage, '')}\r\n".encode()
+        reply = octets.decode("utf-8", "replace").removesuffix("\r\n")
         note(reply)
-        self.wire.say(reply, rule.drip)
+        self.wire.send(octets, rule.drip)
+        while rule.endless:
+            self.wire.send(octets, rule.drip)
         if reply.startswith("421"):
             raise Gone("said 421 and closed")
         return reply
+
+    def _leave(self, rule: Rule) -> None:
+        """Go away where no reply is due; after so many octets of a message."""
+        if rule.hold is not None:
+            rule.hold.wait()
+        if rule.stage == "body":
+            self.wire.content(rule.after)
+        self.hang_up(rule)
 
     def hang_up(self, rule: Rule) -> None:
         """Close as the rule says."""
@@ -126,6 +148,9 @@ class Conversation:
         """Encrypt; or, without a certificate, make noise and hang up."""
         if not self.answer("starttls", line.decode()).startswith("220"):
             return
+        rule = self.far.find("handshake", "")
+        if rule is not None:
+            self._leave(rule)
         if not self.far.certificate:
             self.wire.socket.sendall(b"\x00this is no TLS at all\r\n" * 3)
             raise Gone("made noise instead of TLS")
@@ -134,16 +159,35 @@ class Conversation:
         self.wire = Wire(context.wrap_socket(self.wire.socket, server_side=True))
         self.encrypted = True
 
+    def auth(self, line: bytes) -> None:
+        """AUTH PLAIN with its response (RFC 4616)."""
+        user, password = self.far.login
+        given = base64.b64decode(line.split()[2]).decode()
+        good = given == f"\0{user}\0{password}"
+        reply = self.answer("auth", line.decode(), "235 2.7.0 welcome" if good else "535 5.7.8 wrong user or password")
+        self.logged_in = reply.startswith("235")
+
     def mail(self, line: bytes) -> None:
         """MAIL FROM."""
+        if any(self.far.login) and not self.logged_in:
+            self.far.fault(self.number, "MAIL without a login")
         text = line.decode("utf-8", "surrogateescape").strip()
+        known = {word.split(" ")[0] for word in self.far.extensions}
+        for parameter, extension in (("SIZE=", "SIZE"), ("BODY=", "8BITMIME"), ("SMTPUTF8", "SMTPUTF8")):
+            if f" {parameter}" in text.rpartition(">")[2] and extension not in known:
+                self.far.fault(self.number, f"{parameter} was not offered: {text!r}")
+        self.utf8 = " SMTPUTF8" in text.rpartition(">")[2]
+        self._check_octets(line)
         if self.answer("mail", text)[:1] == "2":
             self.mailfrom, self.rcpttos = _path(text), []
 
     def rcpt(self, line: bytes) -> None:
         """RCPT TO."""
         text = line.decode("utf-8", "surrogateescape").strip()
-        if self.answer("rcpt", text)[:1] == "2":
+        self._check_octets(line)
+        if self.far.most_rcpttos and len(self.rcpttos) >= self.far.most_rcpttos:
+            self.wire.say(self.far.beyond)
+        elif self.answer("rcpt", text)[:1] == "2":
             self.rcpttos.append(_path(text))
 
     def take(self, line: bytes) -> None:
@@ -158,13 +202,12 @@ class Conversation:
             return
         rule = self.far.find("body", text)
         if rule is not None:
-            if rule.hold is not None:
-                rule.hold.wait()
-            self.wire.content(rule.after)
-            self.hang_up(rule)
+            self._leave(rule)
         raw = self.wire.content()
         for fault in faults_of(raw):
             self.far.fault(self.number, f"{fault} in the message to {text}")
+        if not raw.isascii() and "8BITMIME" not in self.far.extensions:
+            self.far.fault(self.number, f"8-bit octets in the message to {text}")
         content = b"\r\n".join(part[1:] if part.startswith(b".") else part for part in raw.split(b"\r\n"))
         letter = Letter(self.mailfrom, tuple(self.rcpttos), content, "", self.number, self.encrypted)
         self.mailfrom, self.rcpttos = "", []

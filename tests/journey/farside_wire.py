@@ -38,7 +38,10 @@ class Wire:
 
     def say(self, reply: str, drip: float = 0.0) -> None:
         """Send a reply, an octet every `drip` seconds where that is set."""
-        octets = f"{reply}\r\n".encode()
+        self.send(f"{reply}\r\n".encode(), drip)
+
+    def send(self, octets: bytes, drip: float = 0.0) -> None:
+        """Send these octets as they are."""
         if not drip:
             self.socket.sendall(octets)
             return

@@ -5,11 +5,13 @@ called `beanstalkd`, `postoffice`, `mailman`, `worker-1`, `worker-2` ...
 """
 
 import fcntl
+import json
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,10 +27,12 @@ FQDN = "less.nankai.edu.cn"
 POSTOFFICE_PORT = 8025
 MAILMAN = ("172.17.0.1", 25)
 _BIN = Path(sys.executable).parent
+_TESTS = Path(__file__).parents[1]
 
 
 class Host:
-    """`mailman`, `postoffice` and `worker` are added to (and replace) the settings that a journey needs."""
+    """`mailman`, `postoffice` and `worker` are added to (and replace) the settings that a journey needs. `deadlines`:
+    the workers' patience with receivers, where it is to be less than usual (hurried.py)."""
 
     def __init__(
         self,
@@ -37,7 +41,9 @@ class Host:
         mailman: dict[str, Any] | None = None,
         postoffice: dict[str, Any] | None = None,
         worker: dict[str, Any] | None = None,
+        deadlines: dict[str, float] | None = None,
     ) -> None:
+        self.deadlines = deadlines
         self.directory = directory
         self.config = directory / "etc"
         self.config.mkdir(parents=True)
@@ -91,6 +97,15 @@ class Host:
         pairs = (line.partition(": ") for line in said.splitlines())
         return {name.strip(): value.strip().strip("'\"") for name, _, value in pairs}
 
+    def client(self, fqdn: str, **settings: str) -> Http:
+        """Another host that may hand in mail, with a key of its own and these lines in its file of clients.d. Before
+        the postoffice starts."""
+        key = self.add_key(fqdn)["key"]
+        file = self.config / "clients.d" / f"{fqdn}.yml"
+        lines = (f"{name}: {value}\n" for name, value in settings.items())
+        file.write_text("".join([file.read_text(), "\n", *lines]))
+        return replace(self.http, fqdn=fqdn, key=key)
+
     def try_hedwig(self, *arguments: str) -> tuple[int, str]:
         """Run the operator's command; its exit status, and all that it said."""
         command = [str(_BIN / "hedwig"), "--config-dir", str(self.config), *arguments]
@@ -131,7 +146,11 @@ class Host:
         if name == "beanstalkd":
             return [tool("beanstalkd"), "-l", f"unix:{self.run}/queue.sock"]
         daemon, _, number = name.partition("-")
-        command = [str(_BIN / f"hedwig-{daemon}"), "--config", str(self.config / f"{daemon}.yml")]
+        program = [str(_BIN / f"hedwig-{daemon}")]
+        if daemon == "worker" and self.deadlines:
+            hurried = [sys.executable, "-m", "journey.hurried", json.dumps(self.deadlines)]
+            program = [tool("env"), f"PYTHONPATH={_TESTS}", *hurried]
+        command = [*program, "--config", str(self.config / f"{daemon}.yml")]
         return [*command, number] if number else command
 
     def _ready(self, name: str) -> bool:

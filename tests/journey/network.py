@@ -12,6 +12,7 @@ Root needs no more than the kernel. A plain user gets a user namespace as well; 
 without threads, so pytest-xdist is then to be run under `unshare -r`.
 """
 
+import contextlib
 import ctypes
 import os
 import shutil
@@ -141,8 +142,13 @@ class Network:
         return outside
 
     def close(self) -> None:
-        """Go home; the kernel takes the namespaces down once nothing runs in them."""
-        _enter(self._home)
+        """Go home; the kernel takes the namespaces down once nothing runs in them.
+
+        A user's way leads out only (the machine's own network belongs to no namespace of theirs): their first test
+        stays where it is, with a loopback like any other, until the next one makes its own.
+        """
+        with contextlib.suppress(PermissionError):
+            _enter(self._home)
         for descriptor in self._opened:
             os.close(descriptor)
         self._opened.clear()

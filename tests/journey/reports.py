@@ -24,7 +24,7 @@ def read(letter: Letter) -> Report:
     assert message.get_param("report-type") == "delivery-status"
     parts = list(message.iter_parts())
     assert parts[1].get_content_type() == "message/delivery-status"
-    assert parts[2].get_content_type() in ("message/rfc822", "text/rfc822-headers")
+    assert parts[2].get_content_type() in ("message/rfc822", "text/rfc822-headers", "message/global-headers")
     failed = {}
     for block in list(parts[1].iter_parts())[1:]:
         if block["Action"].lower() == "failed":

@@ -118,3 +118,32 @@ def test_real_msmtp_from_a_container(network: Network, container: Namespace, tmp
         subprocess.run(command, input=b"Subject: Hello\n\n.dot\n", check=True, timeout=20)
         assert [letter.body for letter in far.accepted()] == [b".dot\r\n"]
         assert far.faults == []
+
+
+def test_octets_that_are_no_reply_and_replies_without_end(far: FarSide) -> None:
+    """`raw` goes out as it is; `endless` until the client has left; then it hears the next one."""
+    far.add(Rule("banner", raw=b"HTTP/1.1 400 no\r\n", hang_up=True, times=1))
+    with socket.create_connection(("192.0.2.1", 25)) as client:
+        assert client.makefile("rb").read() == b"HTTP/1.1 400 no\r\n"
+    far.add(Rule("banner", raw=b"220-x\r\n", endless=True, times=1))
+    with socket.create_connection(("192.0.2.1", 25)) as client:
+        assert client.makefile("rb").read(70_000) == b"220-x\r\n" * 10_000
+    far.add(Rule("banner", "220 well again"))
+    assert smtplib.SMTP().connect("192.0.2.1") == (220, b"well again")
+
+
+def test_a_limit_of_recipients_is_for_each_transaction(far: FarSide) -> None:
+    far.most_rcpttos, far.beyond = 2, "452 4.5.3 enough"
+    everyone = [f"user{number}@far.example" for number in range(3)]
+    with smtplib.SMTP("192.0.2.1") as client:
+        assert client.sendmail(SENDER, everyone, b"x\r\n") == {everyone[2]: (452, b"4.5.3 enough")}
+        assert client.sendmail(SENDER, everyone[1:], b"x\r\n") == {}
+    assert far.copies() == {everyone[0]: 1, everyone[1]: 2, everyone[2]: 1}
+
+
+def test_what_is_open_can_be_cut(far: FarSide) -> None:
+    client = smtplib.SMTP("192.0.2.1")
+    client.ehlo_or_helo_if_needed()
+    far.cut()
+    with pytest.raises(smtplib.SMTPServerDisconnected):
+        client.noop()

@@ -18,7 +18,7 @@ def test_is_kept_busy(world: World, seconds: float) -> None:
 
     Ten connections would do it in `letters * seconds / 10`; three times that and 5 s is allowed. It begins with five.
     """
-    letters = 500
+    letters = 300
     world.dns(mx("163.com", "192.0.2.1"))
     far = world.far("192.0.2.1", Rule("dot", REPLY, drip=seconds / (len(REPLY) + 2)))
     host = world.host().start("beanstalkd", "postoffice", "worker-1")

@@ -46,7 +46,7 @@ class World:
         self._ends.append(far.close)
         return far
 
-    def host(self, **settings: dict[str, Any]) -> Host:
+    def host(self, **settings: Any) -> Host:
         """A configured host, nothing started yet."""
         host = Host(self.directory / "host", **settings)
         self.hosts.append(host)

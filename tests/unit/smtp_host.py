@@ -15,6 +15,7 @@ import uvloop
 
 from hedwig.smtp import Deadlines, Report, Target, Transaction
 from hedwig.smtp.connection import Connection, connect, dial
+from hedwig.smtp.tls import OPPORTUNISTIC, Security
 
 PATIENCE = 10.0  # seconds; only a failing test waits so long
 LETTER = b"Subject: hello\r\n\r\n.a letter\r\n"
@@ -127,19 +128,19 @@ def letter(body: bytes = LETTER, *rcpttos: str) -> Transaction:
 
 
 def streamed(pieces: Callable[[], Iterable[bytes]], size: int) -> Transaction:
-    """A transaction whose body comes in pieces."""
-    return Transaction("a@example.com", ("b@example.org",), pieces, size)
+    """A transaction whose body comes in pieces, and is sent as it is or not at all."""
+    return Transaction("a@example.com", ("b@example.org",), pieces, size, convert=False)
 
 
 async def reach(
     target: Target,
     *,
-    tls: bool = True,
+    security: Security = OPPORTUNISTIC,
     deadlines: Deadlines | None = None,
     trace: Callable[[str], None] | None = None,
 ) -> Connection:
     """A connection to the scripted host, with the RFC's deadlines unless others are given."""
-    return await connect(dial, target, "me.example", deadlines or Deadlines(), tls=tls, trace=trace)
+    return await connect(dial, target, "me.example", deadlines or Deadlines(), security=security, trace=trace)
 
 
 def unmarked() -> None:

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 CATALOG = ROOT / "systemd" / "hedwig.catalog"
 FIELDS = {
     *("QUEUE_ID", "CLIENT", "SENDER", "RCPT", "SITE", "MX", "REPLY", "STATUS", "DELAY", "ATTEMPT", "TLS"),
-    *("REASON", "PLACE", "FILE", "PEER"),
+    *("REASON", "PLACE", "FILE", "PEER", "RULE"),
 }
 SOURCES = [path for path in (ROOT / "hedwig").rglob("*.py") if path.name != "log.py"]
 

@@ -113,8 +113,16 @@ def test_a_folder_of_hashed_certificates_will_do(folder: Path, ca: Path) -> None
 @pytest.mark.parametrize("place", ["/home", "/root", "/tmp"])
 def test_where_the_unit_hides_it(place: str) -> None:
     """ProtectHome= and PrivateTmp=: it would be found by this command and never by the daemon."""
-    assert "hedwig-mailman.service can't see into" in hidden(Path(place, "some", "ca.pem"))
-    assert not hidden(Path("/etc/hedwig/ca.pem"))
+    assert "hedwig-mailman.service can't see into" in hidden(Path(place, "some", "ca.pem"), "mailman")
+    assert "hedwig-worker@.service can't see into" in hidden(Path(place, "some", "ca.pem"), "worker")
+    assert not hidden(Path("/etc/hedwig/ca.pem"), "mailman")
+
+
+def test_a_workers_certificates_are_looked_at_too(folder: Path) -> None:
+    (folder / "worker.yml").write_text(f"ca_file: {folder}/ca.pem\n")
+    result = CliRunner().invoke(main, ["--config-dir", str(folder), "config", "check"])
+    assert result.exit_code == 1
+    assert "worker.yml:1: ca_file:" in result.output
 
 
 def test_setup_warns_and_writes_the_line_all_the_same(folder: Path) -> None:

@@ -109,7 +109,7 @@ def test_check_takes_files_by_name(check, tmp_path):
     )
     assert error.stderr.splitlines() == [
         f"{tmp_path}/strange.yml: its name doesn't say what it is; "
-        "name it mailman.yml, postoffice.yml, worker.yml or clients.d/FQDN.yml",
+        "name it mailman.yml, postoffice.yml, worker.yml, replies.yml or clients.d/FQDN.yml",
         f"{tmp_path}/x/mailman.yml: there is no such file",
     ]
 
@@ -142,3 +142,17 @@ def test_check_warns_of_what_two_files_disagree_about(check, tmp_path):
     (tmp_path / "worker.yml").write_text("spool: /a/spool.db\n")
     (tmp_path / "mailman.yml").chmod(0o600)
     assert check().stderr == ""
+
+
+def test_check_reads_replies_yml_beside_worker_yml(check, tmp_path):
+    """Its faults are told with its own name; the shipped rules are no file of CONFIGDIR's, and not listed."""
+    (tmp_path / "worker.yml").write_text("sites:\n  campus: {mx: [.campus.example]}\n")
+    replies = tmp_path / "replies.yml"
+    replies.write_text("rules:\n  mine: {provider: [campus], text: [closed], class: evening}\n")
+    assert f"{tmp_path}/worker.yml: fine\n{replies}: fine\n" in check().stdout
+    assert check(str(replies)).stdout == f"{replies}: fine\n"
+    replies.write_text("rules:\n  mine: {provider: [campsu], text: [closed], class: evening}\n")
+    for arguments in ((), (str(replies),)):
+        error = check(*arguments, status=1).stderr
+        assert f"{replies}:2: rules.mine.provider: there is no 'campsu' in sites" in error
+        assert "did you mean campus?" in error

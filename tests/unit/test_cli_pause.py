@@ -48,7 +48,10 @@ def test_a_site_is_known_by_what_waits_and_by_what_went(cli: Cli) -> None:
     for claim in cli.claim():
         cli.settle(claim, State.DONE, "250 2.0.0 ok")
     cli.put("c@qq.com")
+    cli.put("d@163.com")
+    assert "d@163.com  not tried yet, next try now" in cli("queue", "--site", "163.com").stdout
     out = cli("queue", "pause", "163.com").stdout
+    assert "d@163.com  not tried yet, its site is paused" in cli("queue", "--site", "163.com").stdout
     assert out.startswith("site 163.com is paused: nothing more is sent there; what is under way finishes\n")
     cli("queue", "pause", "QQ.com.")
     cli("queue", "pause", "BÜCHER.example")

@@ -215,7 +215,7 @@ def test_octets_that_are_no_certificate() -> None:
         TlsaRecord(2, 0, 0, LEAF.der[:-1]),
         TlsaRecord(3, 1, 0, LEAF.spki + b"\0"),
     ],
-    ids=str,
+    ids=[f"record{number}" for number in range(13)],
 )
 def test_unusable_records(record: TlsaRecord) -> None:
     """Where there are no others TLS is a must and no certificate is checked; beside others they are nothing."""

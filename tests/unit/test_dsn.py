@@ -219,6 +219,8 @@ def test_address_that_ascii_cannot_say() -> None:
         (Undelivered("b@e.net", Stage.DNS, Reply(550, "5.4.4", "gone")), "5.4.4", "part after the @"),
         (Undelivered("b@e.net", Stage.RCPT, Reply(550, "", "no")), "5.0.0", "receiver's words"),
         (Undelivered("b@e.net", Stage.DOT, None, "lost"), "5.0.0", "receiver's words"),
+        (Undelivered("b@e.net", Stage.DOT, Reply(550, "5.7.26", "no SPF"), held=True), "5.7.26", "is not at fault"),
+        (Undelivered("b@e.net", Stage.DOT, Reply(421, "4.7.27", "no SPF"), held=True), "4.7.27", "不是收件地址有误"),
     ],
 )
 def test_status_and_advice(undelivered: Undelivered, status: str, advice: str) -> None:
@@ -305,3 +307,14 @@ def test_nothing_from_outside_breaks_out(
             *("Final-Recipient", "Action", "Status", "Remote-MTA", "Diagnostic-Code"),
             *("X-Hedwig-Stage", "Last-Attempt-Date", "Will-Retry-Until", "Original-Recipient"),
         }
+
+
+def test_what_we_say_ourselves_is_not_put_into_the_hosts_mouth() -> None:
+    """A host that lacks an extension was not even asked: RFC 3464 §2.3.6's "smtp" is for its own words."""
+    ours = Reply(550, "5.6.7", "the address needs SMTPUTF8 and the host does not offer it")
+    told = Undelivered("用户@example.net", Stage.LOCAL, ours, host="mx.example.net[192.0.2.1]")
+    _, text, groups, _ = read(dsn.build(report(told)))
+    assert groups[1]["Diagnostic-Code"] == f"x-hedwig; {ours}"
+    assert groups[1]["Remote-MTA"] == "dns; mx.example.net ([192.0.2.1])"
+    assert f"原因 Reason (local): mx.example.net[192.0.2.1] {ours}" in text
+    assert "takes no internationalized addresses" in text

@@ -14,7 +14,7 @@ from hedwig.cli.daemon import _options
 from hedwig.cli.hedwig import main
 from hedwig.cli.manual import manual
 from hedwig.cli.sample import FILES
-from hedwig.settings import Client, Mailman
+from hedwig.settings import Client, Mailman, ReplyRule, key_of
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs" / "man").iterdir())
@@ -56,6 +56,15 @@ def test_the_page_on_a_clients_file_is_the_one_that_settings_py_makes():
     assert "on_doubt What to do" in shown
     assert "Default: retry." in shown
     assert "Default: normal." in shown
+
+
+def test_the_page_on_replies_is_the_one_that_settings_py_makes():
+    """`hedwig config man replies > docs/man/replies.yml.5` mends a difference."""
+    page = ROOT / "docs" / "man" / "replies.yml.5"
+    assert page.read_text(encoding="utf-8") == manual("replies")
+    shown = rendered(page)
+    assert all(f" rules.NAME.{key_of(one)} " in shown for one in ReplyRule.__dataclass_fields__.values())
+    assert "/usr/share/hedwig/replies.yml" in shown
 
 
 def test_a_page_shows_each_setting_with_its_default():

@@ -48,6 +48,16 @@ def test_several_recipients_are_not_named():
     assert b"id 01HFZ0000000000000000000ZZ;\r\n\tThu, 23 Nov 2023 22:13:20 +0000\r\nFrom:" in whole
 
 
+def test_a_header_of_ours_needs_no_smtputf8_unless_an_address_does():
+    """RFC 6531 §3.2: a domain in U-labels would make a letter undeliverable that A-labels get through."""
+    whole = complete(b"", trace(envelope=Envelope("a@例子.中国", ("c@例子.中国",)))).body
+    assert whole.isascii()
+    assert b"\r\n\tfor <c@xn--fsqu00a.xn--fiqs8s>; " in whole
+    assert b"\r\nFrom: a@xn--fsqu00a.xn--fiqs8s\r\n" in whole
+    whole = complete(b"", trace(envelope=Envelope("", ("用户@例子.中国",)))).body
+    assert "\tfor <用户@例子.中国>; ".encode() in whole
+
+
 def test_an_ehlo_name_can_not_forge_a_header():
     whole = complete(WHOLE, trace(helo="x (y); <z@q>\r\nBcc: evil", peer="2001:db8::1", peer_name="web 1")).body
     assert whole.startswith(b"Received: from x??y????z?q???Bcc:?evil (web?1 [IPv6:2001:db8::1])\r\n\tby host.example ")

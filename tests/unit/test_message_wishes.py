@@ -5,7 +5,7 @@ import pytest
 
 from hedwig.envelope import Envelope
 from hedwig.message import MessageRefused, Trace, Whole, complete, message_id_of
-from hedwig.options import PLAIN, Options, Priority
+from hedwig.options import PLAIN, Options, Priority, TlsWish
 
 WHEN = 1795492800.0
 TRACE = Trace(
@@ -36,6 +36,7 @@ def made(header: bytes, body: bytes = b"hi\r\n") -> Whole:
         (b"Hedwig-Supersede-Key: =?utf-8?b?6K6i5Y2VLTQy?=\r\n", Options(supersede="订单-42")),
         (b"Hedwig-Supersede-Key: =?utf-8?q?one?=\r\n =?utf-8?q?two?=\r\n", Options(supersede="onetwo")),
         (b"Hedwig-Supersede-Key: =?nonsense?b?eA==?=\r\n", Options(supersede="=?nonsense?b?eA==?=")),
+        (b"Hedwig-Require-TLS: yes\r\n", Options(tls=TlsWish.REQUIRED)),
         (b"Hedwig-Supersede-Key: \xb6\xa9\r\n", Options(supersede="\\xb6\\xa9")),
     ],
 )  # fmt: skip
@@ -45,6 +46,24 @@ def test_wishes_are_read_and_taken_out(lines: bytes, options: Options) -> None:
     assert whole.options == options
     assert b"\r\nTo: x\r\nSubject: y\r\n" + REST + b"\r\nhi\r\n" in whole.body
     assert b"hedwig-" not in whole.body.lower()
+
+
+@pytest.mark.parametrize(
+    ("lines", "wish"),
+    [
+        (b"TLS-Required: No\r\n", TlsWish.OPTIONAL),
+        (b"tls-required:\r\n no \r\n", TlsWish.OPTIONAL),
+        (b"TLS-Required: Yes\r\n", TlsWish.USUAL),
+        (b"TLS-Required: No\r\nTLS-Required: No\r\n", TlsWish.USUAL),
+        (b"TLS-Required: No\r\nHedwig-Require-TLS: yes\r\n", TlsWish.REQUIRED),
+    ],
+)
+def test_tls_required_is_heeded_and_stays(lines: bytes, wish: TlsWish) -> None:
+    """RFC 8689 §3: it is for all on the way; and "No", once, is all that it can say."""
+    whole = made(lines)
+    assert whole.options.tls is wish
+    assert whole.body.lower().count(b"tls-required") == lines.lower().count(b"tls-required")
+    assert b"Hedwig" not in whole.body.partition(b"From: ")[2]
 
 
 def test_only_the_header_counts_and_only_what_is_ours_goes() -> None:

@@ -16,6 +16,7 @@ from hedwig.options import (
     Options,
     Priority,
     Submitter,
+    TlsWish,
     priority_of,
     read,
     read_submitter,
@@ -36,6 +37,7 @@ OPTIONS = st.builds(
     ret=st.sampled_from(["", "FULL", "HDRS"]),
     envid=WORDS,
     notify=st.lists(NOTIFY, max_size=3).map(tuple),
+    tls=st.sampled_from(TlsWish),
 )
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from hedwig import queueid
 from hedwig.envelope import Envelope, digest
-from hedwig.postoffice.clocks import JUMP, PERIOD, Clocks
+from hedwig.postoffice.clocks import JUMP, PERIOD, SHIFT, Clocks
 from hedwig.postoffice.submission import Submission
 from hedwig.settings import MIB
 from hedwig.spool import Bytes
@@ -65,6 +65,26 @@ def test_a_clock_that_was_set_right_is_known_at_once(host: Host) -> None:
     host.send(0)
     host.behind = 0.0
     assert host.send(1) == 0.0
+
+
+@pytest.mark.parametrize("ahead", [SHIFT, 300.0, JUMP - 1])
+def test_a_clock_that_was_minutes_ahead_and_is_right_again_is_known_in_seconds(host: Host, ahead: float) -> None:
+    """While mail comes: a letter that is to be sent within a minute is not stale on arrival for longer than that."""
+    host.send(0)
+    host.behind = -ahead
+    assert host.send(1) == pytest.approx(-ahead, abs=0.02)
+    host.behind = 0.0
+    said = [host.send(2 + number, took=number % 3 / 5) for number in range(10)]
+    assert said[-1] == 0.0
+    assert said.count(0.0) >= 4
+
+
+def test_a_standstill_of_minutes_is_no_clock_that_was_set(host: Host) -> None:
+    """What is read after it is of every age, for a while; and again when it stands still again."""
+    host.send(0)
+    for standstill in (300, 600):
+        for second in range(250):
+            assert host.send(standstill + second / 10, took=max(0.01, 250 - second)) == 0.0
 
 
 @pytest.mark.parametrize("behind", [-3600.0, 3600.0, -JUMP - 1, JUMP + 1, -1e9, 1e9])

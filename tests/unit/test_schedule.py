@@ -2,10 +2,11 @@
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hedwig.schedule import LAST_TRY, LEAST_WAIT, expired, in_time, next_due, warn_due
+from hedwig.schedule import LAST_TRY, LEAST_WAIT, after_wait, expired, in_time, next_due, warn_due, while_held
 from hedwig.settings import DAY, HOUR, MINUTE, Retry
 
 DEFAULT = Retry()
@@ -129,3 +130,25 @@ def test_warning_is_due_once() -> None:
     assert warn_due(NOW + 4 * HOUR, NOW, False, DEFAULT)
     assert not warn_due(NOW + 4 * HOUR, NOW, True, DEFAULT)
     assert not warn_due(NOW + DAY, NOW, False, Retry(warn_after=0))
+
+
+def test_a_wait_that_the_receiver_asks_for() -> None:
+    """The first time exactly that, never less; later the schedule, where that is longer."""
+    retry = Retry(schedule=(60, 600, 6000), jitter=0.5)
+    assert after_wait(300.0, 0, 1000.0, retry, lambda: 0.0) == 1300.0
+    assert after_wait(300.0, 1, 1000.0, retry, lambda: 0.999) == pytest.approx(1450.0, abs=1)
+    assert after_wait(300.0, 2, 1000.0, retry, lambda: 0.5) == 1600.0
+    assert after_wait(700.0, 2, 1000.0, retry, lambda: 0.5) == 1875.0
+
+
+def test_what_is_held_is_tried_more_and_more_seldom_and_once_at_the_end() -> None:
+    retry = Retry(jitter=0.0, hold=86400)
+    now, tries = 0.0, []
+    while now < 86400:
+        now = while_held(0.0, now, retry, lambda: 0.5)
+        tries.append(now)
+    assert tries[:4] == [900.0, 1800.0, 2700.0, 3600.0]
+    assert max(later - earlier for earlier, later in pairwise(tries)) == 3600.0
+    assert tries[-1] == 86400.0
+    assert len(tries) < 35
+    assert while_held(0.0, 90_000.0, retry, lambda: 0.5) > 90_000.0

@@ -8,7 +8,7 @@ from smtp_host import LETTER, LOOPS, Peer, a_loop, host, letter, reach, streamed
 
 from hedwig.reply import Stage
 from hedwig.smtp import Brink
-from hedwig.smtp.connection import IN_MEMORY
+from hedwig.smtp.fitting import IN_MEMORY
 
 pytestmark = pytest.mark.usefixtures("event_loop")
 ANSWERS = ("250 sender ok", "250 recipient ok", "550 5.1.1 no", "354 go")

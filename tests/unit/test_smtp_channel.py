@@ -1,12 +1,13 @@
 """hedwig.smtp.channel on a transport that does as the test says: moments that no real socket gives on demand."""
 
 import asyncio
+import errno
 
 import pytest
 from smtp_host import LETTER, letter, words
 
 from hedwig.smtp import Deadlines, Report
-from hedwig.smtp.channel import Channel
+from hedwig.smtp.channel import Channel, lost_because
 from hedwig.smtp.commands import Letter, compose
 from hedwig.smtp.events import Ready, StartTls
 from hedwig.smtp.session import Session
@@ -75,3 +76,17 @@ async def test_half_a_reply_from_the_clear_is_forgotten_with_tls() -> None:
     assert await channel.action() == Ready()
     assert channel.session.extensions == {"PIPELINING": ""}
     channel.abort()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (BrokenPipeError(errno.EPIPE, "Broken pipe"), "connection closed by the far side"),
+        (ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"), "connection reset by peer"),
+        (OSError(errno.EHOSTUNREACH, "No route to host"), "no route to host"),
+        (ConnectionError(), "ConnectionError"),
+    ],
+)
+def test_an_error_of_the_network_is_told_in_an_operators_words(error: Exception, said: str) -> None:
+    """That we were writing when the host closed is nothing that a reader needs to know."""
+    assert lost_because(error) == said

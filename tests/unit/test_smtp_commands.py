@@ -1,7 +1,10 @@
 """hedwig.smtp.commands: what a transaction says to which host, and what we refuse without asking it."""
 
+import dataclasses
+
 import pytest
 
+from hedwig.options import Options, TlsWish
 from hedwig.reply import Reply, Stage
 from hedwig.smtp import Said, Transaction
 from hedwig.smtp.commands import Letter, compose, extensions, hello
@@ -27,6 +30,8 @@ def transaction(
         ({"8BITMIME": ""}, False, False, b""),
         ({}, None, False, b""),
         (ALL, True, True, b" SIZE=9 BODY=8BITMIME SMTPUTF8"),
+        (ALL, None, True, b" SIZE=9 BODY=8BITMIME SMTPUTF8"),
+        (ALL, False, True, b" SIZE=9"),
         (ALL, False, False, b" SIZE=9"),
     ],
 )
@@ -56,8 +61,16 @@ def test_8bit_content_for_a_7bit_host_is_refused_here() -> None:
     assert refusal(transaction(), {}, True) == (Stage.LOCAL, 554, "5.6.3")
 
 
-def test_smtputf8_for_a_host_without_it_is_refused_here() -> None:
-    assert refusal(transaction(smtputf8=True), {"8BITMIME": ""}) == (Stage.LOCAL, 550, "5.6.7")
+def test_requiretls_is_said_to_a_host_that_has_it_and_to_no_other() -> None:
+    """RFC 8689 §4.2.1."""
+    asked = dataclasses.replace(transaction(), options=Options(tls=TlsWish.REQUIRED))
+    letter = compose(asked, {"REQUIRETLS": "", "DSN": ""}, False)
+    assert isinstance(letter, Letter)
+    assert letter.mail == b"MAIL FROM:<a@example.com> REQUIRETLS\r\n"
+    assert refusal(asked, ALL) == (Stage.LOCAL, 550, "5.7.30")
+    plain = compose(transaction(), {"REQUIRETLS": ""}, False)
+    assert isinstance(plain, Letter)
+    assert plain.mail == b"MAIL FROM:<a@example.com>\r\n"
 
 
 def test_the_null_sender_is_empty_brackets() -> None:

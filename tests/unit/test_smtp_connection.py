@@ -10,7 +10,8 @@ from smtp_host import LETTER, LOOPS, Peer, a_loop, host, letter, reach, streamed
 
 from hedwig.reply import Reply, Stage
 from hedwig.smtp import ConnectFailed, Deadlines, Report, Said, Target
-from hedwig.smtp.connection import IN_MEMORY, INLINE, connect
+from hedwig.smtp.connection import INLINE, connect
+from hedwig.smtp.fitting import IN_MEMORY
 
 MIB = 1 << 20
 pytestmark = pytest.mark.usefixtures("event_loop")
@@ -143,7 +144,7 @@ async def test_a_host_that_cannot_take_it_is_not_asked() -> None:
     async with host(script) as target:
         connection = await reach(target)
         assert words(await connection.send(letter(b"x" * 101), unmarked)) == ["mail 552"]
-        assert words(await connection.send(letter(b"\xe6\r\n"), unmarked)) == ["local 554"]
+        assert words(await connection.send(streamed(lambda: (b"\xe6\r\n",), 3), unmarked)) == ["local 554"]
         assert words(await connection.send(letter(LETTER, "b@x\r\nDATA"), unmarked)) == ["local 553"]
         assert connection.alive
         connection.abort()

@@ -6,7 +6,8 @@ from hedwig.reply import Stage
 from hedwig.smtp import Report, Said, Transaction
 from hedwig.smtp.commands import Letter, compose
 from hedwig.smtp.events import Action, Closed, Heard, Ready, Refused, Send, SendBody, StartTls
-from hedwig.smtp.session import Session, State
+from hedwig.smtp.session import Session
+from hedwig.smtp.states import State
 
 
 def heard(text: str) -> Heard:

@@ -17,7 +17,7 @@ from smtp_host import LOOPS, Peer, a_loop, host, letter, reach, unmarked
 
 from hedwig.reply import Reply, Stage
 from hedwig.smtp import ConnectFailed, Deadlines, Said, Transaction
-from hedwig.smtp.tls import server_name
+from hedwig.smtp.tls import CLEAR, server_name
 
 pytestmark = pytest.mark.usefixtures("event_loop")
 
@@ -155,7 +155,7 @@ async def test_octets_in_the_clear_after_starttls_end_the_session(injected: str,
 
 
 async def test_a_handshake_that_fails_says_so_and_the_clear_remains() -> None:
-    """The worker comes again with tls=False; then STARTTLS is not said."""
+    """The worker comes again with CLEAR; then STARTTLS is not said."""
 
     def broken(peer: Peer) -> None:
         offer(peer)
@@ -174,7 +174,7 @@ async def test_a_handshake_that_fails_says_so_and_the_clear_remains() -> None:
         assert failure.value.said.stage is Stage.STARTTLS
         assert failure.value.said.reply is None
         assert failure.value.said.detail.startswith("TLS handshake: ")
-        connection = await reach(target, tls=False)
+        connection = await reach(target, security=CLEAR)
         assert connection.tls == ""
         connection.abort()
 

@@ -119,9 +119,16 @@ async def test_a_reply_within_the_body(answer: str, said: str) -> None:
         assert not report.reusable
 
 
-@pytest.mark.parametrize("word", ["250 again", "421 4.4.2 idle too long", "junk"])
-async def test_a_word_to_an_idle_connection_ends_it(word: str) -> None:
-    """A second 250 to one dot would answer the next MAIL, and shift every reply after it."""
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("250 again", "mail protocol error: 250 when no reply was due"),
+        ("421 4.4.2 idle too long", "mail 421"),
+        ("junk", "mail protocol error: not an SMTP reply: 'junk'"),
+    ],
+)
+async def test_a_word_to_an_idle_connection_ends_it(word: str, said: str) -> None:
+    """A second 250 to one dot would answer the next MAIL, and shift every reply after it. Who comes next learns why."""
 
     def script(peer: Peer) -> None:
         peer.open("PIPELINING")
@@ -137,8 +144,27 @@ async def test_a_word_to_an_idle_connection_ends_it(word: str) -> None:
         assert not report.reusable
         assert not connection.alive
         report = await connection.send(letter(), unmarked)
-        assert words(report) == ["mail the connection was closed while idle"]
+        assert words(report) == [said]
         await connection.quit()
+
+
+async def test_a_connection_that_is_closed_while_idle_says_so() -> None:
+    """By the host, between two letters; or by ourselves."""
+
+    def script(peer: Peer) -> None:
+        peer.open("PIPELINING")
+        peer.group()
+        peer.body()
+        peer.say("250 ok")
+
+    async with host(script) as target:
+        connection = await reach(target)
+        await connection.send(letter(), lambda: None)
+        while connection.alive:
+            await asyncio.sleep(0.01)
+        assert words(await connection.send(letter(), unmarked)) == ["mail connection closed by the far side"]
+    connection.abort()
+    assert not connection.alive
 
 
 async def test_an_extra_reply_in_lock_step_is_not_taken_for_the_next() -> None:

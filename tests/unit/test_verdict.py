@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hedwig.reply import Reply, Stage
-from hedwig.verdict import Outcome, Scope, Verdict, decide
+from hedwig.verdict import Outcome, Scope, Verdict, decide, one_too_many
 
 DELIVERED, DEFERRED, FAILED, IN_DOUBT = Outcome.DELIVERED, Outcome.DEFERRED, Outcome.FAILED, Outcome.IN_DOUBT
 RECIPIENT, MESSAGE, SESSION, DESTINATION = Scope.RECIPIENT, Scope.MESSAGE, Scope.SESSION, Scope.DESTINATION
@@ -18,6 +18,9 @@ TABLE: list[tuple[Stage, str, Verdict]] = [
     *[(stage, said, Verdict(DEFERRED, SESSION, **NEXT)) for stage in HOST for said in ("", "450", "554 5.7.1", "250")],
     *[(stage, "999", Verdict(DEFERRED, SESSION, **NEXT)) for stage in HOST],
     *[(stage, "421 4.7.0", Verdict(DEFERRED, SESSION, next_host=True, **GONE)) for stage in HOST],
+    # AUTH is about us: never charged; and a password that is refused is not tried on the next host, too
+    *[(Stage.AUTH, said, Verdict(DEFERRED, SESSION, True, **GONE)) for said in ("", "421 4.3.2", "454 4.7.0", "334")],
+    *[(Stage.AUTH, said, Verdict(DEFERRED, SESSION, **GONE)) for said in ("535 5.7.8", "530 5.7.0", "504 5.5.4")],
     # 421 later: not charged, and the site's other hosts are left alone
     *[
         (stage, "421 4.3.2", Verdict(DEFERRED, SESSION, **GONE))
@@ -116,3 +119,16 @@ def test_whatever_is_said(stage: Stage, reply: Reply | None, detail: str) -> Non
     if not verdict.counted:
         assert verdict.outcome is DEFERRED
     assert verdict == decide(stage, reply, "other words")
+
+
+@pytest.mark.parametrize("said", ["452", "452 4.5.3", "450 4.5.3", "552", "552 5.5.3"])
+def test_who_is_one_too_many(said: str) -> None:
+    """At RCPT alone."""
+    assert one_too_many(Stage.RCPT, reply_of(said))
+    assert not one_too_many(Stage.DOT, reply_of(said))
+
+
+@pytest.mark.parametrize("said", ["", "250", "450", "452 4.2.2", "452 4.3.1", "550 5.5.3", "552 5.2.2", "421 4.7.0"])
+def test_who_is_not(said: str) -> None:
+    """A full mailbox, a full disk, a greylist: the same words would come again at once."""
+    assert not one_too_many(Stage.RCPT, reply_of(said))

@@ -5,7 +5,7 @@ import pytest
 from hedwig import wishes
 from hedwig.config.kinds import duration as setting
 from hedwig.moments import duration, moment, utc
-from hedwig.options import BadOption, Options, Priority
+from hedwig.options import BadOption, Options, Priority, TlsWish
 from hedwig.wishes import Reading, TooLate, of_form, of_header, refuse_misnamed, unknown_line
 
 NOW = 1795492800.0  # 2026-11-24 04:00:00 UTC
@@ -86,6 +86,8 @@ def test_a_time_for_people() -> None:
         ([("priority", "Bulk"), ("supersede_key", "otp-42")], Options(supersede="otp-42", priority=Priority.BULK)),
         ([("supersede_key", "订单 \t 42")], Options(supersede="订单 42")),
         ([("priority", "URGENT")], Options(priority=Priority.URGENT)),
+        ([("require_tls", "Yes")], Options(tls=TlsWish.REQUIRED)),
+        ([("require_tls", "no")], Options()),
     ],
 )
 def test_header_lines(lines: list[tuple[str, str]], options: Options) -> None:
@@ -106,6 +108,7 @@ def test_header_lines(lines: list[tuple[str, str]], options: Options) -> None:
         ([("supersede_key", "x" * 201)], "Hedwig-Supersede-Key: a key is"),
         ([("supersede_key", "a\x00b")], "Hedwig-Supersede-Key: a key is"),
         ([("priority", "high")], "Hedwig-Priority must be urgent, normal or bulk, not 'high'"),
+        ([("require_tls", "maybe")], "Hedwig-Require-TLS: 'maybe' is neither yes nor no"),
     ],
 )
 def test_nonsense_in_the_header_is_named(lines: list[tuple[str, str]], words: str) -> None:
@@ -135,6 +138,17 @@ def test_form_fields_come_before_header_lines() -> None:
     assert of_form({}, Reading(NOW), header) is header
 
 
+def test_requiretls_goes_before_tls_required_no() -> None:
+    """RFC 8689 §3."""
+    both = of_header([("require_tls", "yes")], Reading(NOW), tls_optional=True)
+    assert both.tls is TlsWish.REQUIRED
+    optional = of_header([], Reading(NOW), tls_optional=True)
+    assert optional.tls is TlsWish.OPTIONAL
+    assert of_header([("require_tls", "no")], Reading(NOW), tls_optional=True).tls is TlsWish.OPTIONAL
+    assert of_form({"require_tls": "yes"}, Reading(NOW), optional).tls is TlsWish.REQUIRED
+    assert of_form({"require_tls": "no"}, Reading(NOW), both).tls is TlsWish.USUAL
+
+
 def test_a_form_field_is_called_by_its_own_name() -> None:
     with pytest.raises(BadOption, match=r"\Asupersede_key: a key is"):
         of_form({"supersede_key": ""}, Reading(NOW))
@@ -150,7 +164,8 @@ def test_a_form_field_is_called_by_its_own_name() -> None:
         ("Hedwig-Supercede-Key", "did you mean Hedwig-Supersede-Key?"),
         ("hedwig-expire", "did you mean Hedwig-Expires?"),
         ("Hedwig_Priority", "did you mean Hedwig-Priority?"),
-        ("Hedwig-Frobnicate", "known are Hedwig-Expires, Hedwig-Supersede-Key, Hedwig-Priority"),
+        ("Hedwig-Frobnicate", "known are Hedwig-Expires, Hedwig-Supersede-Key, Hedwig-Priority, Hedwig-Require-TLS"),
+        ("Hedwig-RequireTLS", "did you mean Hedwig-Require-TLS?"),
     ],
 )
 def test_a_line_of_ours_that_is_none_is_named(name: str, right: str) -> None:
@@ -174,7 +189,8 @@ KNOWN = ("fqdn", "key", "id", *wishes.FORM, "email")
         ("Hedwig-Expires", "did you mean expires?"),
         ("hedwig_priorty", "did you mean priority?"),
         ("ID", "did you mean id?"),
-        ("hedwig-ttl", "known are fqdn, key, id, expires, supersede_key, priority, email"),
+        ("hedwig-ttl", "known are fqdn, key, id, expires, supersede_key, priority, require_tls, email"),
+        ("requiretls", "did you mean require_tls?"),
         ("hedwig" * 500, "known are fqdn"),
     ],
 )

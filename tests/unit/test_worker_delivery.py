@@ -67,6 +67,26 @@ def test_what_was_held_past_its_expiry_has_the_time_that_it_was_given() -> None:
     assert of(conclude(released, {2: LATER}, RULES, 1_086_400.0, lambda: ORIGINAL)) == {2: State.DONE}
 
 
+def test_who_is_one_too_many_is_handed_back_for_the_next_transaction() -> None:
+    """No try is counted and no time passes: a list of hundreds must not wait for the schedule, ten at a time."""
+    for reply in (
+        Reply(452, "4.5.3", "too many recipients"),
+        Reply(552, "", "too many"),
+        Reply(451, "4.5.3", "enough"),
+    ):
+        full = Attempt(Said(Stage.RCPT, reply), "mx.example.com[192.0.2.1]")
+        conclusion = conclude(a_claim(), {0: OK, 1: NO, 2: full, 3: full}, RULES, 1000.0, lambda: ORIGINAL)
+        assert of(conclusion) == {0: State.DONE, 1: State.DONE}
+
+
+def test_where_nobody_got_it_one_too_many_is_deferred() -> None:
+    """Else a host that always says so would be asked without end."""
+    full = Attempt(Said(Stage.RCPT, Reply(452, "4.5.3", "too many recipients")), "mx.example.com[192.0.2.1]")
+    conclusion = conclude(a_claim(), {0: NO, 1: LATER, 2: full}, RULES, 1000.0, lambda: ORIGINAL)
+    assert of(conclusion) == {0: State.DONE, 1: State.DEFERRED, 2: State.DEFERRED}
+    assert conclusion.settlement.results[2].due == 1060.0
+
+
 def test_what_is_deferred_past_its_expiry_is_given_up_with_a_bounce() -> None:
     conclusion = conclude(a_claim(expires_at=999.0), {0: LATER}, RULES, 1000.0, lambda: ORIGINAL)
     assert conclusion.lines[0].kind is Kind.EXPIRED

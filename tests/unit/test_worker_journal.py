@@ -1,6 +1,7 @@
 """The journal's lines on deliveries: complete, readable, and with the fields that an operator searches by."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from test_worker_bag import claim
@@ -40,6 +41,18 @@ def test_a_delivery(entries: list[Entry]) -> None:
     )
     assert fields["HEDWIG_RCPT"] == "r0@example.com"
     assert fields["HEDWIG_STATUS"] == "2.0.0"
+
+
+def test_what_held_for_tls_is_told(entries: list[Entry]) -> None:
+    attempt = replace(OK, tls="TLSv1.3 TLS_AES_256_GCM_SHA384", policy="dane: its certificate fits its TLSA records")
+    ((_, message, fields),) = lines({0: attempt}, entries)
+    assert " tls=TLSv1.3/TLS_AES_256_GCM_SHA384 (dane: its certificate fits its TLSA records) stage=dot:" in message
+    assert fields["HEDWIG_TLS_POLICY"] == "dane: its certificate fits its TLSA records"
+    (event,) = conclude(a_claim(), {0: attempt}, RULES, 1000.0, lambda: b"").settlement.events
+    assert event.detail == "TLSv1.3 (dane: its certificate fits its TLSA records)"
+    clear = replace(OK, policy="it offers no TLS")
+    (event,) = conclude(a_claim(), {0: clear}, RULES, 1000.0, lambda: b"").settlement.events
+    assert event.detail == "in the clear (it offers no TLS)"
 
 
 def test_a_deferral_says_when_it_is_tried_next(entries: list[Entry]) -> None:

@@ -7,7 +7,7 @@ import email.policy
 import pytest
 from test_worker_delivery import LATER, NO, OK, ORIGINAL, RULES, a_claim
 
-from hedwig.options import Notify, Options
+from hedwig.options import Notify, Options, TlsWish
 from hedwig.spool import Claim, Report
 from hedwig.worker.attempt import Attempt
 from hedwig.worker.delivery import conclude
@@ -64,8 +64,8 @@ def test_nobody_who_did_not_ask_is_in_anothers_report() -> None:
     assert b"r1@example.com" in content
     assert b"r0@example.com" not in content
     silent, reported = conclusion.settlement.events
-    assert silent.detail == "no report: NOTIFY=NEVER"
-    assert reported.detail == ""
+    assert silent.detail == "by its code; no report: NOTIFY=NEVER"
+    assert reported.detail == "by its code"
 
 
 def test_a_warning_is_given_once_even_where_some_did_not_want_it() -> None:
@@ -112,6 +112,16 @@ def test_a_report_asks_for_no_report() -> None:
     (bounce,) = conclude(asked("FAILURE", ret="FULL"), {0: NO}, RULES, 1000.0, lambda: ORIGINAL).settlement.bounces
     assert bounce.envelope.mailfrom == ""
     assert bounce.options == Options(notify=(Notify("a@example.org", ("NEVER",)),))
+
+
+def test_what_is_said_of_a_guarded_message_is_guarded_too() -> None:
+    """RFC 8689 §5; and of its text nothing comes back but the header."""
+    claim = asked(tls=TlsWish.REQUIRED, ret="FULL")
+    (bounce,) = conclude(claim, {0: NO}, RULES, 1000.0, lambda: ORIGINAL).settlement.bounces
+    assert bounce.options.tls is TlsWish.REQUIRED
+    content = b"".join(bounce.body.pieces())
+    assert b"text/rfc822-headers" in content
+    assert b"message/rfc822" not in content
 
 
 def test_what_a_digest_would_say_of_it() -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from worker_rig import Names, Receiver, Rig
@@ -104,16 +105,16 @@ async def test_tls_that_breaks_after_the_handshake_is_broken_tls(
     """A TLS 1.3 host's refusal of us arrives at our first EHLO inside TLS."""
     real = connection.connect
 
-    async def broken(dial: Dial, target: Target, ehlo: str, limits: Deadlines, **how: bool) -> Connection:
-        if how["tls"]:
+    async def broken(dial: Dial, target: Target, ehlo: str, limits: Deadlines, **how: Any) -> Connection:
+        if how["security"].starttls:
             raise ConnectFailed(target, Said(Stage.EHLO, None, "certificate required"))
-        return await real(dial, target, ehlo, limits, tls=False)
+        return await real(dial, target, ehlo, limits, security=how["security"])
 
     monkeypatch.setattr(sessions, "connect", broken)
     await rig.register(1)
     await rig.send()
     await rig.settled(lambda: rig.settler.counts[Kind.DELIVERED] == 1)
-    assert "127.0.0.1" in rig.tools.broken_tls
+    assert rig.tools.broken.why("127.0.0.1") == "certificate required"
 
 
 async def test_an_unreadable_message_gets_its_outcome_all_the_same(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

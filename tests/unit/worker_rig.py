@@ -17,6 +17,7 @@ from hedwig.spool import NORMAL, Bytes, NewMessage, State, Waiting
 from hedwig.spool.sqlite import SqliteSpool, open_spool
 from hedwig.worker.allowance import Allowances
 from hedwig.worker.bag import Bag
+from hedwig.worker.broken_tls import BrokenAddresses
 from hedwig.worker.delivery import Rules
 from hedwig.worker.dispatch import Dispatch
 from hedwig.worker.dots import DotMarks
@@ -61,6 +62,7 @@ class Receiver:
         self.most = 1000
         self.sources: list[str] = []
         self.at_dot: Callable[[int], bytes | None] = lambda number: b"250 2.0.0 ok\r\n"
+        self.greeting = b"220 there ESMTP\r\n"
         self.close_after = 1000
         self.refused = b"nobody at all"
         self.wait_at_dot = asyncio.Event()
@@ -92,7 +94,7 @@ class Receiver:
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         carried = refusals = 0
-        writer.write(b"220 there ESMTP\r\n")
+        writer.write(self.greeting)
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             while carried < self.close_after and (line := await reader.readline()):
                 verb = line[:4].upper()
@@ -149,6 +151,7 @@ class Rig:
             rules=Rules(Retry(schedule=(60,), jitter=0.0), "robot.genee.cn", lambda: 0.5),
             resting=resting,
             allowances=Allowances(self.spool),
+            broken=BrokenAddresses(self.spool),
             slots=slots,
             deadlines=Deadlines(connect=5, banner=5, ehlo=5, mail=5, rcpt=5, data=5, dot=5),
         )

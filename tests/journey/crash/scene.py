@@ -4,7 +4,6 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from hedwig.options import OnDoubt
 from hedwig.spool import Kind, Look, QueuedRecipient, State
@@ -12,7 +11,6 @@ from hedwig.spool.sqlite import open_spool
 
 from .. import reports
 from ..farside import FarSide
-from ..submit import Http
 from ..waiting import until
 from ..world import HOME, World, mx
 from .letters import DEAD, QUICK, RUDE, SLOW
@@ -49,21 +47,14 @@ class Scene:
         self._home: FarSide = world.far(HOME)
         self._host = world.host(worker=_WORKER)
         clients = {OnDoubt.RETRY: self._host.http}
-        clients |= {policy: self._client(policy) for policy in (OnDoubt.HOLD, OnDoubt.RETRY_ONCE)}
+        for policy in (OnDoubt.HOLD, OnDoubt.RETRY_ONCE):
+            clients[policy] = self._host.client(f"{policy}.nankai.edu.cn", on_doubt=policy)
         self._host.start(*NAMES)
         self._spools = (self._host.spool, self._host.directory / "mailman" / "spool.db")
         self.stream = Stream(clients, world.msmtp, RATE)
         self.storm = Storm(self._host, seed=4)
         self.reckoning = Reckoning(Evidence())
         self._raged = self._calmed = 0.0
-
-    def _client(self, policy: OnDoubt) -> Http:
-        """Of its own key, and with this policy for what is in doubt."""
-        fqdn = f"{policy}.nankai.edu.cn"
-        key = self._host.add_key(fqdn)["key"]
-        file = self._host.config / "clients.d" / f"{fqdn}.yml"
-        file.write_text(f"{file.read_text()}on_doubt: {policy}\n")
-        return replace(self._host.http, fqdn=fqdn, key=key)
 
     def play(self, plans: Sequence[Plan]) -> None:
         """The storm while letters flow, the calm after it, the reckoning."""

@@ -191,7 +191,7 @@ def _lay_after_the_dot(trap: Trap, channel_class: Any) -> None:
     """uvloop hands octets to the kernel in a later turn of its loop: only then the dot is out."""
     import asyncio
 
-    from hedwig.smtp.session import State
+    from hedwig.smtp.states import State
 
     sending = channel_class.dot_sent
 

@@ -44,17 +44,18 @@ def test_under_way(world: World, step: int) -> None:
     far.add(Rule("rcpt", "450 4.2.0 later", to="grey", times=5))
     clock = WallClock(world.directory)
     host = clocked(world, clock).start()
-    ids = host.http.batch([Post((f"{name}{n}@163.com",), LETTER) for name in ("held", "grey") for n in range(5)])
-    until("dots", lambda: len(far.said("DATA")) >= 5)
+    counts = {"held": 3, "grey": 5}  # five connections at first: some are left for those that are put off
+    ids = host.http.batch([Post((f"{name}{n}@163.com",), LETTER) for name in counts for n in range(counts[name])])
+    until("dots", lambda: len(far.said("DATA")) >= 3)
     until("deferrals", lambda: host.listed().count("450 4.2.0") == 5)
     clock.set(step)
     ids += host.http.batch([Post((f"new{number}@163.com",), LETTER) for number in range(20)])
     ids += [world.msmtp.send(SAMPLE, "via@163.com")]
     gate.set()
-    once_each(host, far, 31)
+    once_each(host, far, 29)
     assert home.letters == []  # no warning, no bounce
     assert len(set(ids)) == len(ids) and all(queueid.is_valid(queue_id) for queue_id in ids)
-    story = host.history(ids[5])
+    story = host.history(ids[3])
     assert story.index("accepted") < story.index("deferred") < story.index("delivered")
     nothing_dreadful(host)
 
