@@ -29,8 +29,8 @@ class Ruling:
     """What the table says of a reply. `rule`: the rule's name, "" where there is none for it. `meaning`: its class.
 
     `decision`: what is done in place of what the first digit says; None: just that. `seconds`: how long to wait, 0: as
-    is usual; `named`: the reply itself said so. `help`: a page for the operator, of the reply or of the rule. `own`: the
-    rule is for certain providers.
+    is usual; `named`: the reply itself said so. `help`: a page for the operator, of the reply or of the rule. `own`:
+    the rule is for certain providers.
     """
 
     rule: str = ""
