@@ -29,7 +29,8 @@ class Ruling:
     """What the table says of a reply. `rule`: the rule's name, "" where there is none for it. `meaning`: its class.
 
     `decision`: what is done in place of what the first digit says; None: just that. `seconds`: how long to wait, 0: as
-    is usual; `named`: the reply itself said so. `help`: a page for the operator, of the reply or of the rule.
+    is usual; `named`: the reply itself said so. `help`: a page for the operator, of the reply or of the rule. `own`:
+    the rule is for certain providers.
     """
 
     rule: str = ""
@@ -42,6 +43,12 @@ class Ruling:
     suppress: bool = False
     one_connection: bool = False
     help: str = ""
+    own: bool = False
+
+    @property
+    def enough(self) -> bool:
+        """Whether it says in general words that there are as many connections as may be, and not for how long."""
+        return self.meaning == "concurrency" and not self.own and not self.named
 
 
 UNRULED = Ruling()

@@ -151,6 +151,7 @@ def _ready(name: str, rule: ReplyRule) -> _Rule:
         suppress=Action.SUPPRESS in actions,
         one_connection=Action.ONE_CONNECTION in actions,
         help=rule.help,
+        own=bool(rule.provider),
     )
     return _Rule(
         providers=frozenset(rule.provider),

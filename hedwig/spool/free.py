@@ -25,6 +25,7 @@ FROM deliveries d INDEXED BY active CROSS JOIN messages m
 WHERE d.token IS NOT NULL AND d.owner = ? AND m.message = d.message"""
 _OPEN = "SELECT number, address, doubts, state, due FROM recipients WHERE delivery = ? AND state <> 'done'"
 _HAND_BACK = "UPDATE deliveries SET owner = NULL, token = NULL, claimed_at = NULL WHERE delivery = ?"
+_LIFT = "DELETE FROM pauses WHERE owner = ?"  # its word on what it could take
 _ENDED = "the worker ended between the final dot and its reply"
 
 
@@ -69,6 +70,7 @@ class _Freeing:
 
     def run(self) -> list[Freed]:
         freed, over = [], {}
+        self._db.execute(_LIFT, (self._request.owner,))
         for held in [_Held(*row) for row in self._db.execute(_HELD_BY, (self._request.owner,))]:
             found = self._request.doubtful(held.delivery, held.token)
             freed.append(self._hand_back(held) if found is False else self._doubted(held, found))

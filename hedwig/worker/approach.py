@@ -150,8 +150,11 @@ class Approach:
         """Whether the receiver took no connection more because it has enough of ours. Where the others are of other
         sites of its, or of other workers, it must say so (421), and not for ever."""
         said, provider = attempt.said, self._state.provider
-        if said.stage not in _GREETING or any(word.wait for word in errand.words(attempt)):
+        if said.stage not in _GREETING:
             return False
+        ruling = self._tools.rules.ruling(attempt, errand.parcel.first.destination)
+        if ruling.decision is not None and not ruling.enough:
+            return False  # replies.yml knows better
         if self._state.open:
             return True
         if said.reply is None or said.reply.code != 421 or provider.turned_away >= TURNED_AWAY_MOST:

@@ -151,6 +151,13 @@ class Bag:
         """All that are known now."""
         return list(self._sites.values())
 
+    def ease(self, provider: Provider) -> None:
+        """A rest has ended: its sites wait no more, but those whose hosts gave no session."""
+        provider.eased = False
+        for state in self._sites.values():
+            if state.provider is provider and not state.failures:
+                state.not_before = 0.0
+
     def providers(self) -> list[Provider]:
         """All receivers that are known now."""
         return list(self._providers.values())

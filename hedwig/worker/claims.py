@@ -25,6 +25,8 @@ from hedwig.smtp import Said
 from hedwig.spool import Claim, Pause, Preview, SpoolTrouble, Stream
 from hedwig.spool.trouble import matter_of
 from hedwig.worker.bag import LOADED
+from hedwig.worker.pauses import Pauses
+from hedwig.worker.provider import Provider
 from hedwig.worker.route import Route, Unroutable
 from hedwig.worker.tools import Tools
 
@@ -32,10 +34,7 @@ MOST_HINTS = 500  # a batch
 RESERVE_TIME = 1.0  # seconds to wait for a hint
 ROUTE_TIME = 0.02  # seconds that a batch waits for DNS before the slow ones go aside
 MOST_ASIDE = 20  # deliveries of one destination that wait for DNS
-PROBE_PAUSE = 0.5  # seconds, while one connection finds out whether a site is back
 LOOKUP_PAUSE = 2.0
-REST_MOST = 60.0  # seconds: within that an operator's word on a resting receiver is heard
-CROWDED_PAUSE = 1.0
 FULL_HINTS = 50  # a batch, and
 FULL_PAUSE = 0.1  # seconds between them, while the bag has room for urgent ones alone
 TROUBLE_PAUSE = 1.0
@@ -85,6 +84,7 @@ class Claimer:
         self._hands = ThreadPoolExecutor(1, thread_name_prefix="queue")  # greenstalk: one connection, one thread
         self._eyes = ThreadPoolExecutor(1, thread_name_prefix="preview")
         self._aside: dict[str, int] = {}
+        self._pauses = Pauses(tools.bag)
         self._tasks: set[asyncio.Task[None]] = set()
         self.trouble = ""  # why nothing new is taken
         self._back = log.Matter.QUEUE_BACK  # what is said when that is over
@@ -136,6 +136,13 @@ class Claimer:
             return min(MOST_HINTS, room)
         await asyncio.sleep(FULL_PAUSE)
         return min(FULL_HINTS, self._bag.room(Priority.URGENT))
+
+    async def open_again(self, provider: Provider) -> None:
+        """A receiver's rest has ended before its time: its destinations are paused no more. SpoolTrouble."""
+        now = time.time()
+        if ends := self._pauses.ended(provider, now):
+            await asyncio.wrap_future(self._spool.claim([], self._owner, now, ends, LOADED))
+        self._pauses.forget(now)
 
     def _reserve(self, limit: int) -> list[Hint]:
         return self._queue.reserve([DEFAULT_LANE], limit, RESERVE_TIME)
@@ -242,7 +249,7 @@ class Claimer:
             chosen += [preview.delivery for preview in previews[:room]]
             if room < len(previews):
                 short.add(bound)
-                pauses.append(self._pause(Stream(bound[0], priority), route, now))
+                pauses.append(self._pauses.of(Stream(bound[0], priority), route, now))
         chosen += [each.delivery for each in wanted.companions if self._goes_along(each, wanted, sites)]
         if not chosen and not pauses:
             return
@@ -253,25 +260,6 @@ class Claimer:
         """Whether it may go in one transaction with what is claimed of its message."""
         route = wanted.routes.get(self._bound(companion))
         return isinstance(route, Route) and not route.rule.one_domain and (companion.message, route.site) in sites
-
-    def _pause(self, stream: Stream, route: Route | Unroutable, now: float) -> Pause:
-        destination, priority = stream
-        if isinstance(route, Unroutable):
-            return Pause(destination, now, now + route.wait, route.said.detail)
-        state = self._bag.of(route.site)
-        moment = time.monotonic()
-        rest = state.provider.opens() - moment
-        if rest > 0:
-            return Pause(destination, now, now + min(max(rest, PROBE_PAUSE), REST_MOST), state.provider.why(moment))
-        cools = state.not_before - moment
-        if state.failures or cools > 0:
-            return Pause(destination, now, now + max(cools, PROBE_PAUSE), state.reason)
-        if not state.couriers and not self._bag.connections.may_open(priority):
-            why = "all connections of this worker are in use"
-            return Pause(destination, now, now + CROWDED_PAUSE, why, priority)
-        if not self._bag.room(priority):
-            return Pause(destination, now, now + CROWDED_PAUSE, "this worker has as much mail as it may", priority)
-        return Pause(destination, now, now + state.provider.busy_for(), "all its connections are busy", priority)
 
     def _pass_on(self, claims: Iterable[Claim], routes: Mapping[Bound, Route | Unroutable], now: float) -> None:
         for claim in claims:

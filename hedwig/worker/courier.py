@@ -76,6 +76,10 @@ class Courier:
         assert self._state.route is not None  # noqa: S101  it is there before the first courier
         return self._state.route
 
+    def serves(self, state: SiteState) -> bool:
+        """Whether that is its site."""
+        return state is self._state
+
     def wake(self) -> None:
         """There is something for this site, or another one needs the connection."""
         self._more.set()
@@ -132,6 +136,7 @@ class Courier:
     async def _wait_for_more(self, seconds: float) -> None:
         self.idle = True
         self._state.idle += 1
+        self._state.provider.idle += 1
         try:
             self._more.clear()
             async with asyncio.timeout(seconds):  # wait_for loses a cancellation that comes with the wake-up
@@ -141,11 +146,14 @@ class Courier:
         finally:
             self.idle = False
             self._state.idle -= 1
+            self._state.provider.idle -= 1
 
     def _others_wait(self, now: float) -> bool:
         """Whether another site of this receiver waits for a connection, and there is none free."""
         provider = self._state.provider
-        return bool(provider.hungry) and provider.free(now) == 0
+        if not provider.hungry or provider.free(now):
+            return False
+        return any(state.waiting and state is not self._state for state in provider.hungry)
 
     async def _deal(self, errand: Errand) -> None:
         started = time.monotonic()

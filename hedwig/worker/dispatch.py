@@ -56,19 +56,22 @@ class Dispatch:
             return
         if _wake_one(crew):
             return
-        started = free and state.may_connect(now) and self._start(state, claim.priority)
-        if crew or started:
+        if free and state.may_connect(now) and self._start(state, claim.priority):
             return
-        if state.provider.couriers:
-            self._stand_in_line(state)
-        else:
+        if not crew and not state.provider.couriers:
             self._give_up_line(state)
+        elif not crew or _is_worth_one_more(state):
+            self._stand_in_line(state)
 
     def _stand_in_line(self, state: SiteState) -> None:
-        """All connections that the receiver allows serve other sites of its: this one is next."""
-        state.provider.hungry[state] = None
-        others = (courier for courier in self._couriers if courier.provider is state.provider)
-        _wake_one(others)
+        """Other sites of the receiver have connections that this one could do with: it gets the next one."""
+        provider = state.provider
+        if provider.couriers == state.couriers:
+            return
+        provider.hungry[state] = None
+        if provider.idle > state.idle:
+            others = (courier for courier in self._couriers if courier.provider is provider)
+            _wake_one(courier for courier in others if not courier.serves(state))
 
     def conclude(self, claim: Claim, unroutable: Unroutable) -> None:
         """No host to ask: the verdict comes from DNS."""
@@ -148,19 +151,20 @@ class Dispatch:
             if state.waiting and not may and provider.couriers and now >= state.opens():
                 return
             del provider.hungry[state]
-            if state.waiting and not (may and self._start(state, state.waiting.best())):
+            if state.waiting and not (may and self._start(state, state.waiting.best())) and not state.couriers:
                 self._give_up_line(state)
 
     def carried(self, state: SiteState) -> None:
         """A message has gone there: by now the receiver may take one connection more, and another site of its be
         waiting for that; or this one has enough mail for it."""
-        provider = state.provider
-        if provider.hungry:
-            self._serve_line(provider)
-        elif len(state.waiting) * provider.pace > state.couriers * WORTH_ONE_MORE and not self._winding_down:
+        if state.provider.hungry:
+            self._serve_line(state.provider)
+        if _is_worth_one_more(state) and not self._winding_down:
             best = state.waiting.best()
             if state.may_connect(time.monotonic()) and self._tools.bag.connections.may_open(best):
                 self._start(state, best)
+            else:
+                self._stand_in_line(state)
 
     def _give_up_line(self, state: SiteState) -> None:
         """No connection can be had: back to the spool, which other workers look into too."""
@@ -214,6 +218,11 @@ class Dispatch:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+
+
+def _is_worth_one_more(state: SiteState) -> bool:
+    """Whether that site has enough mail for one connection more."""
+    return len(state.waiting) * state.provider.pace > state.couriers * WORTH_ONE_MORE
 
 
 def _wake_one(couriers: Iterable[Courier]) -> bool:

@@ -150,12 +150,6 @@ class Errand:
         for claim in list(self._open.values()):
             self._end(claim, {recipient.number: attempt for recipient in claim.recipients}, None)
 
-    def words(self, attempt: Attempt) -> tuple[SiteWord, ...]:
-        """What that says of the way to the receiver; nothing is settled yet."""
-        said = {recipient.number: attempt for recipient in self.parcel.first.recipients}
-        original = self._tools.original(self.parcel.first)
-        return conclude(self.parcel.first, said, self._tools.rules, time.time(), original).words
-
     def release(self) -> list[Claim]:
         """Nothing was sent, and another courier is to carry these."""
         claims = list(self._open.values())

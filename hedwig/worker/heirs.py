@@ -48,12 +48,13 @@ def _tell(freed: Freed, name: str) -> None:
 
 
 def free_predecessors(spool: Work, myself: str, dots: Path, retry: Retry) -> list[Waiting]:
-    """At a worker's start: free what its number held before, under this host's name or an earlier one.
+    """At a worker's start: free what its number held before, under this host's name or an earlier one, and end the
+    pauses that it asked for.
 
     All of them go by the same dot marks, so they are freed before a new worker begins with none.
     """
     number = owner.number_of(myself)
-    names = [name for name in spool.owners() if owner.number_of(name) == number]
+    names = sorted({myself} | {name for name in spool.owners() if owner.number_of(name) == number})
     return [waiting for name in names for waiting in free_claims(spool, name, dots, retry)]
 
 

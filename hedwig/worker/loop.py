@@ -188,7 +188,11 @@ class _Life:
         queue = open_queue(settings.queue)
         self._claimer = Claimer(self._tools, queue, self._dispatch, self._owner)
         self._upkeep = Upkeep(
-            self._tools, self._dispatch, Heirs(self._owner, lambda: self._in_force.settings), self._hinter
+            self._tools,
+            self._dispatch,
+            Heirs(self._owner, lambda: self._in_force.settings),
+            self._hinter,
+            self._claimer.open_again,
         )
 
     async def live(self, stopping: asyncio.Event) -> None:

@@ -21,7 +21,7 @@ NEW_FOR = 1.0  # seconds
 AHEAD_TIME = 1.0  # seconds of a receiver's pace
 SMOOTHING = 0.2  # share of the last message in the pace
 BUSY_LEAST = 0.05  # seconds
-BUSY_MOST = 1.0
+BUSY_MOST = 2.0
 NO_SLOT_PAUSE = 0.3  # seconds, while other workers have all of its connections
 DRY_MEMORY = 60.0  # seconds after which a rate that was used up may not be any more
 FULL_FIRST = 1.0  # seconds that no connection is tried after one too many; doubles each time in a row
@@ -30,12 +30,16 @@ FULL_MOST = 60.0
 
 @dataclass(slots=True, eq=False)
 class Provider:
-    """`pace`: seconds that one connection takes for a message, smoothed; 0 while unknown. `met`: when it was first met.
-    `share`: connections that this worker may have of those that the rule allows all workers; `bound`: the receiver's
-    own word on how many all may have, 0 for none. `couriers`: how many there are, `leaving`: of these those that end
-    now, `open`: of these those with a session. `turned_away`: how often in a row it took no connection more. `hungry`:
-    its sites with mail and without a connection, in the order in which they came. `kept`: the window as it was kept
-    last. Times are monotonic."""
+    """`met`: when it was first met. `pace`: seconds that one connection takes for a message, smoothed; 0 while unknown.
+
+    Connections: `share` is what this worker may have of those that the rule allows all workers, `bound` the receiver's
+    own word on how many all may have, 0 for none. `couriers`: how many there are; of these, `leaving`: those that end
+    now, `open`: those with a session, `idle`: those that wait for more to carry. `turned_away`: how often in a row it
+    took no connection more. `hungry`: its sites that wait for one, in the order in which they came. `kept`: the window
+    as it was kept last.
+
+    Rest: `resting` is how many families of our addresses it does not want now; `eased`: these have become fewer. Times
+    are monotonic."""
 
     name: str
     source: str = ""
@@ -46,12 +50,15 @@ class Provider:
     couriers: int = 0
     leaving: int = 0
     open: int = 0
+    idle: int = 0
     turned_away: int = 0
     waiting: Counter[int] = field(default_factory=Counter)  # by priority
     hungry: "dict[SiteState, None]" = field(default_factory=dict)
     pace: float = 0.0
     not_before: float = 0.0
     reason: str = ""
+    resting: int = 0
+    eased: bool = False
     share: int = 0
     bound: int = 0
     no_slot_before: float = 0.0
@@ -123,9 +130,11 @@ class Provider:
         return max(AHEAD_LEAST, int(self.allowed() * AHEAD_TIME / self.pace))
 
     def busy_for(self) -> float:
-        """Seconds until about half of what waits here has been carried."""
+        """Seconds until about half of what waits here has been carried; the most, where none has been yet."""
         if not self.couriers:
             return NO_SLOT_PAUSE
+        if not self.pace:
+            return BUSY_MOST
         return min(max(self.waiting.total() * self.pace / self.allowed() / 2, BUSY_LEAST), BUSY_MOST)
 
     def hungriest(self) -> "SiteState":

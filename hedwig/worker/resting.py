@@ -108,6 +108,9 @@ class Resting:
         """Have what is in force in the bag's view of that receiver; whether it has just begun to rest."""
         now = time.monotonic()
         rest = self.until(provider.name, provider.source) - time.time()
+        resting = sum(self.of(provider.name, provider.source, family) is not None for family in FAMILIES)
+        provider.eased |= resting < provider.resting
+        provider.resting = resting
         provider.bound = self.most(provider.name, provider.source)
         return provider.rest(now + rest if rest > 0 else 0.0, now, self.why(provider.name, provider.source))
 

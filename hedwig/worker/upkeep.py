@@ -8,7 +8,7 @@ trouble stops none of it: who writes there says so, and the next round looks aga
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -18,6 +18,7 @@ from hedwig.worker import floods
 from hedwig.worker.dispatch import Dispatch
 from hedwig.worker.heirs import free_dead_owners
 from hedwig.worker.hinter import Hinter
+from hedwig.worker.provider import Provider
 from hedwig.worker.tools import Tools
 
 ROUND = 5.0  # seconds
@@ -34,10 +35,18 @@ class Heirs:
 
 
 class Upkeep:
-    """Of one worker: `run` and `heed` as tasks."""
+    """Of one worker: `run` and `heed` as tasks. `open_again` is told of receivers whose rest has ended."""
 
-    def __init__(self, tools: Tools, dispatch: Dispatch, heirs: Heirs, hinter: Hinter) -> None:
+    def __init__(
+        self,
+        tools: Tools,
+        dispatch: Dispatch,
+        heirs: Heirs,
+        hinter: Hinter,
+        open_again: Callable[[Provider], Awaitable[None]],
+    ) -> None:
         self._tools = tools
+        self._open_again = open_again
         self._dispatch = dispatch
         self._heirs = heirs
         self._hinter = hinter
@@ -74,6 +83,9 @@ class Upkeep:
         for provider in self._tools.bag.providers():
             if self._tools.resting.apply(provider):
                 self._dispatch.rest(provider)
+            elif provider.eased:
+                self._tools.bag.ease(provider)
+                await self._open_again(provider)
         if not self._tools.bag.messages:
             return
         owner = self._heirs.owner

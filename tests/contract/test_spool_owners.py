@@ -56,6 +56,14 @@ def test_freeing_nobody(spool: Any) -> None:
     assert spool.owners() == [] and spool.free("host/1", lambda *_: True, NOW, 300.0).result(10) == []
 
 
+def test_the_pauses_of_an_owner_end_with_it(spool: Any) -> None:
+    """They say what a process could take that is no more; its successor may take all of it."""
+    for owner in ("host/1", "host/2"):
+        spool.claim([], owner, NOW, [Pause("x.example", NOW, NOW + 900, f"said by {owner}")]).result(30)
+    spool.free("host/1", lambda _delivery, _token: False, NOW, 60.0).result(30)
+    assert [pause.reason for pause in spool.pauses(NOW)] == ["said by host/2"]
+
+
 def test_pauses_are_published_with_a_claim(spool: Any) -> None:
     """Each owner has one a destination; a new one replaces it, an end in the past lifts it, and they run out."""
     first = Pause("x.example", NOW - 5, NOW + 60, "421 too many connections")

@@ -14,9 +14,11 @@ from hedwig.options import Options
 from hedwig.queue import Hint
 from hedwig.queue.memory import Broker
 from hedwig.settings import SiteRule, Worker
-from hedwig.spool import Kind
+from hedwig.spool import Kind, receivers
+from hedwig.verdict import SiteWord
 from hedwig.worker import bag as bags
 from hedwig.worker.claims import Claimer
+from hedwig.worker.resting import FAMILIES
 from hedwig.worker.route import Route
 from hedwig.worker.ways import Ways
 
@@ -132,3 +134,24 @@ async def test_what_is_past_its_deadline_needs_neither_dns_nor_room(
     assert scene.rig.settler.counts[Kind.BOUNCED] == 30
     answer.set()
     await scene.until(1)
+
+
+async def test_a_rest_that_ends_before_its_time_ends_the_pause(scene: Scene) -> None:
+    """The operator's word is heard at once, and not when the pause would have been over by itself."""
+    rig = scene.rig
+    await rig.register(3)
+    for family in FAMILIES:
+        rig.tools.resting.heed("mx.example.com", "", family, SiteWord(600.0, 0, "421 4.7.0 slow down"))
+    scene.hint()
+    await rig.settled(lambda: scene.pauses() == {"example.com": 0})
+    [pause] = rig.spool.pauses(time.time())
+    assert "slow down" in pause.reason and 55 < pause.until - time.time() <= 60
+    receivers.lift(rig.spool, ["mx.example.com"]).result()
+    await rig.settled(lambda: len(rig.tools.resting._tasks) == 0)
+    rig.tools.resting.take(rig.tools.resting.look())
+    [provider] = rig.tools.bag.providers()
+    assert not rig.tools.resting.apply(provider) and provider.eased
+    await scene.claimer.open_again(provider)
+    assert rig.spool.pauses(time.time()) == []
+    scene.hint()
+    await scene.until(3)

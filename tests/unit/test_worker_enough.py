@@ -187,6 +187,22 @@ async def test_an_urgent_letter_to_another_site_of_a_receiver_waits_for_one_lett
     assert order.index(b"S: urgent") < order.index(b"S: other")
 
 
+async def test_a_busy_site_gets_the_idle_connections_of_another_one_of_its_receiver(make, receiver):
+    """The other one had them all, and keeps them for two seconds where nobody waits."""
+    rig = make(connections=4)
+    receiver.wait_at_mail.clear()
+    await rig.register(4, "first.example")
+    await rig.send_all("first.example")
+    await rig.settled(lambda: receiver.open == 4)
+    await rig.register(40, "second.example")
+    await rig.send_all("second.example")
+    started = time.monotonic()
+    receiver.wait_at_mail.set()
+    await rig.settled(lambda: not rig.states())
+    assert time.monotonic() - started < 2.0
+    assert receiver.connections >= 7
+
+
 async def test_nobody_is_called_upon_for_whom_there_is_no_token(make, receiver):
     rig = make(per_minute=20)
     await rig.register(5)

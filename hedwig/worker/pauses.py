@@ -1,0 +1,64 @@
+"""Pauses: what a worker says to the feeder of destinations that it takes no mail for now, and until when (I9). Pure.
+
+A destination whose receiver rests is paused for REST_MOST seconds at a time. When that rest ends earlier, because the
+operator says so, the pauses end, too.
+"""
+
+import time
+from collections import defaultdict
+
+from hedwig.routing import Site
+from hedwig.spool import Pause, Stream
+from hedwig.worker.bag import Bag
+from hedwig.worker.provider import Provider
+from hedwig.worker.route import Route, Unroutable
+
+PROBE_PAUSE = 0.5  # seconds, while one connection finds out whether a site is back
+REST_MOST = 60.0
+CROWDED_PAUSE = 1.0
+
+
+class Pauses:
+    """Of one worker. `now` is in Unix seconds."""
+
+    def __init__(self, bag: Bag) -> None:
+        self._bag = bag
+        self._resting: defaultdict[tuple[str, str], dict[str, float]] = defaultdict(dict)  # receiver: what, until when
+
+    def of(self, stream: Stream, route: Route | Unroutable, now: float) -> Pause:
+        """What to say of a stream of which not all could be claimed."""
+        destination, priority = stream
+        if isinstance(route, Unroutable):
+            return Pause(destination, now, now + route.wait, route.said.detail)
+        state = self._bag.of(route.site)
+        moment = time.monotonic()
+        rest = state.provider.opens() - moment
+        if rest > 0:
+            return self._rest(route.site, destination, now, rest, state.provider.why(moment))
+        cools = state.not_before - moment
+        if state.failures:
+            return Pause(destination, now, now + max(cools, PROBE_PAUSE), state.reason)
+        if cools > 0:
+            return self._rest(route.site, destination, now, cools, state.reason)
+        if not state.couriers and not self._bag.connections.may_open(priority):
+            why = "all connections of this worker are in use"
+            return Pause(destination, now, now + CROWDED_PAUSE, why, priority)
+        if not self._bag.room(priority):
+            return Pause(destination, now, now + CROWDED_PAUSE, "this worker has as much mail as it may", priority)
+        return Pause(destination, now, now + state.provider.busy_for(), "all its connections are busy", priority)
+
+    def _rest(self, site: Site, destination: str, now: float, seconds: float, why: str) -> Pause:
+        pause = Pause(destination, now, now + min(max(seconds, PROBE_PAUSE), REST_MOST), why)
+        self._resting[site.name, site.source][destination] = pause.until
+        return pause
+
+    def ended(self, provider: Provider, now: float) -> list[Pause]:
+        """The ends of those that were said because this receiver rests."""
+        pauses = self._resting.pop((provider.name, provider.source), {})
+        return [Pause(destination, now, now, "") for destination, until in pauses.items() if until > now]
+
+    def forget(self, now: float) -> None:
+        """Those that are over by themselves."""
+        for key, pauses in list(self._resting.items()):
+            if max(pauses.values()) <= now:
+                del self._resting[key]
