@@ -48,7 +48,11 @@ _PAUSES = "SELECT destination, since, until, reason FROM pauses WHERE until > ? 
 
 
 def open_desk(path: str, *, clock: Callable[[], float] = time.time) -> "SqliteDesk":
-    """The desk at the spool `path`, which is there. Raises SpoolTrouble, as sqlite.open_spool does."""
+    """The desk at the spool `path`, which is there. Raises SpoolTrouble, as sqlite.open_spool does; also where the log
+    is damaged, before SQLite drops a part of it (I1)."""
+    from hedwig.spool.examine import see_log
+
+    see_log(path)
     prepare(path, create=False)
     return SqliteDesk(path, clock)
 
@@ -291,10 +295,12 @@ class SqliteDesk:
 
     def _write(self, write: "Write", *entries: Any, rows: int = 0, octets: int = 0) -> list[Any]:
         """One transaction; its results, once it is on disk."""
+        from hedwig.spool.examine import examined
         from hedwig.spool.sqlite import SqliteSpool
         from hedwig.spool.writer import Job
 
         if self._spool is None:
+            examined(self._path, create=False)  # nothing is written into what its daemon would refuse
             self._spool = SqliteSpool(self._path, self._clock)
         its = rows or len(entries)
         results: list[Any] = self._spool.put(Job(write, entries, octets, its, vital=True, scattered=True)).result()

@@ -31,15 +31,26 @@ def examined(path: str, create: bool, seconds: float = SECONDS) -> None:
         if in_use(path):
             prepare(path, create)
             return
+        see_log(path)
+        prepare(path, create)
+        if found := fault_of(path, seconds):
+            raise damaged(path, found)
+    except SPOOL_ERRORS as error:
+        raise trouble(error, path) from error
+
+
+def see_log(path: str) -> None:
+    """SpoolTrouble where SQLite, opening this spool as the first one, would drop a part of its log. Whoever may be the
+    first, an operator's command too, asks this before it connects: afterwards nothing tells that anything is gone."""
+    try:
+        if in_use(path):
+            return
         _see_files(path)
         if Path(f"{path}-wal").exists() or Path(f"{path}-shm").exists():
             with Turn(path):
                 broken = "" if in_use(path) else read_log(path).broken
             if broken:
                 raise damaged(path, broken)
-        prepare(path, create)
-        if found := fault_of(path, seconds):
-            raise damaged(path, found)
     except SPOOL_ERRORS as error:
         raise trouble(error, path) from error
 

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from hedwig.spool import chores
+from hedwig.spool.examine import examined
 from hedwig.spool.history import DayFiles
-from hedwig.spool.schema import connect_reader, prepare
+from hedwig.spool.schema import connect_reader
 from hedwig.spool.sqlite import SqliteSpool
 from hedwig.spool.trouble import SPOOL_ERRORS, trouble
 from hedwig.spool.writer import MAX_ROWS, Job
@@ -39,7 +40,7 @@ class Tidied:
 
 def tidy(path: str, clock: Callable[[], float] = time.time) -> Tidied:
     """Tidy the spool at `path`. SpoolTrouble."""
-    prepare(path, create=False)
+    examined(path, create=False)
     before = _octets(path)
     with closing(SqliteSpool(path, clock)) as spool:
         steps = _chores(spool, path, clock)

@@ -5,14 +5,18 @@ import random
 import shutil
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from spool_parts import NOW, child, letter, put, waiting_ids
 
+from hedwig.spool.desk import open_desk
 from hedwig.spool.examine import examined
+from hedwig.spool.operate import Pausing, StopKind
 from hedwig.spool.salvage import salvage
 from hedwig.spool.sqlite import open_spool
+from hedwig.spool.tidy import tidy
 from hedwig.spool.trouble import Damaged
 from hedwig.spool.wal import read_log
 
@@ -193,3 +197,27 @@ def test_somebody_elses_file_beside_is_none_of_ours(tmp_path: Path) -> None:
     db.close()
     with pytest.raises(Exception, match="but not a spool"):
         examined(str(path), create=True)
+
+
+@pytest.mark.parametrize("look", ["desk", "tidy"])
+def test_no_command_opens_a_spool_whose_log_is_damaged(path: str, look: str) -> None:
+    """SQLite would drop what lies behind the damage, and nothing would tell of it. Salvage still finds every letter."""
+    change(path, "-wal", flip(frame(20)))
+    before = Path(f"{path}-wal").read_bytes()
+    with pytest.raises(Damaged, match="spool salvage"):
+        open_desk(path) if look == "desk" else tidy(path)
+    assert Path(f"{path}-wal").read_bytes() == before
+    salvage(path, to_postoffice=False, now=NOW)
+    assert count(path) >= COMMITS - 1
+
+
+def test_no_command_writes_into_a_damaged_file(path: str) -> None:
+    """Its daemon refuses it, and so do acts of the operator and the daily tidying."""
+    open_spool(path).close()
+    with closing(sqlite3.connect(path)) as db:
+        [page] = db.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'seen_by_name'").fetchone()
+    change(path, "", lambda octets: [flip(place)(octets) for place in range((page - 1) * 4096, page * 4096)])
+    with pytest.raises(Damaged):
+        tidy(path)
+    with closing(open_desk(path)) as desk, pytest.raises(Damaged):
+        desk.pause(Pausing(StopKind.SITE, "dest.example", NOW, "root"))
