@@ -19,6 +19,8 @@ from hedwig.settings.replies import ALARMING, DECISIONS, TIMED, Action, ReplyRul
 LOOKED_AT = 1000  # characters of a reply, at the most
 _WORDS = re.compile(r"[a-z0-9]+")
 _WORD = re.compile(r"[^a-z0-9]*([a-z0-9]+)[^a-z0-9]")  # a phrase's first, where it is sure to end there
+# An address is no word of the receiver's: <blacklist@example.com> says nothing of a blacklist.
+_ADDRESS = re.compile(r"<[^<>\s]*@[^<>\s]*>|[^\s<>()\[\],;:\"']+@[^\s<>()\[\],;:\"']+")
 _ANY = (0, 1 << 30)
 
 _Range = tuple[int, int]
@@ -44,7 +46,7 @@ class _Rule:
         return codes and statuses and (not self.providers or provider in self.providers)
 
     def is_for(self, stage: Stage, code: int, status: tuple[int, int, int] | None, text: str) -> bool:
-        """Whether all applies that it says. `text`: the whole reply in small letters."""
+        """Whether all applies that it says. `text`: the whole reply in small letters, without addresses."""
         if self.stages and stage not in self.stages:
             return False
         if self.codes and not any(first <= code <= last for first, last in self.codes):
@@ -110,7 +112,7 @@ class Table:
         UNRULED where no rule is for it, and for whatever is no refusal. Never raises."""
         if reply is None or not 400 <= reply.code < 600 or stage in (Stage.LOCAL, Stage.DNS, Stage.QUIT):
             return UNRULED
-        text = " ".join(str(reply)[:LOOKED_AT].lower().split())
+        text = " ".join(_ADDRESS.sub("<>", str(reply)[:LOOKED_AT].lower()).split())
         status = status_of(reply)
         for rule in self._for(provider, reply.code // 100).of(status, text):
             if rule.is_for(stage, reply.code, status, text):

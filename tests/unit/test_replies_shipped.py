@@ -218,3 +218,17 @@ def test_no_reply_takes_long() -> None:
 def test_the_shipped_file_is_the_trees_own() -> None:
     """Tests and `make run` use the file that is to be shipped."""
     assert shipped_file() == Path(__file__).parents[2] / "etc" / "replies.yml"
+
+
+@pytest.mark.parametrize(
+    "address", ["blacklist@x.example", "spamhaus@x.example", "reputation@x.example", "dkim@x.example"]
+)
+def test_an_address_is_no_word_of_the_receivers(address: str) -> None:
+    """Who mistypes a name into a form must not stop all mail to its receiver."""
+    for text in (
+        f"550 5.1.1 <{address}>: Recipient address rejected: User unknown",
+        f"550 5.1.1 {address} no such user",
+    ):
+        ruling = TABLE.ruling("", Stage.RCPT, reply_of(text))
+        assert ruling.decision is not Action.BACK_OFF and ruling.decision is not Action.HOLD, ruling.rule
+        assert ruling.suppress
