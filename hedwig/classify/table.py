@@ -20,7 +20,7 @@ LOOKED_AT = 1000  # characters of a reply, at the most
 _WORDS = re.compile(r"[a-z0-9]+")
 _WORD = re.compile(r"[^a-z0-9]*([a-z0-9]+)[^a-z0-9]")  # a phrase's first, where it is sure to end there
 # An address is no word of the receiver's: <blacklist@example.com> says nothing of a blacklist.
-_ADDRESS = re.compile(r"<[^<>\s]*@[^<>\s]*>|[^\s<>()\[\],;:\"']+@[^\s<>()\[\],;:\"']+")
+_ADDRESS = re.compile(r"<[^<>\s@]*@[^<>\s]*>|(?<![^\s<>()\[\],;:\"'])[^\s<>()\[\],;:\"'@]++@[^\s<>()\[\],;:\"']+")
 _ANY = (0, 1 << 30)
 
 _Range = tuple[int, int]
@@ -112,7 +112,7 @@ class Table:
         UNRULED where no rule is for it, and for whatever is no refusal. Never raises."""
         if reply is None or not 400 <= reply.code < 600 or stage in (Stage.LOCAL, Stage.DNS, Stage.QUIT):
             return UNRULED
-        text = " ".join(_ADDRESS.sub("<>", str(reply)[:LOOKED_AT].lower()).split())
+        text = " ".join(_without_addresses(str(reply)[:LOOKED_AT].lower()).split())
         status = status_of(reply)
         for rule in self._for(provider, reply.code // 100).of(status, text):
             if rule.is_for(stage, reply.code, status, text):
@@ -129,6 +129,10 @@ class Table:
 
 
 EMPTY = Table({})
+
+
+def _without_addresses(text: str) -> str:
+    return _ADDRESS.sub("<>", text) if "@" in text else text
 
 
 def _with_words(rule: _Rule, reply: Reply, text: str) -> Ruling:
