@@ -68,18 +68,18 @@ def test_mail_shows_what_will_arrive(world: World) -> None:
 
 def test_top_finds_the_site_that_is_in_the_way(world: World) -> None:
     """How much waits for it, how long already, its last words; and what goes well meanwhile."""
-    world.dns(mx("163.com", "192.0.2.1"), mx("qq.com", "192.0.2.2"))
-    world.far("192.0.2.1", Rule("rcpt", "451 4.7.1 too many letters from you"))
+    world.dns(mx("163.com", "192.0.2.1"), mx("126.com", "192.0.2.2"))
+    world.far("192.0.2.1", Rule("rcpt", "451 4.3.0 come back another time"))
     good = world.far("192.0.2.2")
     host = world.host(worker={"retry": {"schedule": ["1h"], "jitter": "0%"}}).start()
     for number in range(3):
-        world.msmtp.send(SAMPLE, f"{number}@163.com", f"{number}@qq.com")
+        world.msmtp.send(SAMPLE, f"{number}@163.com", f"{number}@126.com")
     until("the good ones", lambda: len(good.copies()) == 3)
     until("the others deferred", lambda: host.listed().count("deferred, 1 try") == 3)
     shown = host.hedwig("top").splitlines()
     assert "3 deliveries wait, 0 are being sent, 0 are held" in shown[0]
     [row] = [line for line in shown if line.startswith("163.com")]
-    assert "too many letters from you" in row
+    assert "come back another time" in row
     told = json.loads(host.hedwig("top", "--json"))
     [site] = told["sites"]
     assert (site["site"], site["waiting"]) == ("163.com", 3)

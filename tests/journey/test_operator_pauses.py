@@ -12,12 +12,12 @@ LETTER = SAMPLE.replace(b"\n", b"\r\n")
 
 
 def two_sites(world: World) -> tuple[FarSide, FarSide, Host]:
-    """163.com and qq.com, each with a letter delivered already, so that both are known."""
-    world.dns(mx("163.com", "192.0.2.1"), mx("qq.com", "192.0.2.2"))
+    """163.com and 126.com, each with a letter delivered already, so that both are known."""
+    world.dns(mx("163.com", "192.0.2.1"), mx("126.com", "192.0.2.2"))
     there, other = world.far("192.0.2.1"), world.far("192.0.2.2")
     host = world.host().start("beanstalkd", "postoffice", "worker-1")
-    host.http.batch([Post(("first@163.com", "first@qq.com"), LETTER)])
-    until("both sites", lambda: there.has("first@163.com") and other.has("first@qq.com"))
+    host.http.batch([Post(("first@163.com", "first@126.com"), LETTER)])
+    until("both sites", lambda: there.has("first@163.com") and other.has("first@126.com"))
     return there, other, host
 
 
@@ -27,8 +27,8 @@ def test_a_paused_site_gets_nothing_until_it_is_resumed(world: World) -> None:
     until("an empty queue", lambda: "nothing waits" in host.listed())
     said = host.hedwig("queue", "pause", "163.com", "--reason", "they asked us to")
     assert "site 163.com is paused: nothing more is sent there" in said
-    host.http.batch([Post((f"second@{site}",), LETTER) for site in ("163.com", "qq.com")])
-    until("the other site's letter", lambda: other.has("second@qq.com"))
+    host.http.batch([Post((f"second@{site}",), LETTER) for site in ("163.com", "126.com")])
+    until("the other site's letter", lambda: other.has("second@126.com"))
     for shown in (host.listed(), host.hedwig("top"), host.hedwig("queue", "pause")):
         assert "site 163.com" in shown
         assert "they asked us to" in shown
@@ -49,7 +49,7 @@ def test_a_paused_clients_mail_is_taken_and_held(world: World) -> None:
     [stop] = json.loads(host.hedwig("queue", "pause", "--json"))
     assert (stop["kind"], stop["name"], stop["reason"]) == ("client", FQDN, "loops since 14:00")
     assert stop["until"] - stop["since"] < 3700, "the end was kept"
-    host.http.batch([Post((f"{n}@163.com", f"{n}@qq.com"), LETTER) for n in range(20)])
+    host.http.batch([Post((f"{n}@163.com", f"{n}@126.com"), LETTER) for n in range(20)])
     assert host.listed().count("its client is paused") == 40
     assert "nothing that fits is held (a paused client or site goes on by" in host.try_hedwig(
         "queue", "release", "--all", "--yes"
