@@ -31,7 +31,7 @@ def say(host: Host, *words: Backoff) -> None:
 def lift(host: Host, receiver: str) -> None:
     """What the operator does."""
     spool = open_spool(str(host.spool), create=False)
-    receivers.lift(spool, [receiver]).result(30)
+    receivers.lift(spool, [receiver], time.time()).result(30)
     spool.close()
 
 

@@ -49,12 +49,12 @@ def test_a_value_that_makes_no_sense_is_refused_at_once(world: World) -> None:
 def test_msmtps_dsn_options_go_as_far_as_dsn_does(world: World) -> None:
     """NOTIFY and RET arrive at a receiver with DSN as msmtp gave them, also after a stay in mailman's spool; one
     without hears none of it, and its sender hears that it took the letter."""
-    world.dns(mx("163.com", "192.0.2.1"), mx("qq.com", "192.0.2.2"))
+    world.dns(mx("163.com", "192.0.2.1"), mx("126.com", "192.0.2.2"))
     knows = world.far("192.0.2.1", extensions=DSN)
     knows_not = world.far("192.0.2.2")
     home = world.far(HOME)
     host = world.host().start()
-    first = world.msmtp.begin(SAMPLE, "stenote@163.com", "stenote@qq.com", options=ASKED).finish()
+    first = world.msmtp.begin(SAMPLE, "stenote@163.com", "stenote@126.com", options=ASKED).finish()
     host["postoffice"].kill()
     second = world.msmtp.begin(SAMPLE, "second@163.com", options=("--dsn-notify=never",)).finish()
     host.start("postoffice")
@@ -70,7 +70,7 @@ def test_msmtps_dsn_options_go_as_far_as_dsn_does(world: World) -> None:
     report = reports.read(until("the report", home.accepted)[0])
     assert report.failed == {}
     assert "relayed" in report.whole.content.decode()
-    assert "stenote@qq.com" in report.whole.content.decode()
+    assert "stenote@126.com" in report.whole.content.decode()
     assert "stenote@163.com" not in report.whole.content.decode().partition("Action: ")[2].partition("\r\n\r\n")[0]
 
 

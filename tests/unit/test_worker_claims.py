@@ -146,7 +146,7 @@ async def test_a_rest_that_ends_before_its_time_ends_the_pause(scene: Scene) -> 
     await rig.settled(lambda: scene.pauses() == {"example.com": 0})
     [pause] = rig.spool.pauses(time.time())
     assert "slow down" in pause.reason and 55 < pause.until - time.time() <= 60
-    receivers.lift(rig.spool, ["mx.example.com"]).result()
+    receivers.lift(rig.spool, ["mx.example.com"], time.time()).result()
     await rig.settled(lambda: len(rig.tools.resting._tasks) == 0)
     rig.tools.resting.take(rig.tools.resting.look())
     [provider] = rig.tools.bag.providers()

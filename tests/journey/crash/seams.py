@@ -181,7 +181,7 @@ def _worker(trap: Trap) -> None:
 
     _around(trap, Beanstalk, "reserve", after="hint.taken")
     _around(trap, Beanstalk, "done", "done.before", when=lambda queue, hints: bool(hints))
-    _around(trap, Channel, "say", "data.before", when=lambda channel, commands: b"DATA\r\n" in commands)
+    _around(trap, Channel, "say", "data.before", when=lambda channel, commands, *shown: b"DATA\r\n" in commands)
     _around(trap, DotMarks, "mark", "mark.before", "mark.after")
     _around(trap, Settler, "add", "settle.before", when=delivered)
     _lay_after_the_dot(trap, Channel)
