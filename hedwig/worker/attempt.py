@@ -9,7 +9,8 @@ from hedwig.smtp import Said
 class Attempt:
     """How it went for one recipient. `host`: "name[address]" or ""; `tls`: protocol and cipher, or ""; `reports`: the
     host announced DSN, so it reports success itself. `talk`: the conversation up to the dot, where it was kept.
-    `policy`: what held for TLS there, and what came of it, in words."""
+    `policy`: what held for TLS there, and what came of it, in words. `carried`: the transaction had somebody who got
+    the message. `family`: of the address that was tried, where no session came about."""
 
     said: Said
     host: str = ""
@@ -17,6 +18,8 @@ class Attempt:
     reports: bool = False
     talk: str = ""
     policy: str = ""
+    carried: bool = False
+    family: str = ""
 
     @property
     def way(self) -> str:

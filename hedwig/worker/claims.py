@@ -52,6 +52,11 @@ class Wanted:
     routes: Mapping[Bound, Route | Unroutable]
     gone: Sequence[int] = ()
     companions: Sequence[Preview] = ()
+    by_client: bool = False  # whether ways depend on the sending host; settings that are read again change it
+
+    def bound(self, of: Preview | Claim) -> Bound:
+        """What its way depends on."""
+        return _bound(of, self.by_client)
 
 
 class Carrier(Protocol):
@@ -165,14 +170,15 @@ class Claimer:
         previews = await loop.run_in_executor(self._eyes, self._spool.preview, numbers, now)
         gone = [preview.delivery for preview in previews if preview.expires_at <= now]
         groups: dict[Bound, list[Preview]] = {}
+        by_client = self._router.ways.by_client
         companions: list[Preview] = []
         for preview in previews:
             if preview.expires_at > now and preview.hinted:
-                groups.setdefault(self._bound(preview), []).append(preview)
+                groups.setdefault(_bound(preview, by_client), []).append(preview)
             elif preview.hinted is False:
                 companions.append(preview)
         self._router.ways.next_round()
-        asked = {*groups, *(self._bound(preview) for preview in companions)}
+        asked = {*groups, *(_bound(preview, by_client) for preview in companions)}
         routes = {bound: asyncio.ensure_future(self._router.route(*bound)) for bound in asked}
         hopeful = [routes[bound] for bound in groups if bound[0] not in self._aside]
         if hopeful:
@@ -184,11 +190,7 @@ class Claimer:
                 known[bound] = _route_of(bound[0], task)
             elif bound in groups:
                 pauses += self._put_aside(bound, groups.pop(bound), task)
-        await self._claim(Wanted(groups, known, gone, companions), pauses)
-
-    def _bound(self, of: Preview | Claim) -> Bound:
-        """What its way depends on."""
-        return of.destination, of.client if self._router.ways.by_client else ""
+        await self._claim(Wanted(groups, known, gone, companions, by_client), pauses)
 
     def _put_aside(
         self, bound: Bound, previews: list[Preview], route: "asyncio.Future[Route | Unroutable]"
@@ -215,7 +217,7 @@ class Claimer:
         try:
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if not self._stop.is_set():
-                await self._claim(Wanted({bound: previews}, {bound: _route_of(destination, route)}), [])
+                await self._claim(_alone(bound, previews, _route_of(destination, route)), [])
         except SpoolTrouble as trouble:
             self._tell_trouble(str(trouble))
         finally:
@@ -254,17 +256,17 @@ class Claimer:
         if not chosen and not pauses:
             return
         claims = await asyncio.wrap_future(self._spool.claim(chosen, self._owner, now, pauses, LOADED))
-        self._pass_on(claims, wanted.routes, now)
+        self._pass_on(claims, wanted, now)
 
     def _goes_along(self, companion: Preview, wanted: "Wanted", sites: Container[tuple[int, Site]]) -> bool:
         """Whether it may go in one transaction with what is claimed of its message."""
-        route = wanted.routes.get(self._bound(companion))
+        route = wanted.routes.get(wanted.bound(companion))
         return isinstance(route, Route) and not route.rule.one_domain and (companion.message, route.site) in sites
 
-    def _pass_on(self, claims: Iterable[Claim], routes: Mapping[Bound, Route | Unroutable], now: float) -> None:
+    def _pass_on(self, claims: Iterable[Claim], wanted: Wanted, now: float) -> None:
         for claim in claims:
             try:
-                route = None if claim.expires_at <= now else routes[self._bound(claim)]
+                route = None if claim.expires_at <= now else wanted.routes[wanted.bound(claim)]
                 if route is None:
                     self._carrier.give_up(claim)
                 elif isinstance(route, Route):
@@ -279,6 +281,15 @@ class Claimer:
 
 def _matter(trouble: QueueDown | SpoolTrouble) -> log.Matter:
     return matter_of(trouble) if isinstance(trouble, SpoolTrouble) else log.Matter.QUEUE_DOWN
+
+
+def _bound(of: Preview | Claim, by_client: bool) -> Bound:
+    return of.destination, of.client if by_client else ""
+
+
+def _alone(bound: Bound, previews: list[Preview], route: Route | Unroutable) -> Wanted:
+    """What waited for DNS by itself."""
+    return Wanted({bound: previews}, {bound: route}, by_client=bool(bound[1]))
 
 
 def _by_priority(groups: Mapping[Bound, Sequence[Preview]]) -> list[tuple[int, Bound, list[Preview]]]:

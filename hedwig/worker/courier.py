@@ -12,12 +12,14 @@ from typing import Protocol
 
 from hedwig import log
 from hedwig.reply import Stage
-from hedwig.smtp import Report
+from hedwig.settings.replies import Action
+from hedwig.smtp import Report, Said
 from hedwig.smtp.connection import Connection
 from hedwig.spool import Claim, Halted
 from hedwig.verdict import SiteWord
 from hedwig.worker.allowance import LOT_TIME
 from hedwig.worker.approach import Approach
+from hedwig.worker.attempt import Attempt
 from hedwig.worker.bag import SiteState
 from hedwig.worker.errand import Errand
 from hedwig.worker.parcel import Parcel
@@ -237,7 +239,9 @@ class Courier:
         assert self._connection is not None  # noqa: S101
         reused = self._connection.sent > 0
         report = await errand.send(self._connection)
-        if reused and report is not None and not errand.awaits_reply and _is_stale(report):
+        if reused and report is not None and not errand.awaits_reply and self._is_stale(report):
+            if (rates := self._tools.message_rates(self._route)) and all(said.reply is None for said in report.said):
+                self._approach.put_back(rates)  # nothing was said: nothing was counted there
             self._drop()  # a kept connection had ended: that says nothing about the message
             if not await self._may_send(errand):
                 return False
@@ -254,6 +258,15 @@ class Courier:
             self._drop()
         return not trouble
 
+    def _is_stale(self, report: Report) -> bool:
+        """The connection had ended before this message. A 421 that says more, of a limit or a block, is heeded."""
+        if report.reusable or self._connection is None or not all(map(_may_be_stale, report.said)):
+            return False
+        target, domain = self._connection.target, self._route.destination
+        host = f"{target.host}[{target.address}]"
+        rulings = (self._tools.rules.ruling(Attempt(said, host), domain) for said in report.said)
+        return all(ruling.decision in (None, Action.NEW_CONNECTION) for ruling in rulings)
+
     def _heed(self, word: SiteWord, family: str) -> None:
         """The receiver asked for rest: nothing more goes there from the addresses that it spoke to."""
         provider = self._state.provider
@@ -268,12 +281,10 @@ class Courier:
             errand.interrupted(why, self._connection, stopping=self._stopping)
 
 
-def _is_stale(report: Report) -> bool:
-    """The connection had ended before this message: nothing was said of it, or only 421, and no data had gone out."""
-    return not report.reusable and all(
-        said.stage in (Stage.MAIL, Stage.RCPT, Stage.DATA) and (said.reply is None or said.reply.code == 421)
-        for said in report.said
-    )
+def _may_be_stale(said: Said) -> bool:
+    """Whether this is what a connection gives that had ended before: nothing, or 421, before any data went out."""
+    before = said.stage in (Stage.MAIL, Stage.RCPT, Stage.DATA)
+    return before and (said.reply is None or said.reply.code == 421)
 
 
 def _is_trouble(report: Report) -> bool:

@@ -152,7 +152,7 @@ def _fitting(cases: Sequence[Case]) -> Sequence[Case]:
     Where nobody got it, and for a single one, it is deferred as any other, so that a host which always says so is not
     asked without end.
     """
-    if any(case.attempt.said.delivered for case in cases):
+    if any(case.attempt.said.delivered or case.attempt.carried for case in cases):
         return [
             case
             for case in cases

@@ -141,8 +141,12 @@ class Errand:
 
     def end(self, report: Report, connection: Connection | None) -> None:
         """Settle what was said of each recipient."""
+        carried = any(said.delivered for said in report.said)
         for claim, said in self.parcel.by_claim(report.said):
-            attempts = {number: self._attempt(each, claim, connection) for number, each in said.items()}
+            attempts = {
+                number: replace(self._attempt(each, claim, connection), carried=carried)
+                for number, each in said.items()
+            }
             self._end(claim, attempts, connection)
 
     def no_host(self, attempt: Attempt) -> None:
@@ -203,8 +207,9 @@ class Errand:
         conclusion = conclude(claim, attempts, self._tools.rules, time.time(), self._tools.original(claim))
         self._settle(Ending(claim, conclusion, self._after(claim)))
         self.wears_out = self.wears_out or conclusion.close
+        family = next((attempt.family for attempt in attempts.values()), "")
         for word in conclusion.words:
-            self._heed(word, connection.target.family if connection else "")
+            self._heed(word, connection.target.family if connection else family)
 
     def _settle(self, ending: Ending) -> None:
         self._open.pop(ending.claim.delivery, None)

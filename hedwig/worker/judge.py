@@ -151,7 +151,8 @@ def _unless_again(case: Case, decided: Verdict, rules: Rules) -> Verdict:
     if last is None:
         return decided
     before = rules.ruling(replace(case.attempt, said=Said(case.attempt.said.stage, last)), case.claim.destination)
-    return replace(decided, at_once=False, counted=True) if before.rule == case.ruling.rule else decided
+    again = before.decision is case.ruling.decision  # by whatever rule: two that take turns are a circle as well
+    return replace(decided, at_once=False, counted=True) if again else decided
 
 
 def _fault_since(case: Case, decided: Verdict, now: float) -> float:

@@ -19,7 +19,7 @@ from hedwig import log, tlsrpt, verdict
 from hedwig.mx import MxUnknown
 from hedwig.options import TlsWish
 from hedwig.reply import Reply, Stage
-from hedwig.settings.replies import Action
+from hedwig.settings.replies import About, Action
 from hedwig.smtp import ConnectFailed, Said, Target
 from hedwig.smtp.connection import Connection, connect
 from hedwig.smtp.dial import dial
@@ -129,15 +129,30 @@ class Sessions:
                 if failure.said.stage is Stage.LOCAL and failure.said.reply is None:
                     ours = str(failure)
                 else:
-                    heard.append(Attempt(failure.said, f"{target.host}[{target.address}]"))
-                    if self._tools.rules.ruling(heard[-1], policy.domain).decision is Action.BACK_OFF:
+                    heard.append(Attempt(failure.said, f"{target.host}[{target.address}]", family=target.family))
+                    if not self._may_go_on(heard[-1], policy.domain):
                         ours = ""
-                        break  # who limits or blocks us wants to be left alone, not asked at the next door
+                        break
                 continue
             self._state.answered()
             self._answered = True
             return connection
+        if any(self._tools.rules.ruling(attempt, policy.domain).decision is Action.BACK_OFF for attempt in heard):
+            ours = ""  # that its other addresses are let alone now comes of what it said
         return NoHost(decisive(heard, self._route, self._tools.rules), ours, max(rests.values(), default=0.0))
+
+    def _may_go_on(self, attempt: Attempt, domain: str) -> bool:
+        """Whether another address may be tried. Who limits or blocks the address that we came from wants to be left
+        alone, not asked at the next door: but ours of the other family is another one. Who refuses our login wants no
+        more of it."""
+        ruling, said, site = self._tools.rules.ruling(attempt, domain), attempt.said, self._route.site
+        if ruling.decision is not Action.BACK_OFF:
+            return verdict.decide(said.stage, said.reply, said.detail, ruling).next_host
+        word = verdict.site_word(said.reply, ruling)
+        if word is None or ruling.scope is not About.ADDRESS:
+            return False
+        self._tools.resting.heed(site.name, site.source, attempt.family, word)
+        return True
 
     async def _demand(self, policy: Policy, host: str, wish: TlsWish) -> Demand | Said:
         """What is asked of a host, or why it is not to be used."""
