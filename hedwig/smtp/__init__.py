@@ -107,9 +107,12 @@ class Report:
 
 
 class ConnectFailed(Exception):
-    """No usable session with this target: refused, timed out, greeted with 4yz or 5yz, EHLO refused ..."""
+    """No usable session with this target: refused, timed out, greeted with 4yz or 5yz, EHLO refused ...
 
-    def __init__(self, target: Target, said: Said) -> None:
+    `within_tls`: it came to an end after the TLS handshake."""
+
+    def __init__(self, target: Target, said: Said, *, within_tls: bool = False) -> None:
         super().__init__(f"{target.host}[{target.address}]: {said.reply or said.detail}")
         self.target = target
         self.said = said
+        self.within_tls = within_tls

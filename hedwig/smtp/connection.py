@@ -83,7 +83,7 @@ async def connect(  # noqa: PLR0913  two of the six are seams (dial, trace) that
         channel.abort()
         raise
     if said is not None:
-        raise ConnectFailed(target, said)
+        raise ConnectFailed(target, said, within_tls=session.encrypted)
     return Connection(target, channel, security)
 
 

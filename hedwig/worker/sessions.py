@@ -230,7 +230,7 @@ class Sessions:
         try:
             connection = await self._connect(target, CLEAR if broken else handshake.security, login)
         except ConnectFailed as failure:
-            if broken or not handshake.demand.starttls or not _may_be_tls(failure.said):
+            if broken or not handshake.demand.starttls or not _may_be_tls(failure):
                 raise
             self._tools.count_tls(handshake.failure(failure.said))
             if not may_be_clear:
@@ -304,6 +304,9 @@ def _with_reason(said: Said, required: str) -> Said:
     return replace(said, detail="; ".join(part for part in (said.detail, required) if part))
 
 
-def _may_be_tls(said: Said) -> bool:
-    """The handshake failed; or the connection broke in EHLO, which is where a TLS 1.3 host's refusal arrives."""
-    return said.stage is Stage.STARTTLS or (said.stage is Stage.EHLO and said.reply is None)
+def _may_be_tls(failure: ConnectFailed) -> bool:
+    """The handshake failed; or the connection broke in the EHLO after it, which is where a TLS 1.3 host's refusal
+    arrives. One that broke before TLS was begun says nothing of it."""
+    said = failure.said
+    broke = said.stage is Stage.EHLO and said.reply is None and failure.within_tls
+    return said.stage is Stage.STARTTLS or broke

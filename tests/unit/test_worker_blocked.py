@@ -164,3 +164,13 @@ async def test_too_many_for_one_transaction_is_judged_by_the_whole_of_it(make: C
     assert conclusion.settlement.results == (), "handed back: the next transaction follows at once"
     alone = dataclasses.replace(full, carried=False)
     assert conclude(claim, {0: alone}, rig.tools.rules, time.time(), lambda: b"").settlement.results
+
+
+async def test_a_connection_that_breaks_before_tls_was_begun_turns_no_tls_off(make: Callable[..., Rig]) -> None:
+    far = Scripted(lambda verb, _: b"" if verb == "EHLO" else None)
+    rig = make(await far.start("127.0.0.1"))
+    await rig.register(1)
+    await rig.send()
+    await rig.settled(lambda: rig.settler.counts[Kind.DEFERRED] == 1)
+    assert far.connections == 1
+    assert rig.tools.broken.why("127.0.0.1") == ""

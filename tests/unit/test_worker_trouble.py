@@ -107,7 +107,7 @@ async def test_tls_that_breaks_after_the_handshake_is_broken_tls(
 
     async def broken(dial: Dial, target: Target, ehlo: str, limits: Deadlines, **how: Any) -> Connection:
         if how["security"].starttls:
-            raise ConnectFailed(target, Said(Stage.EHLO, None, "certificate required"))
+            raise ConnectFailed(target, Said(Stage.EHLO, None, "certificate required"), within_tls=True)
         return await real(dial, target, ehlo, limits, security=how["security"])
 
     monkeypatch.setattr(sessions, "connect", broken)
