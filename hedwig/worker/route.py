@@ -19,6 +19,7 @@ from hedwig.worker.policies import Policies
 from hedwig.worker.ways import Relay, Ways
 
 WAIT = (2.0, 60.0)  # seconds, least and most: as long again as the nameservers have been gone
+MOST_HOSTS = 20  # names looked up in one go for one site: a hundred that lead nowhere can't keep us busy either
 MOST_TARGETS = 10  # addresses tried in one go for one site: a site that lists a hundred dead ones can't keep us busy
 
 _ANY = Policy("")
@@ -157,7 +158,7 @@ class Router:
             yield _rested(route.literal, resting) if resting else target
             return
         count = 0
-        for host in routing.order(route.exchangers, random.shuffle):
+        for host in routing.order(route.exchangers, random.shuffle)[:MOST_HOSTS]:
             if (said := await admit(host)) is not None:
                 yield said
                 continue
