@@ -93,7 +93,7 @@ def nowhere(word: str, looked: Sequence[Source], failed: bool) -> str:
     said = f"{clean(word)} is not in {spools}; what happened is kept for 30 days"
     if looked and not failed and all(one.daemon == "mailman" for one in looked):
         return f"{said}. What did not have to wait on this host went straight to the postoffice: ask there"
-    return said
+    return f"{said}. What never came so far may wait, or have ended, at its sending host: see `hedwig trace` there"
 
 
 @contextmanager
