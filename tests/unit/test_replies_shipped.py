@@ -232,3 +232,22 @@ def test_an_address_is_no_word_of_the_receivers(address: str) -> None:
         ruling = TABLE.ruling("", Stage.RCPT, reply_of(text))
         assert ruling.decision is not Action.BACK_OFF and ruling.decision is not Action.HOLD, ruling.rule
         assert ruling.suppress
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "550 5.7.1 <u@x.example>: sender is on the recipient's blacklist",
+        "550 5.7.1 You are on my personal blacklist",
+        "554 5.7.1 Sender address <a@client.example> is blacklisted",
+        "550 sender domain client.example is in blacklist",
+        "550 5.7.1 This message contains a blacklisted URL",
+        "550 5.7.1 URL reputation: malicious",
+        "452 4.2.2 Mailbox full: too many messages",
+        "552 5.2.2 user has too many messages in mailbox",
+        "450 4.7.1 Sender rate limit exceeded for a@client.example",
+        "451 4.7.1 Recipient rate limit exceeded",
+    ],
+)
+def test_what_is_said_of_one_sender_letter_or_mailbox_stops_no_other_mail(text: str) -> None:
+    assert TABLE.ruling("", Stage.RCPT, reply_of(text)).decision is not Action.BACK_OFF
