@@ -147,9 +147,9 @@ class Sessions:
         more of it."""
         ruling, said, site = self._tools.rules.ruling(attempt, domain), attempt.said, self._route.site
         if ruling.decision is not Action.BACK_OFF:
-            return verdict.decide(said.stage, said.reply, said.detail, ruling).next_host
+            return said.stage is not Stage.AUTH or verdict.decide(said.stage, said.reply, said.detail).next_host
         word = verdict.site_word(said.reply, ruling)
-        if word is None or ruling.scope is not About.ADDRESS:
+        if word is None or ruling.enough or ruling.scope is not About.ADDRESS:
             return False
         self._tools.resting.heed(site.name, site.source, attempt.family, word)
         return True
