@@ -152,6 +152,7 @@ class Conversation:
         if rule is not None:
             self._leave(rule)
         if not self.far.certificate:
+            self.wire.socket.recv(1)  # of the handshake: what came before it would be another error
             self.wire.socket.sendall(b"\x00this is no TLS at all\r\n" * 3)
             raise Gone("made noise instead of TLS")
         self.encrypt()

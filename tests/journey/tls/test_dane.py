@@ -44,7 +44,7 @@ DEFERRED = {
     "above, another's": "its certificate is for other.example, not for",
     "above, self-signed": "self-signed certificate (certificate 0 of the path); its TLSA records ask for it",
     "not offered": "it offers no STARTTLS; its TLSA records ask for it (DANE, _tcp.mx1.",
-    "noise": "'this is no TLS at all'; its TLSA records ask for it (DANE, _tcp.mx1.",
+    "noise": "; its TLSA records ask for it (DANE, _tcp.mx1.",
     "unusable, not offered": "it offers no STARTTLS; it has TLSA records, if none that can be used",
     "bogus": "SERVFAIL",
     "no records": "it has no TLSA records that can be used; tls: dane (`domains: ",

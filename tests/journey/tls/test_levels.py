@@ -23,14 +23,14 @@ RECEIVERS = {
 DELIVERED = {
     "may": "TLSv1.3 (its certificate isn't checked)",
     "may, clear": "in the clear (it offers no TLS)",
-    "may, noise": "in the clear (its TLS is broken: protocol error: not an SMTP reply: 'this is no TLS at all')",
+    "may, noise": "in the clear (its TLS is broken: TLS handshake: [SSL: WRONG_VERSION_NUMBER] wrong version number",
     "none": "in the clear (tls: none (`domains: {domain}` in worker.yml))",
     "encrypt": "TLSv1.3 (encrypt: its certificate isn't checked)",
     "verify": "TLSv1.3 (verify: its certificate is for mx1.{domain}, by a trusted authority)",
 }
 DEFERRED = {
     "encrypt, clear": "it offers no STARTTLS; tls: encrypt (`domains: {domain}` in worker.yml)",
-    "encrypt, noise": "'this is no TLS at all'; tls: encrypt",
+    "encrypt, noise": "wrong version number",
     "verify, own": "self-signed certificate (certificate 0 of the path); tls: verify (`domains: {domain}`",
     "verify, other": "its certificate is for other.example, not for mx1.{domain}; tls: verify",
     "verify, expired": "certificate has expired (certificate 0 of the path); tls: verify",
