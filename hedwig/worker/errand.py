@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from hedwig import log
 from hedwig.options import OnDoubt, TlsWish
 from hedwig.reply import Stage
 from hedwig.smtp import Brink, Report, Said, Transaction
@@ -19,7 +20,7 @@ from hedwig.spool import Claim, Doubt, Halted, SpoolTrouble
 from hedwig.verdict import SiteWord
 from hedwig.worker import last_look
 from hedwig.worker.attempt import Attempt
-from hedwig.worker.delivery import conclude, given_up, is_late, turned_away
+from hedwig.worker.delivery import Conclusion, conclude, given_up, is_late, turned_away, unjudged
 from hedwig.worker.parcel import Parcel
 from hedwig.worker.settle import Ending, handed_back
 from hedwig.worker.talks import fitting
@@ -88,7 +89,7 @@ class Errand:
         is left. It needs no connection."""
         for claim in self.parcel.claims:
             if turned := turned_away(claim):
-                self._end(claim, turned, None)
+                self._end(claim, turned)
         kept = tuple(claim for claim in self.parcel.claims if claim.delivery in self._open)
         self.parcel = replace(self.parcel, claims=kept or self.parcel.claims)
         return bool(kept)
@@ -142,17 +143,21 @@ class Errand:
     def end(self, report: Report, connection: Connection | None) -> None:
         """Settle what was said of each recipient."""
         carried = any(said.delivered for said in report.said)
+        words: list[SiteWord] = []
         for claim, said in self.parcel.by_claim(report.said):
             attempts = {
                 number: replace(self._attempt(each, claim, connection), carried=carried)
                 for number, each in said.items()
             }
-            self._end(claim, attempts, connection)
+            words += self._end(claim, attempts)
+        self._pass_on(words, connection.target.family if connection else "")
 
     def no_host(self, attempt: Attempt) -> None:
         """No connection came about: that is said of every recipient."""
+        words: list[SiteWord] = []
         for claim in list(self._open.values()):
-            self._end(claim, {recipient.number: attempt for recipient in claim.recipients}, None)
+            words += self._end(claim, {recipient.number: attempt for recipient in claim.recipients})
+        self._pass_on(words, attempt.family)
 
     def release(self) -> list[Claim]:
         """Nothing was sent, and another courier is to carry these."""
@@ -180,7 +185,7 @@ class Errand:
                 attempt = self._attempt(Said(Stage.DOT, None, why), claim, connection)
             doubt = self._doubts.get(claim.delivery)
             sent = {recipient.number for each, recipient in self.parcel.handed if each.delivery == claim.delivery}
-            self._end(claim, dict.fromkeys(doubt.numbers if doubt else sent, attempt), connection)
+            self._end(claim, dict.fromkeys(doubt.numbers if doubt else sent, attempt))
 
     def _attempt(self, said: Said, claim: Claim, connection: Connection | None) -> Attempt:
         """How it went on the connection at hand."""
@@ -203,13 +208,25 @@ class Errand:
     def _hand_back(self, claim: Claim) -> None:
         self._settle(handed_back(claim, self._after(claim)))
 
-    def _end(self, claim: Claim, attempts: dict[int, Attempt], connection: Connection | None) -> None:
-        conclusion = conclude(claim, attempts, self._tools.rules, time.time(), self._tools.original(claim))
+    def _end(self, claim: Claim, attempts: dict[int, Attempt]) -> tuple[SiteWord, ...]:
+        """Settle it; what was said of the way, which is passed on once all claims have ended."""
+        conclusion = self._concluded(claim, attempts)
         self._settle(Ending(claim, conclusion, self._after(claim)))
         self.wears_out = self.wears_out or conclusion.close
-        family = next((attempt.family for attempt in attempts.values()), "")
-        for word in conclusion.words:
-            self._heed(word, connection.target.family if connection else family)
+        return conclusion.words
+
+    def _concluded(self, claim: Claim, attempts: dict[int, Attempt]) -> Conclusion:
+        now = time.time()
+        try:
+            return conclude(claim, attempts, self._tools.rules, now, self._tools.original(claim))
+        except Exception as error:  # noqa: BLE001  whatever broke here, the claim must not stay in our hands
+            text = f"what was said of it could not be judged: {error!r}"
+            log.event(log.Matter.FAULT, text, log.Level.ERROR, queue_id=claim.queue_id, reason=repr(error))
+            return unjudged(claim, attempts, text, now, now + self._tools.rules.retry.schedule[-1])
+
+    def _pass_on(self, words: Iterable[SiteWord], family: str) -> None:
+        for word in words:
+            self._heed(word, family)
 
     def _settle(self, ending: Ending) -> None:
         self._open.pop(ending.claim.delivery, None)
