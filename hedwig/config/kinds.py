@@ -17,6 +17,7 @@ from hedwig.settings import DAY, GIB, HOUR, KIB, MIB, MINUTE
 _SIZE = re.compile(r"([0-9]{1,12})\s*(?:([KMGT])(?:iB)?|B)?")
 _SIZE_UNITS = {"": 1, "K": KIB, "M": MIB, "G": GIB, "T": 1024 * GIB}
 _MAX_DURATION = 366 * DAY
+MOST_RECIPIENTS = 1000  # of a transaction: more is asked of no receiver
 _COUNT = re.compile(r"[0-9]{1,9}")
 _PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,3})?)\s*%")
 _HASH = re.compile(r"sha256:([0-9A-Fa-f]{64})")
@@ -77,6 +78,12 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _recipients(text: str) -> int:
+    if (most := _count(text)) > MOST_RECIPIENTS:
+        raise Unfit(f"{text} recipients are too many for one transaction", f"write a number up to {MOST_RECIPIENTS}")
+    return most
+
+
 def _count_or_none(text: str) -> int:
     return 0 if text == "0" else _count(text)
 
@@ -118,6 +125,7 @@ Parser = Callable[[str], object]
 SCALARS: dict[str, Parser] = {
     "text": _text, "secret": _secret, "host": host_name, "ehlo": names.ehlo, "path": places.full_path,
     "optional path": places.path_or_none, "size": size, "duration": duration, "duration or never": _duration_or_never,
+    "recipients": _recipients,
     "count": _count, "count or none": _count_or_none, "port": places.port_number, "percent": _percent, "flag": _flag,
     "url": places.http_url, "queue": places.queue_url, "priority": _priority, "on doubt": _on_doubt,
     "optional mailbox": names.mailbox_or_none, "word": names.word_or_none,

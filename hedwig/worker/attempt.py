@@ -10,7 +10,8 @@ class Attempt:
     """How it went for one recipient. `host`: "name[address]" or ""; `tls`: protocol and cipher, or ""; `reports`: the
     host announced DSN, so it reports success itself. `talk`: the conversation up to the dot, where it was kept.
     `policy`: what held for TLS there, and what came of it, in words. `carried`: the transaction had somebody who got
-    the message. `family`: of the address that was tried, where no session came about."""
+    the message. `relayed`: the host is a smarthost, which speaks for itself. `family`: of the address that was tried,
+    where no session came about."""
 
     said: Said
     host: str = ""
@@ -19,6 +20,7 @@ class Attempt:
     talk: str = ""
     policy: str = ""
     carried: bool = False
+    relayed: bool = False
     family: str = ""
 
     @property

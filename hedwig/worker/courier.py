@@ -99,7 +99,7 @@ class Courier:
         """Carry messages until there are none."""
         try:
             while (claim := await self._next()) is not None:
-                self._errand = Errand(self._tools, self._parcel(claim), self._heed)
+                self._errand = Errand(self._tools, self._parcel(claim), self._heed, relayed=bool(self._route.smarthost))
                 await self._deal(self._errand)
                 worn, self._errand = self._errand.wears_out, None
                 await self._go_on(worn)

@@ -195,10 +195,13 @@ def _fitting(cases: Sequence[Case]) -> Sequence[Case]:
 
 def _suppressing(judged: Judged, rules: Rules, now: float) -> tuple[Judged, Suppression | None]:
     """The address that gets no mail from now on, where its receiver said of it, and of nobody else, that there is no
-    such mailbox. Not where that came with a word on policy (X.7.Z), which is about us as well."""
+    such mailbox. Not where that came with a word on policy (X.7.Z), which is about us as well; nor from a smarthost,
+    which may know no mailbox but its own."""
     case, ruling, said = judged.case, judged.case.ruling, judged.case.attempt.said
     wanted = ruling.suppress and rules.suppress > 0 and judged.verdict.outcome is Outcome.FAILED
-    if not wanted or not case.alone or said.reply is None or said.reply.enhanced.startswith("5.7."):
+    if not wanted or not case.alone or case.attempt.relayed:
+        return judged, None
+    if said.reply is None or said.reply.enhanced.startswith("5.7."):
         return judged, None
     until = now + rules.suppress
     address = folded(case.recipient.address, case.claim.destination)

@@ -28,12 +28,16 @@ from hedwig.worker.tools import Tools
 
 
 class Errand:
-    """Of one parcel. `heed` is told what was said of the way to the receiver, and in which family of addresses."""
+    """Of one parcel. `heed` is told what was said of the way to the receiver, and in which family of addresses.
+    `relayed`: it goes to a smarthost."""
 
-    def __init__(self, tools: Tools, parcel: Parcel, heed: Callable[[SiteWord, str], None]) -> None:
+    def __init__(
+        self, tools: Tools, parcel: Parcel, heed: Callable[[SiteWord, str], None], *, relayed: bool = False
+    ) -> None:
         self.parcel = parcel
         self._tools = tools
         self._heed = heed
+        self._relayed = relayed
         self._open = {claim.delivery: claim for claim in parcel.claims}  # claims that are not settled yet
         self._slots: dict[int, int] = {}  # of dot marks, by delivery, from just before the dot on
         self._doubts: dict[int, Doubt] = {}  # what is on disk with the marks, where the client wants that
@@ -146,7 +150,7 @@ class Errand:
         words: list[SiteWord] = []
         for claim, said in self.parcel.by_claim(report.said):
             attempts = {
-                number: replace(self._attempt(each, claim, connection), carried=carried)
+                number: replace(self._attempt(each, claim, connection), carried=carried, relayed=self._relayed)
                 for number, each in said.items()
             }
             words += self._end(claim, attempts)

@@ -9,7 +9,7 @@ addresses, so a back-off is for one family of a source's; the source as a whole 
 import asyncio
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hedwig import log
 from hedwig.settings import Source
@@ -74,10 +74,8 @@ class Resting:
             receiver, place(source, family), now, now + word.wait, word.connections, 1, word.rule, word.reason
         )
         key = (said.site, said.source)
-        known = self._known.get(key)
-        if known is None or known.until < said.until or said.connections:
-            self._known[key] = said
-            self._own[key] = said, math.inf
+        self._known[key] = _both(self._known.get(key), said)
+        self._own[key] = self._known[key], math.inf
         task = asyncio.create_task(self._publish(said))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -89,8 +87,9 @@ class Resting:
             log.say(log.Level.WARNING, f"{said.site}: other workers can't be told of its back-off: {trouble}")
             self._own.pop((said.site, said.source), None)
             return
-        self._known[in_force.site, in_force.source] = in_force
-        self._own[in_force.site, in_force.source] = in_force, time.monotonic()
+        key = (said.site, said.source)
+        self._known[key] = _both(self._known.get(key), in_force)  # meanwhile it may have said more
+        self._own[key] = self._known[key], time.monotonic()
         rest = in_force.until - time.time()
         if rest > 0:
             again = f" (for the {in_force.times}. time in a row)" if in_force.times > 1 else ""
@@ -145,3 +144,12 @@ class Resting:
         if known is None:
             return FAMILIES
         return tuple(family for family in FAMILIES if getattr(known, family))
+
+
+def _both(known: Backoff | None, said: Backoff) -> Backoff:
+    """What is in force when a receiver says `said` and has said `known` before: the longer rest, as the spool has it,
+    and the fewer connections."""
+    if known is None or known.until <= said.since:
+        return said
+    connections = min(filter(None, (known.connections, said.connections)), default=0)
+    return replace(said if said.until >= known.until else known, connections=connections)
