@@ -73,6 +73,12 @@ def carry_out(desk: SqliteDesk, wanted: Filter, wish: Wish) -> None:
         seen = _Seen(tally, tally.busy if wish.act in _RECALLS else 0, forecast)
         if not wish.as_json:
             _announce(seen, wish)
+            if wish.act is Act.RETRY:
+                now = time.time()
+                click.echo(
+                    "".join(f"{each}\n" for each in queue_view.left_alone_lines(desk.pauses(now), tally.first, now)),
+                    nl=False,
+                )
         if not tally.recipients and not seen.asked:
             if wish.as_json:
                 echo_json(_json(wish, seen, None))
