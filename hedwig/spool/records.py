@@ -48,7 +48,7 @@ class NewMessage:
     bounce is about, else "". `digest` is that of envelope.digest(). `parts`: recipients by destination. `message_id`:
     of the header, with its brackets. `submitter`: see options.Submitter.packed. `tried`: of one that was offered
     before it came here, what was said, or why nothing was; "" else. `in_doubt`: it may have been taken then (I5).
-    `taken_at`: when mailman took it, by our clock, and `waited`: seconds that it was there; 0 where it came directly."""
+    `taken_at`: when mailman took it, by our clock; `waited`: seconds that it was there; both 0: it came directly."""
 
     queue_id: str
     client: str
