@@ -30,7 +30,7 @@ from pathlib import Path
 
 from systemd import journal
 
-from hedwig.reply import one_line
+from hedwig.reply import one_line, unhidden
 
 _NAMESPACE = uuid.UUID("5b1a6a0e-6f0c-4f0e-9d55-6b2f0f4d6a11")
 
@@ -167,7 +167,7 @@ def overheard(sink: Sink, *, debug: bool = False) -> Iterator[None]:
 def say(level: Level, message: str) -> None:
     """A line about the daemon itself that needs no explanation."""
     if level < Level.DEBUG or _debug:
-        _sink(level, one_line(message), {})
+        _sink(level, _safe(message), {})
 
 
 def event(kind: str, message: str, level: Level = Level.INFO, **fields: object) -> None:
@@ -182,11 +182,16 @@ def event(kind: str, message: str, level: Level = Level.INFO, **fields: object) 
     named["MESSAGE_ID"] = message_id(kind)
     named["HEDWIG_EVENT"] = str(kind)
     queue_id = named.get("HEDWIG_QUEUE_ID", "")
-    text = one_line(message)
+    text = _safe(message)
     _sink(level, f"{queue_id}: {text}" if queue_id and "\n" not in queue_id else text, named)
 
 
 def _text(value: object) -> str:
     if isinstance(value, tuple):
-        return "\n".join(one_line(str(one)) for one in value[:MOST_VALUES])
-    return one_line(str(value))
+        return "\n".join(_safe(str(one)) for one in value[:MOST_VALUES])
+    return _safe(str(value))
+
+
+def _safe(text: str) -> str:
+    """One line that is safe on a terminal: whoever reads the journal sees what is there, in its order."""
+    return unhidden(one_line(text))

@@ -31,6 +31,7 @@ def new_message(client: Client, submission: Submission, time: Time) -> NewMessag
     """What is to be registered."""
     now, expire = time.now, time.expire
     options = _options(client, submission, time.behind)
+    taken_at, waited = _at_mailman(submission, time)
     accepted_at = _accepted_at(submission, time)
     if accepted_at <= now - expire and not options.supersede:
         accepted_at = now  # its host was away for long: it has the whole time again. With a key its place counts more.
@@ -49,6 +50,8 @@ def new_message(client: Client, submission: Submission, time: Time) -> NewMessag
         options=options,
         message_id=submission.message_id,
         submitter=submission.submitter,
+        taken_at=taken_at,
+        waited=waited,
     )
 
 
@@ -71,3 +74,14 @@ def _accepted_at(submission: Submission, time: Time) -> float:
         return time.now
     when = submission.accepted_at + time.behind
     return when if time.now - WAITED <= when <= time.now else time.now
+
+
+def _at_mailman(submission: Submission, time: Time) -> tuple[float, float]:
+    """When mailman took it, by this host's clock, and seconds until it was sent here: the difference of two readings of
+    one clock, so right though that clock is wrong. (0, 0) where nothing sensible is told."""
+    if submission.accepted_at is None or submission.sent_at is None:
+        return 0.0, 0.0
+    waited = max(submission.sent_at - submission.accepted_at, 0.0)
+    if waited > WAITED:
+        return 0.0, 0.0
+    return min(max(submission.accepted_at + time.behind, 1.0), time.now), waited

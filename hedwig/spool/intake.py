@@ -16,6 +16,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
 
+from hedwig.moments import utc
 from hedwig.options import submitter_of
 from hedwig.spool import POSTOFFICE, Kind, NewMessage, Outcome, Registered, SpoolTrouble, Waiting, bodies, stops
 from hedwig.spool.history import Line, Named, plain, record
@@ -166,7 +167,13 @@ def _accepted(message: NewMessage) -> str:
     recipients = "1 recipient" if count == 1 else f"{count} recipients"
     by = f", by {submitter_of(message.submitter)}" if message.submitter else ""
     asked = f", {words}" if (words := str(message.options)) else ""
-    return f"from <{message.envelope.mailfrom}>, {recipients}, {message.body.size} octets{by}{asked}"
+    taken = f"; {_taken(message)}" if message.taken_at else ""
+    return f"from <{message.envelope.mailfrom}>, {recipients}, {message.body.size} octets{by}{asked}{taken}"
+
+
+def _taken(message: NewMessage) -> str:
+    waited = f"{message.waited:.0f}" if message.waited >= 10 else f"{message.waited:.1f}"
+    return f"taken by mailman at {utc(message.taken_at)}; waited {waited} s there"
 
 
 def _known(db: sqlite3.Connection, numbered: Sequence[tuple[int, NewMessage]], now: float) -> dict[int, Registered]:
