@@ -210,8 +210,8 @@ async def test_a_client_that_won_t_finish_does_not_outlast_the_grace():
 
 
 async def test_real_msmtp_sends_and_is_quick(tmp_path):
-    """By msmtp itself; without TCP_QUICKACK each letter waits 40 ms and more for an ACK. One that does not is enough: on a
-    busy machine others wait for a core."""
+    """By msmtp itself; without TCP_QUICKACK each letter waits 40 ms and more for an ACK. One that does not is enough:
+    on a busy machine others wait for a core."""
     program = shutil.which("msmtp")
     assert program, "msmtp is not installed"
     text = b"From: a@b.example\nSubject: hi\nBcc: x@y.example\n\n.dot\n..\nend\n" + "中文\n".encode("gbk")
