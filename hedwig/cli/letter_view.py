@@ -72,11 +72,4 @@ def _asked(options: Options, now: float) -> list[str]:
         words.append(f"supersede key {clean(options.supersede)}")
     if options.on_doubt is not OnDoubt.RETRY:
         words.append(f"on doubt: {options.on_doubt.value}")
-    if options.ret:
-        words.append(f"RET={options.ret}")
-    if options.envid:
-        words.append(f"ENVID={clean(options.envid)}")
-    for each in options.notify[:3]:
-        if each.when:
-            words.append(f"NOTIFY={','.join(each.when)} for {clean(each.rcptto)}")
-    return words
+    return words + [clean(word) for word in options.reports()]
