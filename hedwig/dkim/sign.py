@@ -78,9 +78,9 @@ class Signer:
         """The signatures of a letter, as the fields that go on top of it; "" where nobody signs it."""
         signing = Signing(self.keys)
         for piece in pieces:
+            signing.feed(piece)
             if not signing.wanted:
                 return b""
-            signing.feed(piece)
         return self.finish(signing)
 
     def sign(self, content: bytes) -> bytes:
