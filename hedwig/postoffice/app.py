@@ -33,7 +33,7 @@ from hedwig.message import MessageRefused, Trace, complete
 from hedwig.options import BadOption, Submitter
 from hedwig.postoffice.accept import Acceptance, Verdict
 from hedwig.postoffice.batch import frames
-from hedwig.postoffice.clients import Clients
+from hedwig.postoffice.clients import Clients, KeyExpired
 from hedwig.postoffice.forms import LONG, PIECE, SHORT, Form
 from hedwig.postoffice.letter import Letter, read_letter
 from hedwig.postoffice.refusal import Refusal, Unacceptable, as_http, malformed
@@ -200,11 +200,16 @@ class _Interface:
         return _answer(503 if trouble else 200, told)
 
     def _client(self, fqdn: str, key: str) -> Client:
-        client = self._room.clients.known(fqdn, key)
+        peer = str(bottle.request.environ.get("REMOTE_ADDR", ""))
+        try:
+            client = self._room.clients.known(fqdn, key)
+        except KeyExpired as error:
+            self._strangers.tell(fqdn, peer)
+            raise Refusal(401, "5.7.8", str(error)) from error
         if client is None and self._room.clients.unread:
             raise Refusal(503, "4.3.5", f"no key can be checked just now: {self._room.clients.unread}", retry_after=30)
         if client is None:
-            self._strangers.tell(fqdn, str(bottle.request.environ.get("REMOTE_ADDR", "")))
+            self._strangers.tell(fqdn, peer)
             raise Refusal(
                 401, "5.7.8", "fqdn and key don't fit: run `hedwig key add FQDN` on the postoffice host, use its lines"
             )
