@@ -78,7 +78,7 @@ def slot_of(now: float) -> int:
 
 
 def _limits(quota: Quota, recipients: int) -> Iterator[tuple[str, int, int, int, int]]:
-    """Those that are set: name, value, which count, how many slots before the present one, and what one message adds."""
+    """Those that are set: name, value, which count, how many slots before the present one, what one message adds."""
     for window, slots in WINDOWS.items():
         for column, (what, wanted) in enumerate((("messages", 1), ("recipients", recipients))):
             name = f"{what}_per_{window}"

@@ -122,8 +122,8 @@ def load_client(path: Path | str) -> Client:
     except Unfit as error:
         reading.problems.append(Problem(str(path), 0, "", error.wrong, "name it after the host: less.example.com.yml"))
     client = Client(fqdn, **reading.section(Client, parse(path, read_text(path))), lines=reading.lines)
-    for key, error in faults_of_client(client):
-        reading.problems.append(Problem(str(path), reading.line(key), key, error.wrong, error.right))
+    for key, unfit in faults_of_client(client):
+        reading.problems.append(Problem(str(path), reading.line(key), key, unfit.wrong, unfit.right))
     reading.finish()
     return client
 

@@ -9,7 +9,7 @@ import yaml
 from hedwig.config.document import Entry, entries, named
 from hedwig.config.kinds import LISTS, NAMES, NEVER_EMPTY, OF_ENTRIES, REPEATABLE, SCALARS, WITH_COMMAS, written
 from hedwig.config.problem import ConfigError, Problem, Unfit
-from hedwig.settings import Mailman, Postoffice, Replies, Worker, key_of
+from hedwig.settings import ClientKey, Mailman, Postoffice, Replies, Worker, key_of
 
 _FILES: dict[str, type] = {
     "mailman.yml": Mailman,
@@ -132,7 +132,7 @@ class Reading:
                 if "," in item.value and kind not in WITH_COMMAS:
                     raise Unfit("several values in one", f"write a list: [{_listed(item.value)}]")
                 value = LISTS[kind](item.value)
-                if kind in OF_ENTRIES:
+                if isinstance(value, ClientKey):
                     value = replace(value, line=line)
                 if kind not in REPEATABLE and value in values:
                     raise Unfit("the same value twice in the list", "remove one of them")

@@ -1,4 +1,4 @@
-"""The fields of a message's header by which it is known who it is from: found once, by bytes, and changed by place. Pure.
+"""The fields of a message's header that tell who it is from: found once, by bytes, and changed by place. Pure.
 
 Only the header is looked at, up to its blank line, and of it only the fields of NAMES; a From that stands below a line
 which is no field counts all the same, as some receivers read on there. Lines end with CRLF (I6). What a field says

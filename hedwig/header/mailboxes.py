@@ -1,9 +1,9 @@
 """Whom a From or Sender field names, read strictly (RFC 5322 §3.4, RFC 6532).
 
-A policy that is to hold must see the author that receivers see, and these read what is odd in many ways. So what is
-plain is read, and the rest is Unreadable with a sentence: groups, routes, comments and blanks within an address, an @ in
-a name without quotes, encoded words in an address. Comments and encoded words beside an address are fine, and so are
-names in any bytes.
+A policy that is to hold must see the author that receivers see, and these read what is odd in many ways. So what
+is plain is read, and the rest is Unreadable with a sentence: groups, routes, comments and blanks within an address, an
+@ in a name without quotes, encoded words in an address. Comments and encoded words beside an address are fine, and so
+are names in any bytes.
 """
 
 import re
@@ -15,7 +15,8 @@ from hedwig.address import Address, AddressError
 MAX_FIELD = 8 * 1024  # octets
 _WORD = r'[^\s()<>@,;:\\"\[\]]+'
 _ONE = re.compile(
-    rf'[ \t]*(?:(?P<name>"(?:[^"\\]|\\.)*"|[^"(),:;<>@\[\]\\=]*)[ \t]*<(?P<angle>{_WORD}@{_WORD})>|(?P<bare>{_WORD}@{_WORD}))'
+    rf'[ \t]*(?:(?P<name>"(?:[^"\\]|\\.)*"|[^"(),:;<>@\[\]\\]*)[ \t]*<(?P<angle>{_WORD}@{_WORD})>'
+    rf"|(?P<bare>{_WORD}@{_WORD}))"
     r"[ \t]*\Z"
 )
 _TOKEN = re.compile(r'[ \t]+|"(?:[^"\\]|\\.)*"|\[[^\[\]\\]*\]|[^\s()<>@,;:\\"\[\]]+|[<>@,;:(]')
@@ -83,50 +84,50 @@ def _comment_end(text: str, position: int) -> int:
     return position
 
 
-def _parts(tokens: list[str]) -> Iterator[list[str]]:
-    """The tokens of each mailbox."""
+def _parts(words: list[str]) -> Iterator[list[str]]:
+    """The words of each mailbox."""
     part: list[str] = []
     inside = False
-    for token in tokens:
-        if token in (":", ";") and not inside:
+    for word in words:
+        if word in (":", ";") and not inside:
             raise Unreadable("is a group, not an address")
-        if token == "," and not inside:
+        if word == "," and not inside:
             yield part
             part = []
             continue
-        inside = token == "<" or (inside and token != ">")
-        part.append(token)
+        inside = word == "<" or (inside and word != ">")
+        part.append(word)
     yield part
 
 
-def _mailbox(tokens: list[str]) -> Mailbox:
-    if "<" not in tokens:
-        return Mailbox(_joined(_trimmed([token for token in tokens if token != "()"])))
-    start = tokens.index("<")
-    rest = tokens[start + 1 :]
+def _mailbox(words: list[str]) -> Mailbox:
+    if "<" not in words:
+        return Mailbox(_joined(_trimmed([word for word in words if word != "()"])))
+    start = words.index("<")
+    rest = words[start + 1 :]
     end = rest.index(">") if ">" in rest else -1
-    name = tokens[:start]
-    if end < 0 or _trimmed([token for token in rest[end + 1 :] if token != "()"]) or "@" in name or ">" in name:
+    name = words[:start]
+    if end < 0 or _trimmed([word for word in rest[end + 1 :] if word != "()"]) or "@" in name or ">" in name:
         raise Unreadable('is malformed: write "Name" <name@example.com>')
-    return Mailbox(_joined(_trimmed(rest[:end])), "".join(token for token in name if token != "()").strip())
+    return Mailbox(_joined(_trimmed(rest[:end])), "".join(word for word in name if word != "()").strip())
 
 
-def _joined(tokens: list[str]) -> Address:
-    """local @ domain, and nothing else."""
-    if not tokens:
+def _joined(words: list[str]) -> Address:
+    """Only local @ domain, and nothing else."""
+    if not words:
         raise Unreadable("has no address, or an empty place in its list")
-    if tokens[0] == "@":
+    if words[0] == "@":
         raise Unreadable("has a route in its address")
-    if "@" not in tokens:
+    if "@" not in words:
         raise Unreadable("has no address in it")
-    if len(tokens) != 3 or tokens[1] != "@":
+    if len(words) != 3 or words[1] != "@":
         raise Unreadable("has something else within its address")
-    return _address("".join(tokens))
+    return _address("".join(words))
 
 
-def _trimmed(tokens: list[str]) -> list[str]:
-    while tokens and tokens[0].isspace():
-        tokens = tokens[1:]
-    while tokens and tokens[-1].isspace():
-        tokens = tokens[:-1]
-    return tokens
+def _trimmed(words: list[str]) -> list[str]:
+    while words and words[0].isspace():
+        words = words[1:]
+    while words and words[-1].isspace():
+        words = words[:-1]
+    return words

@@ -33,7 +33,7 @@ from hedwig.message import MessageRefused, Trace, complete
 from hedwig.options import BadOption, Submitter
 from hedwig.postoffice.accept import Acceptance, Verdict
 from hedwig.postoffice.batch import frames
-from hedwig.postoffice.clients import Clients, KeyExpired
+from hedwig.postoffice.clients import Clients, KeyExpired, may_call
 from hedwig.postoffice.forms import LONG, PIECE, SHORT, Form
 from hedwig.postoffice.letter import Letter, read_letter
 from hedwig.postoffice.refusal import Refusal, Unacceptable, as_http, malformed
@@ -144,7 +144,7 @@ class _Interface:
             form.close()
         (verdict,) = self._room.acceptance.register(client, [submission])
         if verdict.reply.code != 250:
-            raise as_http(verdict.reply, verdict.conflict)
+            raise as_http(verdict.reply, verdict.conflict, verdict.retry_after)
         return _answer(200, {"id": queue_id})
 
     def _submission(self, letter: Letter, client: Client, form: Form, queue_id: str) -> Submission:
@@ -213,6 +213,10 @@ class _Interface:
             raise Refusal(
                 401, "5.7.8", "fqdn and key don't fit: run `hedwig key add FQDN` on the postoffice host, use its lines"
             )
+        if client.allow and not may_call(client.allow, peer):
+            self._strangers.tell(fqdn, peer)
+            told = f"{client.fqdn} may not call from {peer or 'here'} ({client.where('allow')}: allow)"
+            raise Refusal(403, "5.7.1", told)
         return client
 
 
@@ -241,6 +245,8 @@ def _verdict(verdict: Verdict) -> dict[str, object]:
         "status": reply.status,
         "text": reply.text,
     }
+    if verdict.retry_after:
+        told["retry_after"] = verdict.retry_after
     return {**told, "conflict": True} if verdict.conflict else told
 
 

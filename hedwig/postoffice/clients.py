@@ -10,10 +10,12 @@ A key that was right until it expired is KeyExpired: who has it may hear what ha
 
 import hashlib
 import hmac
+import ipaddress
 import os
 import threading
 import time
 from collections.abc import Callable
+from functools import lru_cache
 
 from hedwig import log
 from hedwig.config import ConfigError
@@ -135,6 +137,17 @@ class Clients:
             log.event(log.Matter.CONFIG_BROKEN, f"{error} ({kept})", log.Level.ERROR, file=path)
         except OSError as error:
             log.event(log.Matter.CONFIG_BROKEN, f"{path}: {error.strerror}", log.Level.ERROR, file=path)
+
+
+@lru_cache(maxsize=4096)
+def may_call(allow: tuple[str, ...], peer: str) -> bool:
+    """Whether an address lies in one of these networks. A peer that has none, on a unix socket, lies in none."""
+    try:
+        address = ipaddress.ip_address(peer)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return any((mapped or address) in ipaddress.ip_network(network) for network in allow)
 
 
 def _matching(client: Client | None, digest: str) -> ClientKey | None:

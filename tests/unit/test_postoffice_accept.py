@@ -27,6 +27,7 @@ class Intake:
         self.calls: list[list[NewMessage]] = []
         self.future: Future[list[Registered]] = Future()
         self.called = threading.Event()
+        self.known: set[str] = set()
 
     def register(self, messages: Sequence[NewMessage]) -> "Future[list[Registered]]":
         self.calls.append(list(messages))
@@ -35,6 +36,12 @@ class Intake:
 
     def used(self) -> int:
         return 0
+
+    def is_known(self, client: str, queue_id: str, digest: bytes) -> bool:
+        return queue_id in self.known
+
+    def sent(self, now: float) -> list[tuple[int, str, str, int, int]]:
+        return []
 
 
 @pytest.fixture
