@@ -23,8 +23,8 @@ from hedwig.spool.reasons import IN_DOUBT
 
 SOON = (2.0, 30.0)  # seconds, least and most, until a message is offered again that the postoffice could not take for a
 # fault of its own: as long again as it has waited, so that a short fault costs little time and a long one little else
-LATER = 300.0  # seconds, at the most, for one that was refused for now, by a quota say; and for one that can't get
-# through by itself
+LATER = 300.0  # seconds for one that was refused for now, or that can't get through by itself
+QUOTA = 60.0  # seconds at the most for one that is over a quota: the operator may give it more room before it frees
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def _pause(claim: Claim, verdict: Verdict, now: float) -> float:
     least, most = SOON
     if is_postoffices_fault(verdict.reply):
         return min(max(now - claim.accepted_at, least), most)
-    return min(verdict.retry_after or LATER, LATER)  # an operator may give it more room before it frees
+    return min(verdict.retry_after, QUOTA) if verdict.retry_after else LATER
 
 
 def too_late(passenger: Passenger, obstacle: Obstacle, now: float, settings: Mailman) -> Settlement:
