@@ -125,20 +125,23 @@ def test_what_mailman_took_before_it_could_ask_goes_back_to_its_sender(world: Wo
 
 def test_readers_of_newsletters_can_leave_with_one_click(world: World) -> None:
     """RFC 8058: bulk letters to one recipient get both fields; those that have one, others and shared ones do not."""
-    world.dns(mx("qq.com", "192.0.2.1"))
+    world.dns(mx("inbox.example", "192.0.2.1"))
     far = world.far("192.0.2.1")
     host = world.host()
     rules(host, "list_unsubscribe: https://lists.genee.cn/u?l={id}&r={recipient}\n")
     host.start()
     bulk = b"Hedwig-Priority: bulk\n" + SAMPLE
-    queue_id = world.msmtp.send(bulk, "a+b@qq.com")
-    own = world.msmtp.send(b"List-Unsubscribe: <mailto:x@genee.cn>\n" + bulk, "c@qq.com")
-    usual = world.msmtp.send(SAMPLE, "d@qq.com")
-    shared = world.msmtp.send(bulk, "e@qq.com", "f@qq.com")
+    queue_id = world.msmtp.send(bulk, "a+b@inbox.example")
+    own = world.msmtp.send(b"List-Unsubscribe: <mailto:x@genee.cn>\n" + bulk, "c@inbox.example")
+    usual = world.msmtp.send(SAMPLE, "d@inbox.example")
+    shared = world.msmtp.send(bulk, "e@inbox.example", "f@inbox.example")
     until("the letters", lambda: len(far.accepted()) == 4)
     found = [one.header for one in far.accepted()]
     heads = {each: next(head for head in found if each in head) for each in (queue_id, own, usual, shared)}
-    assert f"\r\nList-Unsubscribe:\r\n <https://lists.genee.cn/u?l={queue_id}&r=a%2Bb%40qq.com>\r\n" in heads[queue_id]
+    assert (
+        f"\r\nList-Unsubscribe:\r\n <https://lists.genee.cn/u?l={queue_id}&r=a%2Bb%40inbox.example>\r\n"
+        in heads[queue_id]
+    )
     assert "\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click" in heads[queue_id]
     assert heads[own].count("List-Unsubscribe") == 1
     assert "List-Unsubscribe" not in heads[usual] + heads[shared]
