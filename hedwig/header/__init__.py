@@ -36,7 +36,8 @@ class Header(NamedTuple):
     def edited(self, gone: Iterable[bytes], added: bytes) -> bytes:
         """Its lines without the fields of these names, `added` behind them."""
         spans = sorted((field.start, field.end) for name in gone for field in self.get(name))
-        return b"".join((*_between(self.raw, spans), added))
+        kept = b"".join(_between(self.raw, spans))
+        return kept + (b"\r\n" if kept and not kept.endswith(b"\n") else b"") + added
 
 
 def read(content: bytes) -> Header:

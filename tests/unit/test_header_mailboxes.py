@@ -111,4 +111,7 @@ def test_fields_are_found_in_any_form_and_nowhere_else():
     assert read(b"\r\nFrom: a@x.example\r\n").fields == {}
     assert read(b"From: a@x.example\r\n").get(b"from")
     assert read(b"").raw == b""
+    assert read(b"A: 1\r\nFrom: x").edited([b"from"], b"New: 1\r\n") == b"A: 1\r\nNew: 1\r\n"
+    assert read(b"From: x\r\nA: 1").edited([b"from"], b"New: 1\r\n") == b"A: 1\r\nNew: 1\r\n"
+    assert read(b"\r\nbody").edited([b"from"], b"New: 1\r\n") == b"New: 1\r\n"
     assert not read(b"X: " + b"x" * (600 << 10)).whole
