@@ -6,8 +6,9 @@ what worker.yml says of receivers and of the ways to them, and `replies` what re
 """
 
 from hedwig.settings.base import DAY, GIB, HOUR, KIB, MIB, MINUTE, key_of, named, needs_restart, section, setting
+from hedwig.settings.client import Client, ClientKey, Quota
 from hedwig.settings.mailman import Listen, Mailman
-from hedwig.settings.postoffice import Client, Postoffice
+from hedwig.settings.postoffice import Postoffice
 from hedwig.settings.receivers import SITES, ClientRule, DomainRule, EightBit, Family, SiteRule, Smarthost, Source, Tls
 from hedwig.settings.replies import Replies, ReplyRule
 from hedwig.settings.worker import Dns, Retry, TlsReport, Worker
@@ -21,6 +22,7 @@ __all__ = [
     "MINUTE",
     "SITES",
     "Client",
+    "ClientKey",
     "ClientRule",
     "Dns",
     "DomainRule",
@@ -29,6 +31,7 @@ __all__ = [
     "Listen",
     "Mailman",
     "Postoffice",
+    "Quota",
     "Replies",
     "ReplyRule",
     "Retry",
