@@ -131,6 +131,7 @@ LISTS: dict[str, Parser] = {
     "list": _text, "listen": places.listen, "listen inet": places.listen_inet,
     "durations": duration, "counts": _count, "addresses": places.address, "hashes": _hash,
     "mx names": names.host_or_below, "domains": names.domain_or_below, "words": names.word,
+    "hosts": host_name,
     "allow": lambda text: places.network(text, ("loopback", "docker")),
     "stages": rulekinds.stage, "codes": rulekinds.code, "statuses": rulekinds.status, "phrases": rulekinds.phrase,
     "actions": rulekinds.step,
