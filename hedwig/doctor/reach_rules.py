@@ -7,6 +7,7 @@ all: big ones refuse public resolvers, and Spamhaus answers those with 127.255.2
 
 import enum
 import ipaddress
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from hedwig.doctor.finding import Check, Finding, Text, Texts, Unknown, in_file,
 
 _ERRORS = ipaddress.ip_network("127.255.255.0/24")
 _ANSWERS = ipaddress.ip_network("127.0.0.0/8")
+_NAME = re.compile(r"(?:[a-z0-9_-]+\.)+[a-z][a-z0-9-]*\Z")
 _WHY = {
     "127.255.255.252": ("its name is misspelt", "列表名写错了"),
     "127.255.255.254": ("it refuses public resolvers", "它不回答公共 DNS 服务器"),
@@ -126,7 +128,7 @@ def _foreign(knock: Knock) -> bool:
     """Whether the greeting's host has nothing in common with the receiver that was dialled."""
     words = knock.words.split()
     name = words[1].lower().rstrip(".") if len(words) > 1 else ""
-    if "." not in name or name.startswith("["):
+    if words[:1] != ["220"] or not _NAME.match(name):  # of a refusal the second word is no name
         return False
     return not any(_domain(name) == _domain(known) for known in (knock.host, knock.receiver))
 

@@ -35,7 +35,7 @@ MAINS = {
     "hedwig-common": ", ".join(["hedwig.cli.hedwig", *sorted({module for module, _ in COMMANDS.values()})]),
     "hedwig-mailman": "hedwig.cli.daemon_mailman",
     # `hedwig open` makes certificates, and is for the postoffice's host.
-    "hedwig-postoffice": "hedwig.cli.daemon_postoffice, hedwig.cli.authority",
+    "hedwig-postoffice": "hedwig.cli.daemon_postoffice, hedwig.cli.authority, hedwig.doctor.look.site",
     # What receivers would see is looked at where mail is delivered.
     "hedwig-worker": "hedwig.cli.daemon_worker, hedwig.doctor.outside",
 }

@@ -3,13 +3,11 @@
 import grp
 import os
 import pwd
-import re
 import socket
 import ssl
 import stat
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,10 +19,7 @@ USER = "hedwig"
 Settings = Mailman | Postoffice | Worker
 
 DAEMONS = ("mailman", "postoffice", "worker")
-SITE = Path("/etc/nginx/sites-available/hedwig")
-_CERTIFICATE = re.compile(r'^\s*ssl_certificate\s+"?([^";]+)"?;', re.MULTILINE)
 _WAIT = 4.0  # seconds
-_EPOCH = datetime(1970, 1, 1)  # UTC, as certificates have it
 _LOADERS: dict[str, Callable[[Path], Settings]] = {
     "mailman": load_mailman,
     "postoffice": load_postoffice,
@@ -100,26 +95,6 @@ def _group(number: int) -> str:
         return grp.getgrgid(number).gr_name
     except KeyError:
         return str(number)
-
-
-def site_certificate(now: float, site: Path = SITE) -> list[Certificate]:
-    """That of the nginx site in front of postoffice; none where there is no site."""
-    try:
-        found = _CERTIFICATE.search(site.read_text(encoding="utf-8", errors="replace"))
-    except OSError:
-        return []
-    if found is None:
-        return []
-    try:
-        from cryptography import x509
-
-        certificate = x509.load_pem_x509_certificate(Path(found[1]).read_bytes())
-    except OSError as error:
-        return [Certificate(found[1], trouble=error.strerror or str(error))]
-    except ValueError as error:
-        return [Certificate(found[1], trouble=f"no certificate in PEM: {error}")]
-    ends = certificate.not_valid_after.replace(tzinfo=None)
-    return [Certificate(found[1], (ends - _EPOCH).total_seconds() - now)]
 
 
 def served_certificate(mailman: Mailman, now: float | None = None) -> list[Certificate]:
