@@ -1,4 +1,5 @@
-"""The doctor's rules for what is seen from outside, by table: facts in, grade, words and mend out. What DNS serves is judged in journeys, too."""
+"""The doctor's rules for what is seen from outside, by table: facts in, grade, words and mend out. (What DNS serves: the
+journeys.)"""
 
 from typing import Any
 
