@@ -1,5 +1,4 @@
-"""The doctor's rules for what is seen from outside, by table: facts in, grade, words and mend out. (What DNS serves: the
-journeys.)"""
+"""The doctor's rules for what is seen from outside, by table. (What DNS serves: the journeys.)"""
 
 from typing import Any
 
