@@ -168,7 +168,13 @@ class _Examination:
         return [*_without_echoes(by_spf), *by_dkim, *await self._dmarc(Dmarc(domain, spf=passes, dkim=signed))]
 
     async def _keys(self, domain: str) -> list[dkim_rules.Key]:
-        keys = await in_thread(lambda: dkim_keys.keys_of(self._config_dir, domain))
+        """The keys of the domain, or of the nearest one above it that has some: they sign for what is below, too."""
+
+        def find() -> list[dkim_rules.Key]:
+            above = dmarc_rules.parents(domain)
+            return next((keys for each in above if (keys := dkim_keys.keys_of(self._config_dir, each))), [])
+
+        keys = await in_thread(find)
         records = await asyncio.gather(*(self._lookups.texts(key.name) for key in keys))
         return [replace(key, records=said) for key, said in zip(keys, records, strict=True)]
 

@@ -100,6 +100,12 @@ def test_dmarc_holds_by_dkim_alone(keyed: Clinic) -> None:
     assert told["grade"] == "pass"
 
 
+def test_the_key_of_the_domain_above_counts(keyed: Clinic) -> None:
+    """sub.good.key.example has no key of its own."""
+    found = keyed.finding("dkim", "sub.good.key.example", "--no-connect")
+    assert (found["grade"], found["subject"]) == ("pass", "s1._domainkey.good.key.example"), found
+
+
 def test_a_key_that_is_none(keyed: Clinic) -> None:
     file = keyed.host.config / "dkim" / "good.key.example" / "s2.pem"
     file.write_text("-----BEGIN NOTHING-----\n")
