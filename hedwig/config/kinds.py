@@ -140,6 +140,7 @@ LISTS: dict[str, Parser] = {
     "senders": clientkinds.sender,
     "mx names": names.host_or_below, "domains": names.domain_or_below, "words": names.word,
     "networks": lambda text: places.network(text, ()),
+    "hosts": host_name,
     "allow": lambda text: places.network(text, ("loopback", "docker")),
     "stages": rulekinds.stage, "codes": rulekinds.code, "statuses": rulekinds.status, "phrases": rulekinds.phrase,
     "actions": rulekinds.step,

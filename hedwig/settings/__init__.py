@@ -11,7 +11,7 @@ from hedwig.settings.mailman import Listen, Mailman
 from hedwig.settings.postoffice import Postoffice
 from hedwig.settings.receivers import SITES, ClientRule, DomainRule, EightBit, Family, SiteRule, Smarthost, Source, Tls
 from hedwig.settings.replies import Replies, ReplyRule
-from hedwig.settings.worker import Dns, Retry, TlsReport, Worker
+from hedwig.settings.worker import Dns, Doctor, Retry, TlsReport, Worker
 
 __all__ = [
     "DAY",
@@ -25,6 +25,7 @@ __all__ = [
     "ClientKey",
     "ClientRule",
     "Dns",
+    "Doctor",
     "DomainRule",
     "EightBit",
     "Family",

@@ -54,6 +54,8 @@ server:
   cache-max-negative-ttl: 1
   num-threads: 1
   val-bogus-ttl: 1
+  local-zone: "2.0.192.in-addr.arpa." nodefault
+  local-zone: "100.51.198.in-addr.arpa." nodefault
 {trust}stub-zone:
   name: "."
   stub-addr: {authority}
