@@ -11,7 +11,7 @@ from journey.dns import RESOLVER
 from journey.host import MAILMAN, Host
 from journey.world import World, mx
 from postfix import TUNED, Postfix
-from usage import cpu, memory
+from usage import Memory, cpu, memory
 
 SINK = "192.0.2.1"
 DOMAINS = 500
@@ -92,7 +92,8 @@ class Hedwig:
 
 @dataclass(frozen=True)
 class Run:
-    """Rates a second, `cpu` in milliseconds a message, `pss` in MiB at the end of the load."""
+    """Rates a second, `cpu` in milliseconds a message, `pss` in MiB at the end of the load. `lost`: recipients who had
+    nothing STALLED after the last delivery; one that the peer has deferred for longer is among them."""
 
     accepted: float
     delivered: float
@@ -149,7 +150,9 @@ class Field:
         self.far = FarSide(in_memory, SINK)
         world.at_end(self.far.close)
         host = world.host(worker={"sites": SITES})
+        began = time.monotonic()
         host.start()
+        self.started = {"hedwig, 1 worker": time.monotonic() - began}  # seconds, one part after the other
         self.peers: list[Peer] = [
             Hedwig(f"hedwig, {count} worker{'s' * (count > 1)}", host, count) for count in workers
         ]
@@ -157,8 +160,23 @@ class Field:
             folder = world.directory / f"postfix-{name}"
             server = Postfix(folder, f"192.0.2.{101 + number}", RESOLVER, settings, SINK)
             world.at_end(server.close)
-            server.start()
+            self.started[f"Postfix, {name}"] = server.start()
             self.peers.append(PostfixPeer(f"Postfix, {name}", server))
+
+    def idle(self) -> dict[str, Memory]:
+        """What each has before its first message."""
+        found = {}
+        for peer in self.peers:
+            peer.begin()
+            found[peer.name] = memory(peer.pids)
+            peer.end()
+        return found
+
+    def to_domains(self, count: int) -> None:
+        """Where there are many receivers' domains everybody asks the resolver, Postfix too."""
+        for peer in self.peers:
+            if isinstance(peer, PostfixPeer):
+                peer.server.relay_to("" if count > 1 else SINK)
 
     def warm(self, load: Load) -> None:
         """Once through each, unmeasured."""

@@ -8,12 +8,14 @@ processes.
 
 import os
 import pwd
+import signal
 import socket
 import time
 from pathlib import Path
 
 from journey.network import tool
 from journey.process import Process
+from usage import descendants
 
 TUNED = {
     "default_destination_concurrency_limit": "100",
@@ -73,16 +75,29 @@ class Postfix:
         user = pwd.getpwnam("postfix")
         os.chown(state, user.pw_uid, user.pw_gid)
         own = {"queue_directory": str(queue), "data_directory": str(state), "maillog_file": str(folder / "mail.log")}
-        own |= {"relayhost": f"[{relay}]"} if relay else {}
-        lines = (f"{name} = {value}\n" for name, value in (_MAIN | own | settings).items())
-        (config / "main.cf").write_text("".join(lines))
+        self._config, self._settings, self._relay = config, _MAIN | own | settings, relay
+        self._write()
         (config / "master.cf").write_text(_SERVICES.format(address=address).lstrip())
         resolv = folder / "resolv.conf"
         resolv.write_text(f"nameserver {resolver}\n")
         script = f"mount --bind {resolv} /etc/resolv.conf && exec {tool('postfix')} -c {config} start-fg"
-        command = [tool("unshare"), "--mount", "--", "/bin/sh", "-c", script]
+        # As PID 1 of a namespace its master ends with us, whatever happens, and all its processes with it.
+        command = [tool("unshare"), "--mount", "--pid", "--fork", "--kill-child", "--", "/bin/sh", "-c", script]
         self._process = Process(f"postfix at {address}", command, folder / "start.log")
         self.log = folder / "mail.log"
+
+    def _write(self) -> None:
+        settings = self._settings | ({"relayhost": f"[{self._relay}]"} if self._relay else {})
+        lines = (f"{name} = {value}\n" for name, value in settings.items())
+        (self._config / "main.cf").write_text("".join(lines))
+
+    def relay_to(self, relay: str) -> None:
+        """From now on; where that changes something it is started anew."""
+        if relay != self._relay:
+            self._relay = relay
+            self._write()
+            self.close()
+            self.start()
 
     def start(self) -> float:
         """Start it, until it greets; how many seconds that took."""
@@ -96,9 +111,11 @@ class Postfix:
         return [self._process.pid]
 
     def close(self) -> None:
-        """SIGTERM to its master, which ends the others."""
+        """SIGTERM to its master, which ends the others; for unshare, which waits for it, that signal is none."""
         if self._process.alive:
-            self._process.stop()
+            _, master, *_ = descendants(self.pids)
+            os.kill(master, signal.SIGTERM)
+            self._process.wait()
 
 
 def greets(address: str) -> bool:

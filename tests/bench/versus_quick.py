@@ -10,16 +10,15 @@ BAR, and where one message is lost or comes twice. As root: Postfix wants it.
 
 import os
 import sys
-import tempfile
 from pathlib import Path
 from statistics import median
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from counted import Load
-from journey.network import Network
 from journey.world import World
 from peers import Field, Runs
+from scene import in_a_scene, say_what_is_wrong
 
 MESSAGES = int(os.environ.get("MESSAGES", "1200"))
 BAR = float(os.environ.get("BAR", "1.3"))
@@ -54,31 +53,8 @@ def play(world: World, in_memory: Path) -> list[str]:
         print(row(name, runs))
     reached = ratio(found)
     print(f"hedwig against the better Postfix: {reached:.2f} times as many messages a second (at least {BAR:g})")
-    wrong = [f"hedwig is not {BAR:g} times as fast"] if reached < BAR else []
-    for name, runs in found.items():
-        if runs.total("lost") or runs.total("doubled"):
-            wrong.append(f"{name} lost {runs.total('lost')} and doubled {runs.total('doubled')} messages")
-    return wrong
-
-
-def main() -> None:
-    """In a network of its own."""
-    network = Network()
-    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    with (
-        tempfile.TemporaryDirectory(prefix="hedwig-bench-", dir="/var/tmp") as folder,
-        tempfile.TemporaryDirectory(prefix="hedwig-bench-", dir=memory) as in_memory,
-    ):
-        Path(folder).chmod(0o711)  # Postfix's processes find their queue in it
-        world = World(network, Path(folder))
-        try:
-            wrong = play(world, Path(in_memory))
-        finally:
-            world.close()
-            network.close()
-    if wrong:
-        sys.exit("; ".join(wrong))
+    return [f"hedwig is not {BAR:g} times as fast"] * (reached < BAR) + say_what_is_wrong(found)
 
 
 if __name__ == "__main__":
-    main()
+    in_a_scene(play)
