@@ -15,6 +15,7 @@ from usage import Memory, cpu, memory
 
 SINK = "192.0.2.1"
 DOMAINS = 500
+TTL = 3600  # seconds, as MX records have it
 STALLED = 60.0  # seconds without one more delivery, after which the rest counts as lost
 # hedwig's own caution with receivers is no bench's matter: as Postfix is tuned to 100 connections, so is it.
 SITES = {"default": {"connections": 100, "messages_per_connection": 1000}}
@@ -146,7 +147,7 @@ class Field:
 
     def __init__(self, world: World, in_memory: Path, *, workers: tuple[int, ...]) -> None:
         zone = (mx(domain(number), SINK) for number in range(DOMAINS))
-        world.dns(*zone)
+        world.dns(*zone, ttl=TTL)
         self.far = FarSide(in_memory, SINK)
         world.at_end(self.far.close)
         host = world.host(worker={"sites": SITES})
