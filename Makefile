@@ -7,8 +7,8 @@ PACKAGES := \
 	python3 python3-venv python3-pip python3-setuptools python3-wheel \
 	python3-aiosmtpd python3-bottle python3-click python3-dnspython python3-idna python3-openssl python3-requests \
 	python3-systemd python3-uvloop python3-waitress python3-yaml \
-	python3-cryptography python3-hypothesis python3-pytest python3-pytest-asyncio python3-pytest-xdist \
-	beanstalkd ldnsutils msmtp nginx nsd postfix unbound \
+	python3-cryptography python3-dkim python3-hypothesis python3-pytest python3-pytest-asyncio python3-pytest-xdist \
+	beanstalkd ldnsutils libmail-dkim-perl libpython3.11-testsuite msmtp nginx nsd opendkim-tools postfix unbound \
 	ca-certificates curl git groff-base iproute2 libfaketime mandoc mount openssl procps strace systemd
 
 # What builds and signs packages.

@@ -6,6 +6,7 @@
                               explain ADDRESS | site | site resume NAME
                               suppress add ADDRESS | list | remove ADDRESS | explain-reply REPLY
                               key add FQDN | key list | key revoke FQDN
+                              dkim new DOMAIN | dkim list | dkim check | dkim rotate DOMAIN
                               config check | config sample NAME | config man NAME
                               setup | open [NETWORK...] | local-key | detect-docker0
 
@@ -26,6 +27,7 @@ from hedwig.cli.readable import readable
 
 COMMANDS = {
     "config": ("hedwig.cli.config_check", "config"),
+    "dkim": ("hedwig.cli.dkim", "dkim"),
     "detect-docker0": ("hedwig.cli.docker0", "detect_docker0"),
     "explain": ("hedwig.cli.explain", "explain"),
     "explain-reply": ("hedwig.cli.explain_reply", "explain_reply"),

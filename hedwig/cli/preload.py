@@ -31,10 +31,11 @@ _EVERYWHERE = (
 )
 _OF_A_ROOM = {
     "mailman": ("http.cookies", "idna.uts46data", "netrc", "requests", "urllib3.util.ssl_match_hostname"),
-    "postoffice": ("bottle", "html", "http.cookies", "idna.uts46data", "waitress"),
+    "postoffice": ("bottle", "hedwig.dkim.private", "html", "http.cookies", "idna.uts46data", "waitress"),
     "worker": (
         "hedwig.classify.said",
         "hedwig.classify.table",
+        "hedwig.dkim.private",
         "idna.uts46data",
         "dns.rdtypes",
         "dns.rdtypes.ANY",

@@ -1,8 +1,8 @@
 """Acceptance: submissions become messages in the spool, and only then is the answer given (I1).
 
-The order of effects: register (a whole batch in one call; the spool's writer commits all that waits with one fsync),
-wait for the commit, tell the feeder, write the journal, answer. Nothing is answered before the fsync; a crash between
-commit and answer is healed by the client's repeat under the same queue ID (I3).
+The order of effects: sign (DKIM), register (a whole batch in one call; the spool's writer commits all that waits with
+one fsync), wait for the commit, tell the feeder, write the journal, answer. Nothing is answered before the fsync; a
+crash between commit and answer is healed by the client's repeat under the same queue ID (I3).
 
 How it fails: a spool in trouble gives 451 4.3.1 for every message of the call, and nothing of it is kept (I8). When
 the spool keeps many requests waiting for long, further ones are refused at once (Gate), so that threads are left for
@@ -17,10 +17,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from hedwig import log
+from hedwig.dkim.sign import Signer
 from hedwig.options import submitter_of
 from hedwig.postoffice.clocks import Clocks
 from hedwig.postoffice.refusal import Refusal
 from hedwig.postoffice.registration import Time, new_message
+from hedwig.postoffice.signing import signed
 from hedwig.postoffice.submission import Submission
 from hedwig.reply import Reply
 from hedwig.settings import Client, Postoffice
@@ -98,7 +100,8 @@ class Acceptance:
             return []
         now = self._clock()
         time_of = Time(now, self._clocks.behind(client.fqdn, submissions[0], now), self._settings().expire)
-        messages = [new_message(client, submission, time_of) for submission in submissions]
+        signer = Signer(self._settings().dkim, self._clock)
+        messages = [new_message(client, signed(submission, signer), time_of) for submission in submissions]
         patience = COMMIT_WITHIN + sum(message.body.size for message in messages) / (1 << 20)
         with self._gate.waiting():
             try:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from hedwig.choices import OnDoubt, Priority
+from hedwig.dkim.keys import NO_KEYS, Keys
 from hedwig.settings.base import DAY, MIB, setting
 from hedwig.settings.mailman import Listen
 
@@ -30,6 +31,8 @@ class Postoffice:
     threads: int = setting("Threads that answer requests.", default=32, kind="count", at_start=True)
     idle_timeout: int = setting("A connection that says nothing for so long is closed.", default=30, kind="duration")
     debug: bool = setting("Say more in the log.", default=False, kind="flag")
+    # Not a key of the file: the DKIM keys that sign, from the folder `dkim` beside it.
+    dkim: Keys = NO_KEYS
 
 
 @dataclass(frozen=True, slots=True)

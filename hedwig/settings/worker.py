@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from hedwig.dkim.keys import NO_KEYS, Keys
 from hedwig.settings.base import DAY, HOUR, MINUTE, named, section, setting
 from hedwig.settings.receivers import SITES, ClientRule, DomainRule, EightBit, SiteRule, Smarthost, Source, Tls
 from hedwig.settings.replies import ReplyRule
@@ -90,7 +91,8 @@ class Worker:
     )
     eight_bit: EightBit = setting(
         "What becomes of 8-bit mail for a receiver that takes 7-bit mail alone. `convert`: text goes as "
-        "quoted-printable, other content as base64; a DKIM signature does not survive that. `bounce`: it goes back.",
+        "quoted-printable, other content as base64; ours is signed (DKIM) again, another's signature does not survive "
+        "that. `bounce`: it goes back.",
         default=EightBit.CONVERT,
         kind="eight bit",
     )
@@ -176,3 +178,5 @@ class Worker:
     )
     # Not a key of the file: the rules for replies, the shipped ones and the admin's, in the order in which they count.
     rules: dict[str, ReplyRule] = field(default_factory=dict)
+    # Nor this: the DKIM keys that sign what is made or changed here, from the folder `dkim` beside the file.
+    dkim: Keys = NO_KEYS

@@ -141,8 +141,8 @@ class Errand:
             (lambda: (content,)) if content is not None else (lambda: self._tools.spool.body(first.message))
         )
         rcpttos = tuple(recipient.address for _, recipient in self.parcel.handed)
-        convert = self._tools.convert
-        return Transaction(first.mailfrom, rcpttos, body, first.size, first.smtputf8, options, convert)
+        convert, signer = self._tools.convert, self._tools.signer
+        return Transaction(first.mailfrom, rcpttos, body, first.size, first.smtputf8, options, convert, signer)
 
     def end(self, report: Report, connection: Connection | None) -> None:
         """Settle what was said of each recipient."""

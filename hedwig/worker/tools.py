@@ -10,6 +10,7 @@ from typing import Protocol
 from hedwig import log
 from hedwig.classify.providers import Providers
 from hedwig.classify.table import Table
+from hedwig.dkim.sign import NOBODY, Signer
 from hedwig.rates import Rate
 from hedwig.settings import Worker
 from hedwig.smtp import Deadlines
@@ -49,6 +50,7 @@ class Tools:
     broken: BrokenAddresses
     debug: bool = False
     convert: bool = True  # 8-bit content for a host that takes 7-bit alone
+    signer: Signer = NOBODY  # of what is made or changed here
     count_tls: Callable[[Session], None] = lambda session: None
     deadlines: Deadlines = field(default_factory=Deadlines)
     logins: Logins = field(default_factory=Logins)
