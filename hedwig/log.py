@@ -11,7 +11,8 @@ passed to this module.
 Fields: MESSAGE, PRIORITY, MESSAGE_ID (a UUID per kind of event), HEDWIG_QUEUE_ID, HEDWIG_CLIENT, HEDWIG_SENDER,
 HEDWIG_RCPT, HEDWIG_SITE, HEDWIG_MX, HEDWIG_REPLY, HEDWIG_STATUS, HEDWIG_DELAY, HEDWIG_ATTEMPT, HEDWIG_TLS (protocol and
 cipher), HEDWIG_TLS_POLICY (what held on the way, and what came of it), HEDWIG_RULE (of replies.yml, by which a reply
-was judged), HEDWIG_HELP (the page where its receiver explains it), HEDWIG_SUCCESSOR (the queue ID that supersedes it),
+was judged), HEDWIG_HELP (the page where its receiver explains it), HEDWIG_SOURCE (the
+address of ours that it left from), HEDWIG_SUCCESSOR (the queue ID that supersedes it),
 HEDWIG_OPERATOR (who did it by command, and HEDWIG_REASON why); HEDWIG_DEADLINE, HEDWIG_PRIORITY, HEDWIG_SUPERSEDE,
 HEDWIG_REQUIRE_TLS (what it asks for); HEDWIG_PEER, HEDWIG_CONTAINER, HEDWIG_IMAGE, HEDWIG_PROJECT (who handed it in);
 and of a daemon HEDWIG_REASON (what is wrong), HEDWIG_PLACE (where it listens), HEDWIG_FILE (of its configuration),

@@ -165,7 +165,12 @@ class Worker:
     )
     sources: dict[str, Source] = field(
         default_factory=dict,
-        metadata=named(Source, "This host's addresses that mail leaves from. Without any, the system chooses one."),
+        metadata=named(
+            Source,
+            "This host's addresses that mail leaves from, by turns: a retry leaves from another one, too. What a "
+            "receiver refuses for the address that it came from goes from another one within seconds. Without any, the "
+            "system chooses one.",
+        ),
     )
     smarthosts: dict[str, Smarthost] = field(
         default_factory=dict, metadata=named(Smarthost, "Servers that take mail on, used by `domains` and `clients`.")

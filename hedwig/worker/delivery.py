@@ -222,7 +222,8 @@ def _alarm(case: Case, rules: Rules) -> Alarm:
 
 def _event(line: Line, now: float) -> Event:
     said, attempt = line.attempt.said, line.attempt
-    detail = "; ".join(part for part in (said.detail, attempt.way) if part)
+    left_from = f"from {attempt.local}" if attempt.local else ""
+    detail = "; ".join(part for part in (said.detail, attempt.way, left_from) if part)
     return Event(now, line.kind, line.recipient.address, said.stage, said.reply, attempt.host, detail)
 
 

@@ -28,16 +28,23 @@ from hedwig.worker.tools import Tools
 
 
 class Errand:
-    """Of one parcel. `heed` is told what was said of the way to the receiver, and in which family of addresses.
-    `relayed`: it goes to a smarthost."""
+    """Of one parcel. `heed` is told what was said of the way to the receiver, and in which family of addresses;
+    `elsewhere` says whether a claim may leave from another source of ours now; `relayed`: it goes to a smarthost."""
 
     def __init__(
-        self, tools: Tools, parcel: Parcel, heed: Callable[[SiteWord, str], None], *, relayed: bool = False
+        self,
+        tools: Tools,
+        parcel: Parcel,
+        heed: Callable[[SiteWord, str], None],
+        elsewhere: Callable[[Claim], bool] = lambda _claim: False,
+        *,
+        relayed: bool = False,
     ) -> None:
         self.parcel = parcel
         self._tools = tools
         self._heed = heed
         self._relayed = relayed
+        self._elsewhere = elsewhere
         self._open = {claim.delivery: claim for claim in parcel.claims}  # claims that are not settled yet
         self._slots: dict[int, int] = {}  # of dot marks, by delivery, from just before the dot on
         self._doubts: dict[int, Doubt] = {}  # what is on disk with the marks, where the client wants that
@@ -198,7 +205,8 @@ class Errand:
         target, doubt = connection.target, self._doubts.get(claim.delivery)
         reports = "DSN" in connection.extensions
         talk = doubt.talk if doubt else ""
-        return Attempt(said, f"{target.host}[{target.address}]", connection.tls, reports, talk, connection.policy)
+        host = f"{target.host}[{target.address}]"
+        return Attempt(said, host, connection.tls, reports, talk, connection.policy, local=target.local)
 
     def _withdraw(self, claims: Iterable[Claim]) -> None:
         """No dot has gone out. What was superseded ends as the claim does; others go on."""
@@ -222,6 +230,8 @@ class Errand:
     def _concluded(self, claim: Claim, attempts: dict[int, Attempt]) -> Conclusion:
         now = time.time()
         try:
+            if any(_refused(each) for each in attempts.values()) and self._elsewhere(claim):
+                attempts = {number: replace(each, elsewhere=True) for number, each in attempts.items()}
             return conclude(claim, attempts, self._tools.rules, now, self._tools.original(claim))
         except Exception as error:  # noqa: BLE001  whatever broke here, the claim must not stay in our hands
             text = f"what was said of it could not be judged: {error!r}"
@@ -245,3 +255,7 @@ class Errand:
                 self._tools.dots.release(slot)
 
         return after
+
+
+def _refused(attempt: Attempt) -> bool:
+    return attempt.said.reply is not None and attempt.said.reply.code >= 400

@@ -107,11 +107,19 @@ class Resting:
         """Have what is in force in the bag's view of that receiver; whether it has just begun to rest."""
         now = time.monotonic()
         rest = self.until(provider.name, provider.source) - time.time()
-        resting = sum(self.of(provider.name, provider.source, family) is not None for family in FAMILIES)
+        resting = self.families(provider.name, provider.source)
         provider.eased |= resting < provider.resting
         provider.resting = resting
         provider.bound = self.most(provider.name, provider.source)
         return provider.rest(now + rest if rest > 0 else 0.0, now, self.why(provider.name, provider.source))
+
+    def families(self, receiver: str, source: str) -> int:
+        """How many families of that source's addresses may send nothing there."""
+        return sum(self.of(receiver, source, family) is not None for family in FAMILIES) if self._known else 0
+
+    def closed(self, receiver: str, source: str) -> tuple[float, int]:
+        """`wait`, and `families`."""
+        return self.wait(receiver, source), self.families(receiver, source)
 
     def wait(self, receiver: str, source: str) -> float:
         """For how many seconds nothing may go there from any address of that source; 0: it may."""

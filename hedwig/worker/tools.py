@@ -57,9 +57,11 @@ class Tools:
     addresses: Counter[str] = field(default_factory=Counter)  # connections that are open or being opened
     pressed: bool = False  # most of the connections that this worker may have are in use
 
-    def closed_for(self, receiver: str, source: str) -> float:
-        """For how many seconds nothing may go there from that source, as far as is known here; 0: it may."""
-        return max(self.resting.wait(receiver, source), self.bag.closed_for(receiver, source, time.monotonic()))
+    def closed_for(self, receiver: str, source: str) -> tuple[float, int]:
+        """For how many seconds nothing may go there from that source, as far as is known here, 0: it may; and how many
+        families of its addresses rest."""
+        closed = max(self.resting.wait(receiver, source), self.bag.closed_for(receiver, source, time.monotonic()))
+        return closed, self.resting.families(receiver, source)
 
     def message_rates(self, route: Route) -> tuple[Rate, ...]:
         """The rates that bound messages on this way."""

@@ -175,7 +175,7 @@ def test_the_history_begins_with_who_handed_it_in_and_what_it_asks_for(spool: An
     put(spool, one)
     assert [line.text for line in spool.history(one.queue_id)] == [
         "accepted: from <a@host.example>, 1 recipient, 22 octets, by web 172.17.0.4, "
-        "until 2001-09-09 01:46:40 UTC, urgent, key otp-42"
+        "until 2001-09-09 01:46:40 UTC, urgent, key otp-42, RET=HDRS"
     ]
 
 
