@@ -34,7 +34,7 @@ MAINS = {
     "hedwig-common": ", ".join(["hedwig.cli.hedwig", *sorted({module for module, _ in COMMANDS.values()})]),
     "hedwig-mailman": "hedwig.cli.daemon_mailman",
     # `hedwig open` makes certificates and `hedwig dkim` keys, and both are for the postoffice's host.
-    "hedwig-postoffice": "hedwig.cli.daemon_postoffice, hedwig.cli.authority, hedwig.cli.dkim_keys, hedwig.cli.dkim_look",
+    "hedwig-postoffice": "hedwig.cli.daemon_postoffice, hedwig.cli.authority, hedwig.cli.dkim_look",
     "hedwig-worker": "hedwig.cli.daemon_worker",
 }
 

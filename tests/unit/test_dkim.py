@@ -173,7 +173,9 @@ def test_the_nearest_domain_with_a_key_signs() -> None:
     """Its own, or one above it (relaxed alignment), never a top-level one."""
     above, own = keys("example.com"), keys("mail.example.com")
     both = Keys({"example.com": tuple(above), "mail.example.com": tuple(own)})
-    found = {name: [each.domain for each in both.of(name)][:1] for name in ("a.mail.example.com", "x.example.com", "com")}
+    found = {
+        name: [each.domain for each in both.of(name)][:1] for name in ("a.mail.example.com", "x.example.com", "com")
+    }
     assert found == {"a.mail.example.com": ["mail.example.com"], "x.example.com": ["example.com"], "com": []}
     assert not Keys({"com": (key("rsa", "com"),)}).of("example.com")
     assert not NO_KEYS
