@@ -80,6 +80,7 @@ class Matter(enum.StrEnum):
     SETUP_REFUSED = "setup_refused"
     MAIL_REFUSED = "mail_refused"
     LOGIN_FAILED = "login_failed"
+    QUOTA_HIT = "quota_hit"
 
 
 @functools.cache

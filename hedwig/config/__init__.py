@@ -23,7 +23,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from hedwig.config.agreement import disagreements
+from hedwig.config.agreement import disagreements, faults_of_client
 from hedwig.config.document import parse, read_text
 from hedwig.config.localkey import LocalKey, path_beside, this_host
 from hedwig.config.names import host_name
@@ -133,9 +133,11 @@ def load_client(path: Path | str) -> Client:
             raise Unfit("the file's name is not FQDN.yml in lower case")
     except Unfit as error:
         reading.problems.append(Problem(str(path), 0, "", error.wrong, "name it after the host: less.example.com.yml"))
-    values = reading.section(Client, parse(path, read_text(path)))
+    client = Client(fqdn, **reading.section(Client, parse(path, read_text(path))), lines=reading.lines)
+    for key, unfit in faults_of_client(client):
+        reading.problems.append(Problem(str(path), reading.line(key), key, unfit.wrong, unfit.right))
     reading.finish()
-    return Client(fqdn, **values)
+    return client
 
 
 def warnings(path: Path | str) -> list[Problem]:

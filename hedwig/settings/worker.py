@@ -61,6 +61,26 @@ class TlsReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Doctor:
+    """worker.yml, `doctor`: what `hedwig doctor` asks outside."""
+
+    receivers: tuple[str, ...] = setting(
+        "Domains whose mail servers are connected to, to see whether port 25 is open outward.",
+        default=("gmail.com", "qq.com", "163.com"),
+        kind="hosts",
+    )
+    dnsbls: tuple[str, ...] = setting(
+        "DNSBLs that are asked about this host's addresses, such as zen.spamhaus.org. They answer a resolver of your "
+        "own alone, and each has its terms; empty: none is asked.",
+        default=(),
+        kind="hosts",
+    )
+    ntp: str = setting(
+        "An NTP server to compare the clock with.", default="2.debian.pool.ntp.org", kind="host or address"
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Worker:
     """worker.yml: the daemons that deliver."""
 
@@ -125,6 +145,9 @@ class Worker:
     tls_report: TlsReport = field(
         default_factory=TlsReport,
         metadata=section(TlsReport, "Daily reports to receivers that ask for them, on how TLS went (TLS-RPT)."),
+    )
+    doctor: Doctor = field(
+        default_factory=Doctor, metadata=section(Doctor, "What `hedwig doctor` asks outside: hedwig(1).")
     )
     suppress: int = setting(
         "An address of which its receiver said that there is no such mailbox gets no mail for so long: what is sent to "

@@ -18,7 +18,7 @@ from typing import Any
 
 from hedwig.moments import utc
 from hedwig.options import submitter_of
-from hedwig.spool import POSTOFFICE, Kind, NewMessage, Outcome, Registered, SpoolTrouble, Waiting, bodies, stops
+from hedwig.spool import POSTOFFICE, Kind, NewMessage, Outcome, Registered, SpoolTrouble, Waiting, bodies, stops, usage
 from hedwig.spool.history import Line, Named, plain, record
 from hedwig.spool.numbers import take
 from hedwig.spool.reasons import IN_DOUBT
@@ -119,6 +119,7 @@ def _register(
     db.executemany(_RECIPIENT, recipients)
     if tried:
         db.executemany(_TRIED, tried)
+    usage.count(db, (message for number, message in numbered if number not in known and message.charges), now)
     stops.hold_back(db, (row[0] for row in deliveries), now)
     if arrivals is not None:
         answers = _superseding(arrivals, numbered, answers, lines)
@@ -189,6 +190,12 @@ def _known(db: sqlite3.Connection, numbered: Sequence[tuple[int, NewMessage]], n
         if earlier != number:
             known[number] = Registered(Outcome.REPEATED if digest == message.digest else Outcome.CONFLICT)
     return known
+
+
+def is_known(db: sqlite3.Connection, client: str, queue_id: str, digest: bytes) -> bool:
+    """Whether this very message was accepted before (I3). Reads only."""
+    query = "SELECT 1 FROM seen WHERE client = ? AND queue_id = ? AND digest = ?"
+    return db.execute(query, (client, queue_id, digest)).fetchone() is not None
 
 
 class LongIntake:
