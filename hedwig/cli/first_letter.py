@@ -13,8 +13,8 @@ from urllib.parse import urlencode, urlsplit
 import click
 
 from hedwig.cli import desks
+from hedwig.cli.language import told
 from hedwig.cli.letter_view import Known, known_lines
-from hedwig.cli.tongue import told
 from hedwig.config import ConfigError, load_local_key
 from hedwig.config.localkey import NAME
 from hedwig.spool.desk import SqliteDesk

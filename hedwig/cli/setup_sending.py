@@ -18,10 +18,11 @@ import click
 
 from hedwig.cli import at_signer, first_letter, yamltext
 from hedwig.cli.dns_records import Record, records
+from hedwig.cli.doctor import doctor as doctor_command
 from hedwig.cli.files import changing, replace
+from hedwig.cli.language import told
 from hedwig.cli.setup_values import Address, Domain, Ehlo, Recipient
 from hedwig.cli.terminal import clean
-from hedwig.cli.tongue import told
 from hedwig.config import ConfigError, load_worker
 from hedwig.config.document import read_text
 from hedwig.settings import Worker
@@ -55,7 +56,7 @@ def set_up(ctx: click.Context, given: dict[str, Any], *, doctor: bool) -> None:
     _show(records(answers.domain, answers.ehlo, [answers.source, *_ipv6()], keys))
     if doctor:
         _heading(told("Whether receivers can check it", "收件方能否验证"))
-        _examine(config_dir, answers.domain)
+        _examine(ctx, answers)
     if answers.letter:
         _heading(told(f"A test letter to {answers.letter}", f"给 {answers.letter} 的测试信"))
         if not first_letter.send(config_dir, answers.domain, answers.letter):
@@ -191,10 +192,12 @@ def _keys(config_dir: Path, domain: str) -> list[Record]:
         raise click.ClickException("\n".join(clean(str(each)) for each in error.problems)) from None
 
 
-def _examine(config_dir: Path, domain: str) -> None:
-    keys, look = at_signer.module("hedwig.cli.dkim_keys"), at_signer.module("hedwig.cli.dkim_look")
-    for found in look.look(config_dir, keys.files(config_dir, domain)):
-        click.echo(f"{found.name}: {clean(found.wrong) or 'ok'}")
+def _examine(ctx: click.Context, answers: Answers) -> None:
+    """By doctor, for this domain. What it finds stops nothing: DNS may take a while to show the records."""
+    behind_nat = answers.source not in myself.own_addresses()
+    given = {"addresses": (answers.source,) if behind_nat else (), "receivers": (), "dnsbls": (), "connect": True}
+    with contextlib.suppress(SystemExit):
+        ctx.invoke(doctor_command, name=answers.domain, as_json=False, journal=False, **given)
 
 
 def _show(found: list[Record]) -> None:

@@ -14,7 +14,6 @@ from hedwig.cli import setup_sending
 from hedwig.cli.dns_records import Record, records
 from hedwig.cli.hedwig import main
 from hedwig.cli.sample import sample
-from hedwig.cli.tongue import is_chinese
 from hedwig.worker import myself
 
 OPTIONS = ("--domain", "genee.cn", "--ehlo", "robot.genee.cn", "--test-letter", "", "--no-doctor")
@@ -122,23 +121,6 @@ def test_it_is_for_the_host_that_delivers(setup: Setup, tmp_path: Path) -> None:
 def test_a_letter_without_a_postoffice(setup: Setup) -> None:
     options = (*OPTIONS[:4], "--no-doctor", "--test-letter", "stenote@163.com")
     assert "no postoffice of its own" in setup(*options, status=1).stderr
-
-
-@pytest.mark.parametrize(
-    ("environment", "chinese"),
-    [
-        ({}, False),
-        ({"LANG": "zh_CN.UTF-8"}, True),
-        ({"LANG": "zh_CN.UTF-8", "LC_ALL": "C"}, False),
-        ({"LANG": "en_US.UTF-8", "LC_MESSAGES": "zh_TW"}, True),
-        ({"LANG": "en_US.UTF-8", "LANGUAGE": "zh:en"}, True),
-        ({"LANG": "C.UTF-8", "LANGUAGE": "zh"}, False),
-        ({"LANG": "zh_CN", "LANGUAGE": "en"}, False),
-    ],
-)
-def test_the_locale_chooses(environment: dict[str, str], chinese: bool) -> None:
-    """As with gettext(3)."""
-    assert is_chinese(environment) == chinese
 
 
 def test_records() -> None:
