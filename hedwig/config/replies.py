@@ -69,13 +69,13 @@ def _disagreements(
     """What is wrong with the rules that a file names: the key, and the fault. `table`: all rules together."""
     for name, rule in named.items():
         where = f"rules.{name}"
-        for provider in rule.provider:
+        for key, provider in _sites_named(rule):
             if provider not in sites:
                 import difflib  # it takes a while to load
 
                 near = difflib.get_close_matches(provider, sites, n=1)
                 right = f"did you mean {near[0]}?" if near else f"add it below `sites:`, or write {', '.join(sites)}"
-                yield f"{where}.provider", Unfit(f"there is no {shown(provider)} in sites of worker.yml", right)
+                yield f"{where}.{key}", Unfit(f"there is no {shown(provider)} in sites of worker.yml", right)
         if not (rule.status or rule.text or rule.pattern or (rule.code and rule.provider)):
             yield where, Unfit("it would be for every reply", "say which: write status, text or pattern")
         if not rule.class_:
@@ -89,6 +89,13 @@ def _disagreements(
             yield f"{where}.action", Unfit(f"suppress is for what fails, and {decisions[0]} does not", right)
         if f"{where}.example" in lines or not rule.example:
             yield from _example(name, rule, table)
+
+
+def _sites_named(rule: ReplyRule) -> Iterator[tuple[str, str]]:
+    """The keys that name sites, and the names."""
+    for key, names in (("provider", rule.provider), ("native", rule.native)):
+        for name in names:
+            yield key, name
 
 
 def _example(name: str, rule: ReplyRule, table: "Table") -> Iterator[tuple[str, Unfit]]:

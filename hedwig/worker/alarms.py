@@ -51,7 +51,10 @@ def _tell(alarm: Alarm) -> None:
     site, mx, words, rule, page = alarm.site, alarm.mx, alarm.words, alarm.ruling.rule, alarm.ruling.help
     why = f"{rule} ({alarm.ruling.meaning})"
     if alarm.ruling.decision is Action.BACK_OFF:
-        text = f"{site} limits or blocks this host; its mail waits: {words} (rule {why})"
+        says = "limits or blocks this host; its mail waits"
+        if alarm.ruling.hearsay:
+            says = "or one of its domains says that this host is limited or blocked; that letter waits"
+        text = f"{site} {says}: {words} (rule {why})"
         log.event(
             log.Matter.SITE_BLOCKED,
             text,

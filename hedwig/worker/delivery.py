@@ -212,7 +212,7 @@ def _suppressing(judged: Judged, rules: Rules, now: float) -> tuple[Judged, Supp
 
 
 def _word(case: Case) -> SiteWord | None:
-    return verdict.site_word(case.attempt.said.reply, case.ruling)
+    return verdict.site_word(case.attempt.said.reply, case.ruling, case.claim.destination)
 
 
 def _alarm(case: Case, rules: Rules) -> Alarm:

@@ -141,6 +141,7 @@ def rule(**keys: str) -> str:
         (rule(example="450 hurry up"), 3, "example", "this rule is not for it"),
         (rule(class_="''"), 2, "", "it has no class"),
         (rule(text="", code="[421]"), 2, "", "it would be for every reply"),
+        (rule(native="[gmail]"), 3, "native", "there is no 'gmail' in sites of worker.yml"),
         (rule(provider="[gmail]"), 3, "provider", "there is no 'gmail' in sites of worker.yml"),
         ("rules:\n  My Rule: {text: [slow down], class: rate}\n", 2, "rules", "'My Rule' is not a name"),
         ("rules:\n  mine: fail\n", 2, "", "has no keys of its own"),
