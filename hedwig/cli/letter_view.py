@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hedwig.cli.next_try import Kept, concerning, kept
 from hedwig.cli.queue_view import head, pause_lines, recipient_lines, stop_lines
-from hedwig.cli.terminal import clean, due, indented, moment, padded
+from hedwig.cli.terminal import clean, due, indented, localised, moment, padded
 from hedwig.options import OnDoubt, Options, Priority, submitter_of
 from hedwig.spool.operate import Letter, Stop
 from hedwig.spool.shown import HistoryLine
@@ -62,7 +62,7 @@ def known_lines(daemon: str, known: Known, now: float, *, whole: bool = False) -
 def _history_lines(line: HistoryLine) -> list[str]:
     """One event; below it the conversation up to the dot, where that is known of a doubtful attempt."""
     kind = line.kind.value.replace("_", " ")
-    text, *talk = (clean(part) for part in line.text.split("\n"))
+    text, *talk = (clean(part) for part in localised(line.text).split("\n"))
     text = text.removeprefix(kind).removeprefix(": ")  # the kind has a column of its own
     if text[:2] in ("* ", "> ", "< "):
         text, talk = "", [text, *talk]
