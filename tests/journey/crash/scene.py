@@ -32,7 +32,7 @@ MOODS = {
     DEAD: Mood(refuses=True),
 }
 _ID = re.compile(r"<([0-9A-Z]{26})@")
-_WORKER = {"stop_time": "10s", "retry": {"schedule": ["1s"], "jitter": "0%"}}
+_WORKER = {"stop_time": "20s", "retry": {"schedule": ["1s"], "jitter": "0%"}}
 
 
 class Scene:
