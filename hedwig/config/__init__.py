@@ -118,8 +118,7 @@ def _draft(path: Path) -> tuple[Worker, Reading]:
     where it can't be read at all."""
     reading = Reading(str(path))
     worker = Worker(**reading.section(Worker, parse(path, read_text(path))))
-    for key, error in disagreements(worker, reading.lines):
-        reading.problems.append(Problem(str(path), reading.line(key), key, error.wrong, error.right))
+    reading.disagree(disagreements(worker, reading.lines))
     return worker, reading
 
 
@@ -175,8 +174,7 @@ def load_client(path: Path | str) -> Client:
     except Unfit as error:
         reading.problems.append(Problem(str(path), 0, "", error.wrong, "name it after the host: less.example.com.yml"))
     client = Client(fqdn, **reading.section(Client, parse(path, read_text(path))), lines=reading.lines)
-    for key, unfit in faults_of_client(client):
-        reading.problems.append(Problem(str(path), reading.line(key), key, unfit.wrong, unfit.right))
+    reading.disagree(faults_of_client(client))
     reading.finish()
     return client
 

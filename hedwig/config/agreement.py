@@ -128,6 +128,9 @@ def faults_of_client(client: Client) -> Iterator[Fault]:
     if client.from_mismatch is FromMismatch.REWRITE and not whole:
         right = "name the address that From is to become first, like robot@example.com"
         yield "from_mismatch", Unfit("rewrite needs a whole address in `senders`", right)
+    if "from_match" in client.lines and not client.lines.keys() & {"senders", "from_mismatch"}:
+        right = "write `senders` or `from_mismatch`, too, or leave it out"
+        yield "from_match", Unfit("nothing is looked at without `senders` or `from_mismatch`", right)
     if client.most_deadline and client.deadline > client.most_deadline:
         yield "deadline", Unfit("it is later than most_deadline", "write a shorter one, or leave it out")
 

@@ -1,6 +1,6 @@
 """One file while it is read: the tree of document.py becomes the values of a settings class; faults gather."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import Field, fields, replace
 from typing import Any
 
@@ -34,6 +34,13 @@ class Reading:
         """Raise what has gathered."""
         if self.problems:
             raise ConfigError(self.problems)
+
+    def disagree(self, faults: Iterable[tuple[str, Unfit]]) -> None:
+        """What doesn't fit together, by keys; one whose value could not be read has been told of already."""
+        told = {problem.key for problem in self.problems}
+        for key, error in faults:
+            if key not in told:
+                self._fault(self.line(key), key, error)
 
     def line(self, key: str) -> int:
         """Where a key stands, or the nearest section around it; 0 where that isn't in the file."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import hedwig
 from hedwig.config.document import parse_long, read_text
-from hedwig.config.problem import Problem, Unfit, shown
+from hedwig.config.problem import Unfit, shown
 from hedwig.config.reading import Reading
 from hedwig.reply import Stage
 from hedwig.settings import Replies, ReplyRule
@@ -62,8 +62,7 @@ def _read(file: Path, shipped: Rules, sites: Collection[str] | None) -> Rules:
     found_too = [*_providers(named, sites), *_disagreements({n: r for n, r in named.items() if n not in spoiled})]
     if not reading.problems:  # only whole rules can be asked
         found_too += _examples(named, Table(rules), reading.lines)
-    for key, error in found_too:
-        reading.problems.append(Problem(str(file), reading.line(key), key, error.wrong, error.right))
+    reading.disagree(found_too)
     reading.finish()
     return rules
 

@@ -180,5 +180,7 @@ def test_0_is_named_where_it_is_right(faults: Faults, text: str, right: str) -> 
 
 def test_what_has_a_fault_already_is_not_told_twice(faults: Faults) -> None:
     """A value that can't be read counts as its default; an entry without one is told once."""
+    [one] = faults("retry: {expire: 10m, warn_after: 400d}\n")
+    assert "longer than 366 days" in one.wrong
     found = faults("dane: no\ntls: dane\nsources:\n  none: {}\nsites:\n  s: {mx: [.s.example], family: ipv4}\n")
     assert [(one.line, one.key) for one in found] == [(1, "dane"), (4, "sources.none")]
