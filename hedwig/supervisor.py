@@ -106,7 +106,7 @@ class Supervisor:
             text = f"{name} is stuck or has died: systemd's watchdog will start this daemon again"
             log.event(log.Matter.STUCK, text, log.Level.ALERT, reason=name)
         for name in self._stuck - stuck:
-            log.say(log.Level.NOTICE, f"{name} moves again")
+            log.event(log.Matter.MOVES_AGAIN, f"{name} moves again", log.Level.NOTICE, reason=name)
         self._stuck = stuck
         if not stuck:
             self._notify("WATCHDOG=1")
