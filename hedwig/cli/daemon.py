@@ -19,13 +19,13 @@ from typing import Generic, TypeVar
 from hedwig import __version__, log
 from hedwig.cli.preload import preload
 from hedwig.config import ConfigError, warnings
-from hedwig.settings import Mailman, Postoffice, Worker
+from hedwig.settings import Alerts, Mailman, Postoffice, Worker
 from hedwig.supervisor import Supervisor
 
 EX_CONFIG = 78
 MAX_WORKERS = 999
 
-S = TypeVar("S", Mailman, Postoffice, Worker)
+S = TypeVar("S", Mailman, Postoffice, Worker, Alerts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ _EVERYWHERE = (
     *("encodings.idna", "linecache", "locale", "pwd", "stringprep", "traceback", "unicodedata"),
 )
 _OF_A_ROOM = {
+    "alerts": ("idna.uts46data",),
     "mailman": ("http.cookies", "idna.uts46data", "netrc", "requests", "urllib3.util.ssl_match_hostname"),
     "postoffice": ("bottle", "html", "http.cookies", "idna.uts46data", "waitress"),
     "worker": (
@@ -44,7 +45,7 @@ _OF_A_ROOM = {
 
 
 def preload(room: str) -> None:
-    """All that a daemon of this room ("mailman", "postoffice", "worker") may come to need."""
+    """All that a daemon of this room ("mailman", "postoffice", "worker", "alerts") may come to need."""
     for name in (*_codecs(), *_EVERYWHERE, *_OF_A_ROOM[room]):
         module = importlib.import_module(name)
         if name.startswith("dns.rdtypes."):

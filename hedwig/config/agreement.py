@@ -1,9 +1,9 @@
-"""Whether the settings of worker.yml fit together: what one entry names another must have. Pure."""
+"""Whether the settings of worker.yml fit together: what one entry names another must have; alerts.yml, too. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
 from hedwig.config.problem import Unfit
-from hedwig.settings import Tls, Worker
+from hedwig.settings import Alerts, Tls, Worker
 
 Fault = tuple[str, Unfit]  # the key's full name, and what is wrong
 
@@ -48,3 +48,13 @@ def _unknown(key: str, names: Iterable[str], known: Mapping[str, object], sectio
         if name not in known:
             have = f"known there: {', '.join(known)}" if known else f"add it below `{section}:`"
             yield key, Unfit(f"there is no {name!r} in {section}", have)
+
+
+def disagreements_of_alerts(alerts: Alerts) -> Iterator[Fault]:
+    """Every fault of alerts.yml."""
+    if alerts.command and not alerts.command[0].startswith("/"):
+        yield "command", Unfit("the program is not named by its full path", "write [/usr/local/bin/page-me]")
+    if alerts.webhook.secret and alerts.webhook.secret_file:
+        yield "webhook.secret", Unfit("secret_file is there, too", "keep one of the two")
+    if not alerts.webhook.url and (alerts.webhook.secret or alerts.webhook.secret_file):
+        yield "webhook", Unfit("it has a secret and no url", "write url, too")

@@ -125,7 +125,7 @@ SCALARS: dict[str, Parser] = {
     "tls": ways.tls, "tls or none": ways.tls_or_none, "family": ways.family, "eight bit": ways.eight_bit,
     "optional ipv4": ways.ipv4_or_none, "optional ipv6": ways.ipv6_or_none, "optional day": ways.day_or_none,
     "pattern": rulekinds.pattern, "scope": rulekinds.scope, "optional page": rulekinds.page_or_none,
-    "example": rulekinds.example,
+    "example": rulekinds.example, "optional hook url": places.hook_url_or_none,
 }  # fmt: skip
 LISTS: dict[str, Parser] = {
     "list": _text, "listen": places.listen, "listen inet": places.listen_inet,
@@ -133,13 +133,13 @@ LISTS: dict[str, Parser] = {
     "mx names": names.host_or_below, "domains": names.domain_or_below, "words": names.word,
     "allow": lambda text: places.network(text, ("loopback", "docker")),
     "stages": rulekinds.stage, "codes": rulekinds.code, "statuses": rulekinds.status, "phrases": rulekinds.phrase,
-    "actions": rulekinds.step,
+    "actions": rulekinds.step, "command": _text,
     "refuse": lambda text: places.network(text, ("this-host",)),
 }  # fmt: skip
 NAMES: dict[str, Callable[[str], str]] = {"word": names.word, "domain": names.domain_or_below, "host": host_name}
 NEVER_EMPTY = frozenset({"listen", "listen inet", "durations", "counts"})
-REPEATABLE = frozenset({"durations", "counts"})
-WITH_COMMAS = frozenset({"phrases"})  # elsewhere a comma says that brackets were forgotten
+REPEATABLE = frozenset({"durations", "counts", "command"})
+WITH_COMMAS = frozenset({"phrases", "command"})  # elsewhere a comma says that brackets were forgotten
 
 
 def written(kind: str, value: object) -> str:

@@ -18,6 +18,7 @@ from pathlib import Path
 import uvloop
 
 from hedwig import limits, log
+from hedwig.https_post import client_context, post
 from hedwig.in_force import InForce
 from hedwig.mx.dns import DnsResolver
 from hedwig.pulse import STUCK
@@ -38,7 +39,6 @@ from hedwig.worker.dispatch import MOST_CONNECTIONS, Dispatch
 from hedwig.worker.dots import DotMarks, path_of
 from hedwig.worker.heirs import free_predecessors
 from hedwig.worker.hinter import Hinter
-from hedwig.worker.https_post import client_context, post
 from hedwig.worker.policies import Policies
 from hedwig.worker.resting import Resting
 from hedwig.worker.route import Router
