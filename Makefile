@@ -5,10 +5,10 @@
 
 PACKAGES := \
 	python3 python3-venv python3-pip python3-setuptools python3-wheel \
-	python3-aiosmtpd python3-bottle python3-click python3-dnspython python3-idna python3-openssl python3-requests \
+	python3-aiosmtpd python3-bottle python3-click python3-dnspython python3-idna python3-openssl python3-requests python3-spf \
 	python3-systemd python3-uvloop python3-waitress python3-yaml \
-	python3-cryptography python3-hypothesis python3-pytest python3-pytest-asyncio python3-pytest-xdist \
-	beanstalkd ldnsutils msmtp nginx nsd postfix unbound \
+	python3-cryptography python3-dkim python3-hypothesis python3-pytest python3-pytest-asyncio python3-pytest-xdist \
+	beanstalkd ldnsutils libmail-dkim-perl libpython3.11-testsuite msmtp nginx nsd opendkim-tools postfix unbound \
 	ca-certificates curl git groff-base iproute2 libfaketime mandoc mount openssl procps strace systemd
 
 # What builds and signs packages.
@@ -34,6 +34,8 @@ DELIVERIES := 1000000
 FOLDER :=
 BAR := 95
 LIMITS := 80
+MESSAGES := 1200
+JSON := build/bench.json
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 # What runs by sudo leaves no files of root's in a user's tree (but in build/system, which `make clean` removes).
 UNTRACED := env PYTHONDONTWRITEBYTECODE=1
@@ -52,7 +54,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help run test crash-test bench-priority bench-fairness bench-operator check check-venv format deps venv tools debs repo package-test system-test clean
+.PHONY: help run test crash-test bench bench-quick bench-priority bench-fairness bench-operator check check-venv format deps venv tools debs repo package-test system-test clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,6 +79,15 @@ bench-fairness: LETTERS := 50000
 bench-fairness: ROUNDS := 12
 bench-fairness: venv ## what a tarpit costs the mail to others, and whether limits hold [LETTERS=50000 BAR=95 ROUNDS=12 LIMITS=80]
 	$(NAMESPACES) env LETTERS=$(LETTERS) BAR=$(BAR) ROUNDS=$(ROUNDS) LIMITS=$(LIMITS) $(BIN)/python tests/bench/fairness.py
+
+bench: MESSAGES := 4000
+bench: ROUNDS := 3
+bench: venv ## hedwig against Postfix: rates, CPU, memory, times, as a table and as JSON (as root, or with sudo) [MESSAGES=4000 ROUNDS=3 JSON=build/bench.json]
+	$(SUDO) $(UNTRACED) MESSAGES=$(MESSAGES) ROUNDS=$(ROUNDS) JSON=$(JSON) $(BIN)/python tests/bench/versus.py
+
+bench-quick: BAR := 1.3
+bench-quick: venv ## whether hedwig is as much faster than Postfix as it should be, in under a minute (as root, or with sudo) [MESSAGES=1200 BAR=1.3]
+	$(SUDO) $(UNTRACED) MESSAGES=$(MESSAGES) BAR=$(BAR) $(BIN)/python tests/bench/versus_quick.py
 
 check: venv tools ## ruff, mypy --strict, import-linter, and what the repository promises about itself
 	$(TOOLS)/ruff check .

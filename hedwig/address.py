@@ -102,3 +102,17 @@ def _literal(domain: str) -> str:
         return f"[{ipaddress.IPv4Address(inner)}]"
     except ValueError as error:
         raise AddressError("the address literal is malformed: write [192.0.2.1] or [IPv6:2001:db8::1]") from error
+
+
+def comparable(address: Address) -> str:
+    """The spelling by which two addresses are the same mailbox to a policy: the domain as it routes, an ASCII local
+    part in lower case and without quotes that it does not need.
+
+    RFC 5321 §2.4 lets a domain tell "Robot" from "robot"; none is known that does, and people write both. A local part
+    beyond ASCII stays as it is: what looks alike there need not be the same.
+    """
+    local = address.local
+    if local.startswith('"'):
+        bare = re.sub(r"\\(.)", r"\1", local[1:-1])
+        local = bare if _DOT_STRING.match(bare) else '"' + re.sub(r'(["\\])', r"\\\1", bare) + '"'
+    return f"{local.lower() if local.isascii() else local}@{address.destination}"

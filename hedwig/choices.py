@@ -17,3 +17,19 @@ class OnDoubt(enum.StrEnum):
     RETRY = "retry"
     HOLD = "hold"
     RETRY_ONCE = "retry-once"
+
+
+class FromMismatch(enum.StrEnum):
+    """What becomes of a letter whose From, Sender and envelope don't agree, or that its client may not send so."""
+
+    REJECT = "reject"
+    FIX_ENVELOPE = "fix-envelope"
+    REWRITE = "rewrite"
+    WARN = "warn"
+
+
+class FromMatch(enum.StrEnum):
+    """How much of the From address the envelope's sender must share."""
+
+    ADDRESS = "address"
+    DOMAIN = "domain"

@@ -11,11 +11,11 @@ passed to this module.
 Fields: MESSAGE, PRIORITY, MESSAGE_ID (a UUID per kind of event), HEDWIG_QUEUE_ID, HEDWIG_CLIENT, HEDWIG_SENDER,
 HEDWIG_RCPT, HEDWIG_SITE, HEDWIG_MX, HEDWIG_REPLY, HEDWIG_STATUS, HEDWIG_DELAY, HEDWIG_ATTEMPT, HEDWIG_TLS (protocol and
 cipher), HEDWIG_TLS_POLICY (what held on the way, and what came of it), HEDWIG_RULE (of replies.yml, by which a reply
-was judged) and HEDWIG_MEANING (its class), HEDWIG_HELP (the page where its receiver explains it), HEDWIG_SUCCESSOR (the
-queue ID that supersedes it), HEDWIG_OPERATOR (who did it by command, and HEDWIG_REASON why); HEDWIG_DEADLINE,
-HEDWIG_PRIORITY, HEDWIG_SUPERSEDE, HEDWIG_REQUIRE_TLS (what it asks for); HEDWIG_PEER, HEDWIG_CONTAINER, HEDWIG_IMAGE,
-HEDWIG_PROJECT (who handed it in); and of a daemon HEDWIG_REASON (what is wrong), HEDWIG_PLACE (where it listens),
-HEDWIG_FILE (of its configuration), HEDWIG_PEER.
+was judged) and HEDWIG_MEANING (its class), HEDWIG_HELP (the page where its receiver explains it), HEDWIG_SOURCE (the
+address of ours that it left from), HEDWIG_SUCCESSOR (the queue ID that supersedes it), HEDWIG_OPERATOR (who did it by
+command, and HEDWIG_REASON why); HEDWIG_DEADLINE, HEDWIG_PRIORITY, HEDWIG_SUPERSEDE, HEDWIG_REQUIRE_TLS (what it asks
+for); HEDWIG_PEER, HEDWIG_CONTAINER, HEDWIG_IMAGE, HEDWIG_PROJECT (who handed it in); and of a daemon HEDWIG_REASON
+(what is wrong), HEDWIG_PLACE (where it listens), HEDWIG_FILE (of its configuration), HEDWIG_PEER.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ from pathlib import Path
 
 from systemd import journal
 
-from hedwig.reply import one_line
+from hedwig.reply import one_line, unhidden
 
 _NAMESPACE = uuid.UUID("5b1a6a0e-6f0c-4f0e-9d55-6b2f0f4d6a11")
 
@@ -180,7 +180,7 @@ def overheard(sink: Sink, *, debug: bool = False) -> Iterator[None]:
 def say(level: Level, message: str) -> None:
     """A line about the daemon itself that needs no explanation."""
     if level < Level.DEBUG or _debug:
-        _sink(level, one_line(message), {})
+        _sink(level, _safe(message), {})
 
 
 def event(kind: str, message: str, level: Level = Level.INFO, **fields: object) -> None:
@@ -195,7 +195,7 @@ def event(kind: str, message: str, level: Level = Level.INFO, **fields: object) 
     named["MESSAGE_ID"] = message_id(kind)
     named["HEDWIG_EVENT"] = str(kind)
     queue_id = named.get("HEDWIG_QUEUE_ID", "")
-    text = one_line(message)
+    text = _safe(message)
     _sink(level, f"{queue_id}: {text}" if queue_id and "\n" not in queue_id else text, named)
     if kind in _heard and _listener is not None:
         _listener(str(kind), level, text, named)
@@ -203,5 +203,10 @@ def event(kind: str, message: str, level: Level = Level.INFO, **fields: object) 
 
 def _text(value: object) -> str:
     if isinstance(value, tuple):
-        return "\n".join(one_line(str(one)) for one in value[:MOST_VALUES])
-    return one_line(str(value))
+        return "\n".join(_safe(str(one)) for one in value[:MOST_VALUES])
+    return _safe(str(value))
+
+
+def _safe(text: str) -> str:
+    """One line that is safe on a terminal: whoever reads the journal sees what is there, in its order."""
+    return unhidden(one_line(text))

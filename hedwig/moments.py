@@ -1,5 +1,9 @@
 """Times as people write them, in settings, header lines and form fields: "1h30m", or a date with its time zone. Pure.
 
+A number without a unit is seconds, wherever a duration is taken: in settings, in Hedwig-Expires, in the form's expires
+and in options such as --older. Where a point of time is taken as well as a duration (--until), it is refused: 1830 may
+be a time of day.
+
 Dates are those of RFC 5322 §3.3 ("Tue, 24 Nov 2026 12:00:00 +0800", as in a Date field) and of ISO 8601
 ("2026-11-24T12:00:00+08:00"). One without a zone is none: nobody can say when it is.
 """

@@ -47,6 +47,7 @@ MAX_ENVID = 100  # characters, RFC 3461 §4.4
 MAX_ORCPT = 500  # characters, RFC 3461 §4.2
 MAX_MOMENT = 1e11  # Unix seconds of a deadline: the year 5138
 MAX_NOTIFY = 5000  # recipients of a message with wishes for reports: each claim reads all of them
+TOLD = 3  # recipients whose wishes are told to people; queue show --json has all
 MAX_NAME = 255  # characters of each field of a Submitter
 WHEN = ("NEVER", "SUCCESS", "FAILURE", "DELAY")
 _ENCODE = json.JSONEncoder(separators=(",", ":")).encode  # made once: json.dumps makes one at each call
@@ -125,7 +126,18 @@ class Options:
             told.append(f"key {self.supersede}")
         if self.tls is not TlsWish.USUAL:
             told.append(_TOLD[self.tls])
-        return ", ".join(told)
+        return ", ".join([*told, *self.reports()])
+
+    def reports(self) -> list[str]:
+        """What was asked of reports, as SMTP has it (RFC 3461): RET, ENVID; NOTIFY and ORCPT of the first TOLD."""
+        told = [f"RET={self.ret}"] if self.ret else []
+        told += [f"ENVID={self.envid}"] if self.envid else []
+        for each in self.notify[:TOLD]:
+            wishes = f"NOTIFY={','.join(each.when)}" if each.when else ""
+            orcpt = f"ORCPT={each.orcpt}" if each.orcpt else ""
+            told.append(f"{' '.join(part for part in (wishes, orcpt) if part)} for {each.rcptto}")
+        more = len(self.notify) - TOLD
+        return [*told, f"and wishes for {more} more"] if more > 0 else told
 
     def fields(self) -> dict[str, Any]:
         """The same for the journal (log.event); "" where nothing was asked."""

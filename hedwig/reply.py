@@ -10,6 +10,12 @@ from dataclasses import dataclass
 
 _ENHANCED = re.compile(r"\A([245])\.(\d{1,3})\.(\d{1,3})(?=\s|\Z)")
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+# What turns a line round on a screen or can't be seen there: Unicode's bidirectional controls (UAX #9) and its default
+# ignorable characters (UAX #44), without those that only shape the letter before them.
+_HIDDEN = re.compile(
+    r"[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0"
+    r"\ufff0-\ufffb\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
 MAX_TEXT = 2000
 
 
@@ -33,6 +39,11 @@ class Stage(enum.StrEnum):
 def one_line(text: str) -> str:
     """`text` with line ends and control characters turned to spaces, at most MAX_TEXT characters."""
     return _UNSAFE.sub(" ", text).strip()[:MAX_TEXT]
+
+
+def unhidden(text: str) -> str:
+    """`text` with what turns a line round or can't be seen as escapes (I11)."""
+    return text if text.isascii() else _HIDDEN.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 @dataclass(frozen=True, slots=True)

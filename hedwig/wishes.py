@@ -61,6 +61,10 @@ def of_header(lines: Iterable[tuple[str, str]], reading: Reading, *, tls_optiona
 def of_form(fields: Mapping[str, str], reading: Reading, others: Options = PLAIN) -> Options:
     """From the fields of a form; `others` is what the header asked for, which counts where a field says nothing."""
     words = {name: fields[name] for name in FORM if name in fields}
+    if (key := words.get("supersede_key", "")) and not key.isprintable():  # a header's line may be folded, a field not
+        raise BadOption(
+            f"supersede_key: {ascii(key)[:50]} has a line end or a control character in it: write it on one line"
+        )
     return _read(words, reading, others, dict(zip(FORM, FORM, strict=True)))
 
 

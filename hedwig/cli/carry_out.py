@@ -63,6 +63,7 @@ class _Seen:
     tally: Tally
     asked: int
     forecast: Forecast | None
+    held: int = 0  # where nothing is left to hold: how many are held already
 
 
 def carry_out(desk: SqliteDesk, wanted: Filter, wish: Wish) -> None:
@@ -70,9 +71,16 @@ def carry_out(desk: SqliteDesk, wanted: Filter, wish: Wish) -> None:
     try:
         tally = desk.tally(wanted, wish.act)
         forecast = desk.forecast(wanted, wish.telling) if wish.telling else None
-        seen = _Seen(tally, tally.busy if wish.act in _RECALLS else 0, forecast)
+        held = 0 if tally.recipients or wish.act is not Act.HOLD else desk.tally(wanted, Act.RELEASE).recipients
+        seen = _Seen(tally, tally.busy if wish.act in _RECALLS else 0, forecast, held)
         if not wish.as_json:
             _announce(seen, wish)
+            if wish.act is Act.RETRY:
+                now = time.time()
+                click.echo(
+                    "".join(f"{each}\n" for each in queue_view.left_alone_lines(desk.pauses(now), tally.first, now)),
+                    nl=False,
+                )
         if not tally.recipients and not seen.asked:
             if wish.as_json:
                 echo_json(_json(wish, seen, None))
@@ -108,7 +116,8 @@ def _announce(seen: _Seen, wish: Wish) -> None:
         if tally.recipients > len(tally.first):
             click.echo(f"    and {tally.recipients - len(tally.first):,} more")
     elif not seen.asked:
-        click.echo(_NONE[wish.act], err=True)
+        already = f"{counted(seen.held, 'recipient is', 'recipients are')} already held; {_NONE[wish.act]}"
+        click.echo(already if seen.held else _NONE[wish.act], err=True)
     if tally.busy:
         then = f"called back, and {DONE[wish.act]} unless it is too late" if seen.asked else "left alone"
         click.echo(f"{counted(tally.busy, 'recipient is', 'recipients are')} being sent now, to be {then}:")

@@ -18,7 +18,7 @@ from hedwig.classify.providers import Providers
 from hedwig.classify.said import reply_of
 from hedwig.classify.table import Table
 from hedwig.cli.terminal import clean, echo_json, indented, span
-from hedwig.config import ConfigError, load_delivery
+from hedwig.config import ConfigError, load_worker, with_rules
 from hedwig.config.replies import load_rules, own_file
 from hedwig.reply import Reply, Stage
 from hedwig.settings import Worker
@@ -100,7 +100,7 @@ def explain(settings: Worker, reply: Reply, site: str, stage: Stage | None) -> E
 def _settings(config_dir: Path) -> Worker:
     file = config_dir / "worker.yml"
     if file.exists():
-        return load_delivery(file)
+        return with_rules(file, load_worker(file))
     worker = Worker()
     return replace(worker, rules=load_rules(own_file(file, ""), worker.sites))
 

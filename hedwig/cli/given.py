@@ -60,7 +60,10 @@ class Until(click.ParamType):
         text = str(value).strip()
         if text == "never":
             return self._forever
-        seconds = moments.duration(text) if not text.isdigit() else None
+        if text.isdigit():  # seconds, as in a duration, or half past six? That is not for us to guess
+            wrong = f"{shown(text)} has no unit"
+            self.fail(f"{wrong}: write {clean(text[:20])}s for seconds, or a time like 18:30", param, ctx)
+        seconds = moments.duration(text)
         at = now + seconds if seconds else moments.moment(text) or _local(text, now)
         if at is None:
             self.fail(f"{shown(text)} is no time: write 2h, 18:30, 2026-01-31 08:00, or never", param, ctx)

@@ -6,7 +6,9 @@
                               explain ADDRESS | site | site resume NAME
                               suppress add ADDRESS | list | remove ADDRESS | explain-reply REPLY
                               key add FQDN | key list | key revoke FQDN
+                              dkim new DOMAIN | dkim list | dkim check | dkim rotate DOMAIN
                               config check | config sample NAME | config man NAME
+                              doctor [FQDN|DOMAIN]
                               setup | open [NETWORK...] | local-key | detect-docker0
 
 Reads the files of CONFIGDIR (default /etc/hedwig) and the spools that they name; it needs no daemon to run. Exit
@@ -26,7 +28,9 @@ from hedwig.cli.readable import readable
 
 COMMANDS = {
     "config": ("hedwig.cli.config_check", "config"),
+    "dkim": ("hedwig.cli.dkim", "dkim"),
     "detect-docker0": ("hedwig.cli.docker0", "detect_docker0"),
+    "doctor": ("hedwig.cli.doctor", "doctor"),
     "explain": ("hedwig.cli.explain", "explain"),
     "explain-reply": ("hedwig.cli.explain_reply", "explain_reply"),
     "key": ("hedwig.cli.keys", "key"),

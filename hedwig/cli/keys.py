@@ -1,9 +1,10 @@
-"""`hedwig key add | list | revoke`: which hosts may hand in mail at this postoffice.
+"""`hedwig key add | list | expire | revoke`: which hosts may hand in mail at this postoffice.
 
 A key is 256 random bits. It is printed once, as the very lines for the other host's mailman.yml, on stdout; all else
 goes to stderr. What is kept is its SHA-256, in CONFIGDIR/clients.d/FQDN.yml: a file that is replaced atomically, of
 root and group hedwig, mode 0640. A running postoffice takes a change at once. Adding to a host that has keys adds one
-more, so that keys can be rotated without a gap. What an admin wrote into such a file stays (clientfile.py).
+more, so that keys can be rotated without a gap, and `expire` gives the old one its last day. What an admin wrote into
+such a file stays (clientfile.py).
 """
 
 import hashlib
@@ -11,6 +12,7 @@ import secrets
 import socket
 import textwrap
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -21,9 +23,10 @@ from hedwig.cli.nginx import CONF, Nginx
 from hedwig.cli.postoffice_url import PostofficeUrl, postoffice_url
 from hedwig.cli.terminal import clean, counted, table
 from hedwig.config import ConfigError, Unfit, host_name, load_client, load_postoffice
+from hedwig.config.clientkinds import expiry
 from hedwig.config.document import read_text
 from hedwig.config.places import http_url
-from hedwig.settings import Postoffice
+from hedwig.settings import ClientKey, Postoffice
 
 _SHORT = 8
 
@@ -39,6 +42,21 @@ class Fqdn(click.ParamType):
             return host_name(value)
         except Unfit as error:
             self.fail(clean(str(error)), param, ctx)
+
+
+class LastDay(click.ParamType):
+    """When a key ends, on the command line: a day, or a time with its zone."""
+
+    name = "DAY"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """As it is written into the file, or a usage error."""
+        try:
+            if expiry(value) <= time.time():
+                self.fail(f"{clean(value)} has passed already", param, ctx)
+        except Unfit as error:
+            self.fail(clean(str(error)), param, ctx)
+        return value
 
 
 class Url(click.ParamType):
@@ -67,9 +85,10 @@ def key() -> None:
 @key.command()
 @click.argument("fqdn", type=Fqdn())
 @click.option("--url", type=Url(), help="The postoffice's URL as the other host reaches it.")
+@click.option("--expires", type=LastDay(), help="Its last day, like 2027-01-31.")
 @click.option("--nginx-dir", type=click.Path(path_type=Path), default=CONF, hidden=True)
 @click.pass_obj
-def add(config_dir: Path, fqdn: str, url: str | None, nginx_dir: Path) -> None:
+def add(config_dir: Path, fqdn: str, url: str | None, expires: str | None, nginx_dir: Path) -> None:
     """Make a key for the host FQDN, and print the lines for its mailman.yml.
 
     The key is shown this once; only its hash is kept. A host may have several keys, so that they can be rotated.
@@ -80,7 +99,7 @@ def add(config_dir: Path, fqdn: str, url: str | None, nginx_dir: Path) -> None:
     file = config_dir / "clients.d" / f"{fqdn}.yml"
     with changing(file.parent):
         text = client_text(file)
-        text = clientfile.with_key(file, text, hashed, time.strftime("%Y-%m-%d"))
+        text = clientfile.with_key(file, text, hashed, time.strftime("%Y-%m-%d"), expires or "")
         replace(file, text)
         count = len(clientfile.keys_in(file, text))
     click.echo(f"Put these lines into /etc/hedwig/mailman.yml on {fqdn}:\n", err=True)
@@ -89,8 +108,8 @@ def add(config_dir: Path, fqdn: str, url: str | None, nginx_dir: Path) -> None:
     click.echo(f"fqdn: {fqdn}\npostoffice: {reached.url}\nkey: {new}")
     if count > 1:
         click.echo(
-            f"\n{fqdn} has {count} keys now. When it uses the new one: hedwig key revoke {fqdn} --id OLD "
-            "(hedwig key list shows the ids)",
+            f"\n{fqdn} has {count} keys now. When it uses the new one: hedwig key revoke {fqdn} --id OLD, or give that "
+            f"a last day: hedwig key expire {fqdn} DAY --id OLD (hedwig key list shows the ids)",
             err=True,
         )
 
@@ -98,7 +117,7 @@ def add(config_dir: Path, fqdn: str, url: str | None, nginx_dir: Path) -> None:
 @key.command("list")
 @click.pass_obj
 def list_(config_dir: Path) -> None:
-    """List the hosts that may hand in mail, with the number and ids of their keys."""
+    """List the hosts that may hand in mail, with the number and ids of their keys, and when these end."""
     directory = config_dir / "clients.d"
     try:
         files = sorted(file for file in directory.iterdir() if file.suffix == ".yml" and file.name[0] != ".")
@@ -113,7 +132,7 @@ def list_(config_dir: Path) -> None:
         except ConfigError as error:
             faults.append(error)
             continue
-        ids = " ".join(_short(hashed) for hashed in client.key)
+        ids = ", ".join(_told(each) for each in client.key) if _ends(client.key) else _ids(client.key)
         rows.append((client.fqdn, counted(len(client.key), "key", "keys"), ids, clean(str(file))))
     for line in table(rows) if rows else ["No host has a key yet: hedwig key add FQDN"]:
         click.echo(line)
@@ -125,18 +144,40 @@ def list_(config_dir: Path) -> None:
 
 @key.command()
 @click.argument("fqdn", type=Fqdn())
+@click.argument("day", type=LastDay(), required=False)
+@click.option("--id", "short", metavar="ID", help="The key with this id (see `hedwig key list`).")
+@click.option("--never", is_flag=True, help="Take its end away.")
+@click.pass_obj
+def expire(config_dir: Path, fqdn: str, day: str | None, short: str | None, never: bool) -> None:
+    """Give a key of the host FQDN its last DAY, like 2027-01-31, after which it is refused.
+
+    Where the host has several keys, --id says which.
+    """
+    if bool(day) == never:
+        raise click.UsageError("say DAY, like 2027-01-31, or --never")
+    file = config_dir / "clients.d" / f"{fqdn}.yml"
+    chosen = _chosen(file, fqdn, short)
+    if len(chosen) > 1:
+        raise click.ClickException(f"{fqdn} has {len(chosen)} keys: say which by --id ({_ids(chosen)})")
+    with changing(file.parent):
+        replace(file, clientfile.with_expiry(file, client_text(file), chosen[0].hash, day or ""))
+    (left,) = _chosen(file, fqdn, chosen[0].hash)
+    click.echo(f"The key {_short(left.hash)} of {fqdn} is valid {_until(left) or 'without end'}.")
+
+
+@key.command()
+@click.argument("fqdn", type=Fqdn())
 @click.option("--id", "short", metavar="ID", help="Only the key with this id (see `hedwig key list`).")
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @click.pass_obj
 def revoke(config_dir: Path, fqdn: str, short: str | None, yes: bool) -> None:
     """Take the keys of the host FQDN away: all of them, or one by its id. It is refused at once."""
     file = config_dir / "clients.d" / f"{fqdn}.yml"
-    gone = _to_revoke(file, fqdn, short)
+    gone = _chosen(file, fqdn, short)
     if not yes:
-        ids = " ".join(_short(hashed) for hashed in gone)
-        click.confirm(f"Revoke {counted(len(gone), 'key', 'keys')} of {fqdn} ({ids})?", abort=True)
+        click.confirm(f"Revoke {counted(len(gone), 'key', 'keys')} of {fqdn} ({_ids(gone)})?", abort=True)
     with changing(file.parent):
-        text = clientfile.without_keys(file, client_text(file), gone)
+        text = clientfile.without_keys(file, client_text(file), [each.hash for each in gone])
         left = len(clientfile.keys_in(file, text))
         if text:
             replace(file, text)
@@ -146,7 +187,8 @@ def revoke(config_dir: Path, fqdn: str, short: str | None, yes: bool) -> None:
     click.echo(f"Revoked {counted(len(gone), 'key', 'keys')} of {fqdn}. {rest}")
 
 
-def _to_revoke(file: Path, fqdn: str, short: str | None) -> tuple[str, ...]:
+def _chosen(file: Path, fqdn: str, short: str | None) -> tuple[ClientKey, ...]:
+    """The host's keys, or the one whose id begins so."""
     if not file.exists():
         raise click.ClickException(f"{fqdn} has no keys here: there is no {file}")
     try:
@@ -154,16 +196,35 @@ def _to_revoke(file: Path, fqdn: str, short: str | None) -> tuple[str, ...]:
     except ConfigError as error:
         raise click.ClickException(str(error)) from None
     if short is None:
-        gone = keys
+        chosen = keys
     else:
         wanted = short.lower().removeprefix("sha256:")
-        gone = tuple(hashed for hashed in keys if wanted and hashed.removeprefix("sha256:").startswith(wanted))
-        if len(gone) > 1:
-            raise click.ClickException(f"{clean(short)} fits {len(gone)} keys of {fqdn}: write more of the id")
-    if not gone:
-        ids = " ".join(_short(hashed) for hashed in keys) or "none"
-        raise click.ClickException(f"{fqdn} has no such key; its ids: {ids}")
-    return gone
+        chosen = tuple(each for each in keys if wanted and each.hash.removeprefix("sha256:").startswith(wanted))
+        if len(chosen) > 1:
+            raise click.ClickException(f"{clean(short)} fits {len(chosen)} keys of {fqdn}: write more of the id")
+    if not chosen:
+        raise click.ClickException(f"{fqdn} has no such key; its ids: {_ids(keys) or 'none'}")
+    return chosen
+
+
+def _ids(keys: Iterable[ClientKey]) -> str:
+    return " ".join(_short(each.hash) for each in keys)
+
+
+def _ends(keys: Iterable[ClientKey]) -> bool:
+    return any(each.expires for each in keys)
+
+
+def _told(one: ClientKey) -> str:
+    return f"{_short(one.hash)} {_until(one)}".rstrip()
+
+
+def _until(one: ClientKey) -> str:
+    """Such as "until 2027-02-01 00:00", in this host's time, or that it is over; "" where it has no end."""
+    if not one.expires:
+        return ""
+    words = "until" if one.expires > time.time() else "expired"
+    return f"{words} {time.strftime('%Y-%m-%d %H:%M', time.localtime(one.expires))}"
 
 
 def _short(hashed: str) -> str:

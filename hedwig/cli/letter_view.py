@@ -50,7 +50,7 @@ def _history_lines(line: HistoryLine) -> list[str]:
 
 def _about(letter: Letter, now: float) -> list[str]:
     """What it asks for, who handed it in, how long it may wait."""
-    parts = [f"given up {due(letter.expires_at, now)}" if letter.expires_at > now else "past its expiry"]
+    parts = [_given_up(letter, now)]
     if letter.priority in (Priority.URGENT, Priority.BULK):
         parts.append(Priority(letter.priority).name.lower())
     if letter.smtputf8:
@@ -72,11 +72,12 @@ def _asked(options: Options, now: float) -> list[str]:
         words.append(f"supersede key {clean(options.supersede)}")
     if options.on_doubt is not OnDoubt.RETRY:
         words.append(f"on doubt: {options.on_doubt.value}")
-    if options.ret:
-        words.append(f"RET={options.ret}")
-    if options.envid:
-        words.append(f"ENVID={clean(options.envid)}")
-    for each in options.notify[:3]:
-        if each.when:
-            words.append(f"NOTIFY={','.join(each.when)} for {clean(each.rcptto)}")
-    return words
+    return words + [clean(word) for word in options.reports()]
+
+
+def _given_up(letter: Letter, now: float) -> str:
+    """Until when it waits. What is held, or whose client is paused, is not given up by time (schema.py: `expiring`)."""
+    waiting = {row.state for row in letter.recipients if row.state is not State.DONE}
+    if waiting and waiting <= {State.HELD, State.PAUSED}:
+        return "not given up while it is held" + ("" if letter.expires_at > now else ", though past its expiry")
+    return f"given up {due(letter.expires_at, now)}" if letter.expires_at > now else "past its expiry"

@@ -29,13 +29,16 @@ _EVERYWHERE = (
     ),
     *("encodings.idna", "linecache", "locale", "pwd", "stringprep", "traceback", "unicodedata"),
 )
+# A daemon that has no DKIM key yet may get one at a reload; cryptography loads its other half with the first key.
+_SIGNING = ("cryptography.hazmat.backends.openssl.backend", "hedwig.dkim.private")
 _OF_A_ROOM = {
     "alerts": ("idna.uts46data",),
     "mailman": ("http.cookies", "idna.uts46data", "netrc", "requests", "urllib3.util.ssl_match_hostname"),
-    "postoffice": ("bottle", "html", "http.cookies", "idna.uts46data", "waitress"),
+    "postoffice": (*_SIGNING, "bottle", "html", "http.cookies", "idna.uts46data", "waitress"),
     "worker": (
         "hedwig.classify.said",
         "hedwig.classify.table",
+        *_SIGNING,
         "idna.uts46data",
         "dns.rdtypes",
         "dns.rdtypes.ANY",

@@ -22,6 +22,7 @@ _WORDS = {
     State.PAUSED: "its client is paused",
     State.DONE: "done",
 }
+_SHORTLY = 5.0  # seconds: a rest that is over by then is not worth a word
 _ADDRESS_COLUMNS = 40  # a longer address pushes its line's rest to the right, not that of all others
 
 
@@ -61,6 +62,17 @@ def row_lines(rows: Sequence[QueuedRecipient], now: float) -> list[str]:
         lines.append(f"    {row.queue_id}  {clean(row.rcptto)}  {_state(row, now)}")
         lines += indented(clean(row.last_reply), 8)[:1]
     return lines
+
+
+def left_alone_lines(pauses: Sequence[Pause], rows: Sequence[QueuedRecipient], now: float) -> list[str]:
+    """Of the destinations of these rows those that workers leave alone, and how to have them tried all the same."""
+    wanted = {row.destination for row in rows}
+    return [
+        f"{clean(pause.destination)} is left alone for {span(pause.until - now)} more ({clean(pause.reason)}); "
+        f"to have it tried now: hedwig site resume {clean(pause.destination)}"
+        for pause in pauses
+        if pause.destination in wanted and pause.until > now + _SHORTLY
+    ]
 
 
 def stop_lines(stops: Sequence[Stop], now: float) -> list[str]:

@@ -14,12 +14,13 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 
 import click
 
+from hedwig.reply import unhidden
 from hedwig.settings import DAY, GIB, HOUR, KIB, MIB, MINUTE
 
 
 def clean(text: str) -> str:
     """`text` on one line, with all that isn't a visible character or a space escaped."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+    return unhidden("".join(char if char.isprintable() else ascii(char)[1:-1] for char in text))
 
 
 def visible(pieces: Iterable[bytes]) -> Iterator[str]:

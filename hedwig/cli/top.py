@@ -33,7 +33,10 @@ class _Every(click.FloatRange):
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; times are Unix seconds.")
 @click.pass_obj
 def top(config_dir: Path, limit: int, watch: bool, every: float, as_json: bool) -> None:
-    """The receivers (sites) with most mail waiting: how old it is, how it goes, and the last error."""
+    """The receivers (sites) with most mail waiting: how old it is, how it goes, and the last error.
+
+    A letter counts once for each recipient domain, however many recipients it has there (up to 500).
+    """
     with desks.the_desk(config_dir, "postoffice", "worker") as desk:
         try:
             while True:

@@ -1,7 +1,9 @@
 """`hedwig trace`: the whole journey of a letter, or of the newest letters of an address, as far as this host knows it.
 
 What waits is read from the spools, what happened from their histories: also to letters that are done, for 30 days.
-Letters are found by queue ID, by Message-ID, and by the address of their sender or of a recipient.
+Letters are found by queue ID, by Message-ID, and by the address of their sender or of a recipient. Of a whole domain,
+"@" and its name, only what waits is found: the history has no index for it. The newest are those that were accepted
+last, whatever a clock that was wrong has put into their IDs.
 """
 
 import time
@@ -11,6 +13,7 @@ import click
 
 from hedwig import queueid
 from hedwig.cli import desks
+from hedwig.cli.filtering import site_of
 from hedwig.cli.given import Text
 from hedwig.cli.letter_view import Known, known_lines
 from hedwig.cli.terminal import echo_json
@@ -25,27 +28,51 @@ from hedwig.spool.desk import SqliteDesk
 def trace(config_dir: Path, word: str, limit: int, as_json: bool) -> None:
     """What happened to a letter: every step with its time, in the receivers' own words.
 
-    Given an address, of a sender or a recipient, the newest letters come first.
+    Given an address, of a sender or a recipient, the newest letters come first. Given @DOMAIN, what waits now for it or
+    from it, the oldest first.
     """
     found, failed = desks.each(config_dir, None, lambda desk: _known(desk, word.strip(), limit + 1))
     letters = [(one, known) for one, part in found for known in part]
-    letters.sort(key=lambda pair: pair[1].queue_id, reverse=True)
+    of_domain = word.strip().startswith("@")
+    letters.sort(key=lambda pair: (_accepted_at(pair[1]), pair[1].queue_id), reverse=not of_domain)
     shown = letters[:limit]
     if as_json:
         echo_json([desks.named(one, known._asdict()) for one, known in shown])
     for number, (one, known) in enumerate(() if as_json else shown):
         click.echo("\n".join([""] * (number > 0) + known_lines(one.daemon, known, time.time())))
     if len(letters) > limit:
-        click.echo("\nThere are older ones: say --limit for more.", err=True)
+        others = "more" if of_domain else "older ones"
+        click.echo(f"\nThere are {others}: say --limit for more.", err=True)
+    if of_domain:
+        click.echo("\nOf a whole domain only what waits is shown; what is done is found by address or ID.", err=True)
     if not letters:
         click.echo(desks.nowhere(word, [one for one, _ in found], failed), err=True)
     raise SystemExit(1 if failed or not letters else 0)
 
 
 def _known(desk: SqliteDesk, word: str, limit: int) -> list[Known]:
-    wanted = [word.upper()] if queueid.is_valid(word.upper()) else desk.named(word, limit)
+    if word.startswith("@"):
+        wanted = _waiting(desk, word, limit)
+    else:
+        wanted = [word.upper()] if queueid.is_valid(word.upper()) else desk.named(word, limit)
     if not wanted:
         return []
     histories = desk.histories(wanted)
     known = [Known(queue_id, desk.letters(queue_id), histories[queue_id]) for queue_id in wanted]
     return [one for one in known if one.letters or one.history]
+
+
+def _waiting(desk: SqliteDesk, domain: str, limit: int) -> list[str]:
+    """Letters that wait for a domain or come from it. One letter may have many recipients there, so some of the
+    `limit` may be missing."""
+    from hedwig.spool.operate import Filter
+
+    to = f"@{site_of(domain[1:])}"
+    rows = [*desk.listed(Filter(rcpt=to), 10 * limit)[0], *desk.listed(Filter(sender=domain), 10 * limit)[0]]
+    rows.sort(key=lambda row: row.accepted_at)
+    return list(dict.fromkeys(row.queue_id for row in rows))[:limit]
+
+
+def _accepted_at(known: Known) -> float:
+    """When it was accepted, as far as is known here."""
+    return known.letters[0].accepted_at if known.letters else known.history[0].at

@@ -2,9 +2,8 @@
 
     settings = load_mailman("/etc/hedwig/mailman.yml")
 
-`load_mailman`, `load_postoffice`, `load_worker` (with replies.yml: `load_delivery`) and `load_client` return the frozen
-dataclass of hedwig/settings, or raise ConfigError, whose `problems` lists all that is wrong with the file; str(error)
-is one line for each:
+`load_mailman`, `load_postoffice`, `load_worker` and `load_client` return the frozen dataclass of hedwig/settings, or
+raise ConfigError, whose `problems` lists all that is wrong with the file; str(error) is one line for each:
 
     mailman.yml:12: max_sise: unknown key; did you mean max_size?
 
@@ -14,7 +13,8 @@ still missing then is no error but stands in `Mailman.missing`: mailman starts, 
 Nothing else is raised, whatever lies in the file. What is only worth a warning is told by `warnings`. Which keys there
 are, and of which kind, stands in hedwig/settings; kinds.py says what a value may look like; document.py reads YAML,
 reading.py makes the values, and agreement.py sees whether they fit together. rulekinds.py and replies.py do the same
-for replies.yml.
+for replies.yml, and dkim.py reads the folder of keys: `load_delivery` and `load_reception` give a worker.yml and a
+postoffice.yml with all that lies beside them.
 """
 
 import stat
@@ -23,7 +23,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from hedwig.config.agreement import disagreements, disagreements_of_alerts
+from hedwig.config.agreement import disagreements, disagreements_of_alerts, faults_of_client
 from hedwig.config.document import parse, read_text
 from hedwig.config.localkey import LocalKey, path_beside, this_host
 from hedwig.config.names import host_name
@@ -44,6 +44,7 @@ __all__ = [
     "load_local_key",
     "load_mailman",
     "load_postoffice",
+    "load_reception",
     "load_worker",
     "pasted_lines",
     "warnings",
@@ -96,6 +97,15 @@ def load_alerts(path: Path | str) -> Alerts:
     return alerts
 
 
+def load_reception(path: Path | str) -> Postoffice:
+    """postoffice.yml with all that belongs to it: the DKIM keys in `dkim` beside it. Or ConfigError. (Whoever signs
+    nothing needs no more than load_postoffice.)"""
+    from hedwig.config.dkim import with_keys  # the operator's commands would wait for it
+
+    path = Path(path)
+    return with_keys(path, load_postoffice(path))
+
+
 def load_worker(path: Path | str) -> Worker:
     """worker.yml, or ConfigError."""
     return lines_of_worker(path)[0]
@@ -114,10 +124,12 @@ def lines_of_worker(path: Path | str) -> tuple[Worker, Mapping[str, int]]:
 
 
 def load_delivery(path: Path | str) -> Worker:
-    """worker.yml with all that belongs to it: the rules of replies.yml. Or ConfigError. (Whoever needs no rules is
-    quicker with load_worker.)"""
+    """worker.yml with all that belongs to it: the rules of replies.yml, and the DKIM keys in `dkim`. Or ConfigError.
+    (Whoever needs neither is quicker with load_worker.)"""
+    from hedwig.config.dkim import with_keys
+
     path = Path(path)
-    return with_rules(path, load_worker(path))
+    return with_keys(path, with_rules(path, load_worker(path)))
 
 
 def with_rules(path: Path, worker: Worker) -> Worker:
@@ -135,9 +147,11 @@ def load_client(path: Path | str) -> Client:
             raise Unfit("the file's name is not FQDN.yml in lower case")
     except Unfit as error:
         reading.problems.append(Problem(str(path), 0, "", error.wrong, "name it after the host: less.example.com.yml"))
-    values = reading.section(Client, parse(path, read_text(path)))
+    client = Client(fqdn, **reading.section(Client, parse(path, read_text(path))), lines=reading.lines)
+    for key, unfit in faults_of_client(client):
+        reading.problems.append(Problem(str(path), reading.line(key), key, unfit.wrong, unfit.right))
     reading.finish()
-    return Client(fqdn, **values)
+    return client
 
 
 def warnings(path: Path | str) -> list[Problem]:

@@ -1,9 +1,11 @@
-"""Whether the settings of worker.yml fit together: what one entry names another must have; alerts.yml, too. Pure."""
+"""Whether the settings of one file fit together: in worker.yml what one entry names another must have; alerts.yml,
+too. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from hedwig.choices import FromMismatch
 from hedwig.config.problem import Unfit
-from hedwig.settings import Alerts, Tls, Worker
+from hedwig.settings import Alerts, Client, Tls, Worker
 
 Fault = tuple[str, Unfit]  # the key's full name, and what is wrong
 
@@ -37,6 +39,18 @@ def disagreements(worker: Worker) -> Iterator[Fault]:
                 f"{where}.tls",
                 Unfit(f"{smarthost.tls.value} is about the MX of a domain, not about a smarthost", right),
             )
+
+
+def faults_of_client(client: Client) -> Iterator[Fault]:
+    """Every fault of a file of clients.d."""
+    if len({key.hash for key in client.key}) < len(client.key):
+        yield "key", Unfit("the same hash is there twice", "keep one of the two")
+    whole = any(not sender.startswith("*") for sender in client.senders)
+    if client.from_mismatch is FromMismatch.REWRITE and not whole:
+        right = "name the address that From is to become first, like robot@example.com"
+        yield "from_mismatch", Unfit("rewrite needs a whole address in `senders`", right)
+    if client.most_deadline and client.deadline > client.most_deadline:
+        yield "deadline", Unfit("it is later than most_deadline", "write a shorter one, or leave it out")
 
 
 def _named(name: str) -> tuple[str, ...]:

@@ -9,17 +9,17 @@ from collections.abc import Callable
 
 from hedwig import moments
 from hedwig.choices import OnDoubt, Priority
-from hedwig.config import names, places, rulekinds, ways
+from hedwig.config import clientkinds, names, places, rulekinds, ways
 from hedwig.config.names import host_name
 from hedwig.config.problem import Unfit, shown
-from hedwig.settings import DAY, GIB, HOUR, KIB, MIB, MINUTE
+from hedwig.settings import DAY, GIB, HOUR, KIB, MIB, MINUTE, ClientKey
 
 _SIZE = re.compile(r"([0-9]{1,12})\s*(?:([KMGT])(?:iB)?|B)?")
 _SIZE_UNITS = {"": 1, "K": KIB, "M": MIB, "G": GIB, "T": 1024 * GIB}
 _MAX_DURATION = 366 * DAY
+MOST_RECIPIENTS = 1000  # of a transaction: more is asked of no receiver
 _COUNT = re.compile(r"[0-9]{1,9}")
 _PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,3})?)\s*%")
-_HASH = re.compile(r"sha256:([0-9A-Fa-f]{64})")
 
 
 def _text(text: str) -> str:
@@ -77,6 +77,16 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _recipients(text: str) -> int:
+    if (most := _count(text)) > MOST_RECIPIENTS:
+        raise Unfit(f"{text} recipients are too many for one transaction", f"write a number up to {MOST_RECIPIENTS}")
+    return most
+
+
+def _size_or_none(text: str) -> int:
+    return 0 if text == "0" else size(text)
+
+
 def _count_or_none(text: str) -> int:
     return 0 if text == "0" else _count(text)
 
@@ -91,13 +101,6 @@ def _flag(text: str) -> bool:
     if text not in ("true", "false"):
         raise Unfit(f"{shown(text)} is neither true nor false", "write true or false")
     return text == "true"
-
-
-def _hash(text: str) -> str:
-    found = _HASH.fullmatch(text)
-    if not found:
-        raise Unfit("this is not the hash of a key", "let `hedwig key add FQDN` write it: sha256: and 64 hex digits")
-    return f"sha256:{found[1].lower()}"
 
 
 def _priority(text: str) -> Priority:
@@ -118,6 +121,7 @@ Parser = Callable[[str], object]
 SCALARS: dict[str, Parser] = {
     "text": _text, "secret": _secret, "host": host_name, "ehlo": names.ehlo, "path": places.full_path,
     "optional path": places.path_or_none, "size": size, "duration": duration, "duration or never": _duration_or_never,
+    "recipients": _recipients,
     "count": _count, "count or none": _count_or_none, "port": places.port_number, "percent": _percent, "flag": _flag,
     "url": places.http_url, "queue": places.queue_url, "priority": _priority, "on doubt": _on_doubt,
     "optional mailbox": names.mailbox_or_none, "word": names.word_or_none,
@@ -125,12 +129,18 @@ SCALARS: dict[str, Parser] = {
     "tls": ways.tls, "tls or none": ways.tls_or_none, "family": ways.family, "eight bit": ways.eight_bit,
     "optional ipv4": ways.ipv4_or_none, "optional ipv6": ways.ipv6_or_none, "optional day": ways.day_or_none,
     "pattern": rulekinds.pattern, "scope": rulekinds.scope, "optional page": rulekinds.page_or_none,
-    "example": rulekinds.example, "optional hook url": places.hook_url_or_none,
+    "example": rulekinds.example, "optional hook url": places.hook_url_or_none, "size or none": _size_or_none,
+    "hash": clientkinds.hash_, "expiry": clientkinds.expiry,
+    "from mismatch": clientkinds.from_mismatch, "from match": clientkinds.from_match,
+    "unsubscribe": clientkinds.unsubscribe,
 }  # fmt: skip
 LISTS: dict[str, Parser] = {
     "list": _text, "listen": places.listen, "listen inet": places.listen_inet,
-    "durations": duration, "counts": _count, "addresses": places.address, "hashes": _hash,
+    "durations": duration, "counts": _count, "addresses": places.address, "hashes": clientkinds.key,
+    "senders": clientkinds.sender,
     "mx names": names.host_or_below, "domains": names.domain_or_below, "words": names.word,
+    "networks": lambda text: places.network(text, ()),
+    "hosts": host_name,
     "allow": lambda text: places.network(text, ("loopback", "docker")),
     "stages": rulekinds.stage, "codes": rulekinds.code, "statuses": rulekinds.status, "phrases": rulekinds.phrase,
     "actions": rulekinds.step, "command": _text,
@@ -139,6 +149,7 @@ LISTS: dict[str, Parser] = {
 NAMES: dict[str, Callable[[str], str]] = {"word": names.word, "domain": names.domain_or_below, "host": host_name}
 NEVER_EMPTY = frozenset({"listen", "listen inet", "durations", "counts"})
 REPEATABLE = frozenset({"durations", "counts", "command"})
+OF_ENTRIES: dict[str, type] = {"hashes": ClientKey}  # whose items may be mappings: of these keys, and `line`
 WITH_COMMAS = frozenset({"phrases", "command"})  # elsewhere a comma says that brackets were forgotten
 
 
@@ -149,11 +160,11 @@ def written(kind: str, value: object) -> str:
         return "[" + ", ".join(written(item, one) for one in value) + "]"
     if isinstance(value, bool):
         return "true" if value else "false"
-    if value is None:
+    if value is None or (kind == "expiry" and not value):
         return '""'
     if isinstance(value, Priority):
         return value.name.lower()
-    if kind == "size" and isinstance(value, int):
+    if kind.startswith("size") and isinstance(value, int):
         return _in_units(value, (("GiB", GIB), ("MiB", MIB), ("KiB", KIB)), " ")
     if kind.startswith("duration") and isinstance(value, int):
         return _in_units(value, (("d", DAY), ("h", HOUR), ("m", MINUTE), ("s", 1)), "")

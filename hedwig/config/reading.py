@@ -7,9 +7,9 @@ from typing import Any
 import yaml
 
 from hedwig.config.document import Entry, entries, named
-from hedwig.config.kinds import LISTS, NAMES, NEVER_EMPTY, REPEATABLE, SCALARS, WITH_COMMAS, written
+from hedwig.config.kinds import LISTS, NAMES, NEVER_EMPTY, OF_ENTRIES, REPEATABLE, SCALARS, WITH_COMMAS, written
 from hedwig.config.problem import ConfigError, Problem, Unfit
-from hedwig.settings import Alerts, Mailman, Postoffice, Replies, Worker, key_of
+from hedwig.settings import Alerts, ClientKey, Mailman, Postoffice, Replies, Worker, key_of
 
 _FILES: dict[str, type] = {
     "mailman.yml": Mailman,
@@ -122,6 +122,9 @@ class Reading:
         values: list[object] = []
         for item in items:
             line = item.start_mark.line + 1
+            if kind in OF_ENTRIES and isinstance(item, yaml.MappingNode):
+                values.append(self._item(OF_ENTRIES[kind], name, item))
+                continue
             try:
                 if not isinstance(item, yaml.ScalarNode) or item.tag == _NULL:
                     raise Unfit(
@@ -130,6 +133,8 @@ class Reading:
                 if "," in item.value and kind not in WITH_COMMAS:
                     raise Unfit("several values in one", f"write a list: [{_listed(item.value)}]")
                 value = LISTS[kind](item.value)
+                if isinstance(value, ClientKey):
+                    value = replace(value, line=line)
                 if kind not in REPEATABLE and value in values:
                     raise Unfit("the same value twice in the list", "remove one of them")
                 values.append(value)
@@ -138,6 +143,15 @@ class Reading:
         if not items and kind in NEVER_EMPTY:
             self._fault(node.start_mark.line + 1, name, Unfit("the list is empty", "leave it out for the default"))
         return tuple(values)
+
+    def _item(self, of: type, name: str, node: yaml.MappingNode) -> object:
+        """An item of a list that is a mapping, with the line in which it begins; its first key can't be left out."""
+        line = node.start_mark.line + 1
+        values = self.section(of, node, name)
+        first = fields(of)[0].name
+        if not any(key.value == first for key, _ in node.value):
+            self._fault(line, f"{name}.{first}", Unfit("is missing", f"write {{{first}: ..., ...}}"))
+        return of(**values, line=line)
 
     def _fault(self, line: int, name: str, error: Unfit) -> None:
         self.problems.append(Problem(self.file, line, name, error.wrong, error.right))

@@ -24,6 +24,7 @@ from hedwig.settings import Mailman
 MOST_MESSAGES = 100  # a batch
 MOST_OCTETS = 1 << 20  # a batch; a larger message travels alone
 UNAUTHORISED = 401
+FORBIDDEN = 403
 
 
 class NoVerdict(Exception):
@@ -41,13 +42,13 @@ class NoVerdict(Exception):
 
     @property
     def operators_turn(self) -> bool:
-        """Time won't mend it: the key is wrong (401), or there is none."""
-        return self.status == UNAUTHORISED
+        """Time won't mend it: the key is wrong (401), or not for this host's address (403), or there is none."""
+        return self.status in (UNAUTHORISED, FORBIDDEN)
 
     @property
     def matter(self) -> Matter:
         """Its kind in the journal."""
-        return Matter.KEY_REFUSED if self.status == UNAUTHORISED else Matter.POSTOFFICE_DOWN
+        return Matter.KEY_REFUSED if self.status in (UNAUTHORISED, FORBIDDEN) else Matter.POSTOFFICE_DOWN
 
     @property
     def refused(self) -> bool:
@@ -93,10 +94,12 @@ class Parcel:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The postoffice's word on one message. `conflict`: its ID is taken by another message (I3)."""
+    """The postoffice's word on one message. `conflict`: its ID is taken by another message (I3);
+    `retry_after`: seconds until a quota has room, 0 where nothing was said."""
 
     reply: Reply
     conflict: bool = False
+    retry_after: int = 0
 
 
 class PostofficeClient:
@@ -180,7 +183,9 @@ def _verdict(entry: dict[str, Any]) -> Verdict:
     code, status, text = entry["code"], entry["status"], entry["text"]
     if not (isinstance(code, int) and 200 <= code < 600 and isinstance(status, str) and isinstance(text, str)):
         raise ValueError("a verdict is malformed")
-    return Verdict(Reply(code, one_line(status), one_line(text)), entry.get("conflict") is True)
+    again = entry.get("retry_after", 0)
+    retry_after = again if isinstance(again, int) and 0 < again < 1 << 30 else 0
+    return Verdict(Reply(code, one_line(status), one_line(text)), entry.get("conflict") is True, retry_after)
 
 
 def _error_text(content: bytes) -> str:

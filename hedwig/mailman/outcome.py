@@ -23,7 +23,8 @@ from hedwig.spool.reasons import IN_DOUBT
 
 SOON = (2.0, 30.0)  # seconds, least and most, until a message is offered again that the postoffice could not take for a
 # fault of its own: as long again as it has waited, so that a short fault costs little time and a long one little else
-LATER = 300.0  # seconds for one that was refused for now, by a quota say, or that can't get through by itself
+LATER = 300.0  # seconds for one that was refused for now, or that can't get through by itself
+QUOTA = 60.0  # seconds at the most for one that is over a quota: the operator may give it more room before it frees
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +57,14 @@ def by_verdict(passenger: Passenger, verdict: Verdict, now: float, settings: Mai
         return _returned(passenger, reply, now, settings)
     # A fault over there may be that nobody waited for a commit any more: it may come yet.
     in_doubt = is_postoffices_fault(reply)
-    return waits(claim, Obstacle(str(reply), reply, in_doubt), now + _pause(claim, reply, now), now)
+    return waits(claim, Obstacle(str(reply), reply, in_doubt), now + _pause(claim, verdict, now), now)
 
 
-def _pause(claim: Claim, reply: Reply, now: float) -> float:
+def _pause(claim: Claim, verdict: Verdict, now: float) -> float:
     least, most = SOON
-    return min(max(now - claim.accepted_at, least), most) if is_postoffices_fault(reply) else LATER
+    if is_postoffices_fault(verdict.reply):
+        return min(max(now - claim.accepted_at, least), most)
+    return min(verdict.retry_after, QUOTA) if verdict.retry_after else LATER
 
 
 def too_late(passenger: Passenger, obstacle: Obstacle, now: float, settings: Mailman) -> Settlement:

@@ -1,8 +1,9 @@
 """Acceptance: submissions become messages in the spool, and only then is the answer given (I1).
 
-The order of effects: register (a whole batch in one call; the spool's writer commits all that waits with one fsync),
-wait for the commit, tell the feeder, write the journal, answer. Nothing is answered before the fsync; a crash between
-commit and answer is healed by the client's repeat under the same queue ID (I3).
+The order of effects: finish (policy, From, signature: finish.py), register (a whole batch in one call; the spool's
+writer commits all that waits with one fsync), wait for the commit, tell the feeder, write the journal, answer. Nothing
+is answered before the fsync; a crash between commit and answer is healed by the client's repeat under the same queue ID
+(I3).
 
 How it fails: a spool in trouble gives 451 4.3.1 for every message of the call, and nothing of it is kept (I8). When
 the spool keeps many requests waiting for long, further ones are refused at once (Gate), so that threads are left for
@@ -17,31 +18,37 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from hedwig import log
-from hedwig.options import submitter_of
+from hedwig.dkim.sign import Signer
+from hedwig.policy import Refused
 from hedwig.postoffice.clocks import Clocks
+from hedwig.postoffice.finish import Finished, Finishing
+from hedwig.postoffice.journal import Refusals, journal_accepted, journal_aligned, journal_lowered, journal_superseded
+from hedwig.postoffice.quotas import Quotas
 from hedwig.postoffice.refusal import Refusal
 from hedwig.postoffice.registration import Time, new_message
+from hedwig.postoffice.signing import signed
 from hedwig.postoffice.submission import Submission
 from hedwig.reply import Reply
 from hedwig.settings import Client, Postoffice
-from hedwig.spool import Intake, NewMessage, Outcome, Registered, SpoolTrouble, Superseded, Waiting
+from hedwig.spool import Intake, NewMessage, Outcome, Registered, SpoolTrouble, Waiting
 from hedwig.spool.trouble import matter_of
 
 COMMIT_WITHIN = 30.0  # seconds, and one more for each 1 MiB
 SLOW = 2.0  # seconds after which a waiting request is a sign that the spool is stuck
 SAY_AGAIN = 60.0  # seconds between lines about a spool whose trouble stays the same
-_NAMED = 5
 
 Notice = Callable[[Sequence[Waiting]], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of one submission. `conflict`: its queue ID belongs to another message of this client (I3)."""
+    """What became of one submission. `conflict`: its queue ID belongs to another message of this client (I3);
+    `retry_after`: seconds until its client's quota has room."""
 
     queue_id: str
     reply: Reply
     conflict: bool = False
+    retry_after: int = 0
 
 
 class Gate:
@@ -81,6 +88,9 @@ class Acceptance:
         gate: Gate,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        self._quotas = Quotas(intake.sent)
+        self.finishing = Finishing(self._quotas, self._signed)
+        self._refusals = Refusals()
         self.accepted = 0  # messages, since the start
         self._counting = threading.Lock()
         self._trouble = ("", 0.0)  # what the spool said last, and when; "" after a success
@@ -97,27 +107,78 @@ class Acceptance:
         if not submissions:
             return []
         now = self._clock()
-        time_of = Time(now, self._clocks.behind(client.fqdn, submissions[0], now), self._settings().expire)
-        messages = [new_message(client, submission, time_of) for submission in submissions]
-        patience = COMMIT_WITHIN + sum(message.body.size for message in messages) / (1 << 20)
-        with self._gate.waiting():
+        finished: list[Finished] = []
+        verdicts: dict[int, Verdict] = {}
+        for place, submission in enumerate(submissions):
             try:
-                answers = self._intake.register(messages).result(patience)
-            except (SpoolTrouble, FutureTimeout) as error:
-                trouble = str(error) or "no commit in time"
-                self._troubled(error, trouble, f"{len(messages)} from {client.fqdn} not accepted")
-                reply = Reply(451, "4.3.1", f"the postoffice's spool can't take it now: {trouble}")
-                return [Verdict(message.queue_id, reply) for message in messages]
+                found = self.finishing.finish(client, submission, now)
+                if isinstance(found, Finished):
+                    finished.append(found)
+                else:
+                    verdicts[place] = self._refused(client, submission, found, now)
+            except (SpoolTrouble, OSError) as error:
+                verdicts[place] = self._not_now(submission, str(error))
+        registered = iter(self._register(client, submissions[0], finished, now))
+        return [verdicts.get(place) or next(registered) for place in range(len(submissions))]
+
+    def _signed(self, submission: Submission) -> Submission:
+        return signed(submission, Signer(self._settings().dkim, self._clock))
+
+    def _refused(self, client: Client, submission: Submission, refused: Refused, now: float) -> Verdict:
+        """The client's policy is against it; but what was accepted once stays so, whatever the rules are now (I3)."""
+        queue_id = submission.queue_id
+        if self._intake.is_known(client.fqdn, queue_id, submission.digest):
+            return Verdict(queue_id, Reply(250, "2.0.0", f"queued as {queue_id}"))
+        self._refusals.tell(client, submission, refused, now)
+        return Verdict(queue_id, refused.reply, retry_after=refused.retry_after)
+
+    def _register(self, client: Client, first: Submission, finished: Sequence[Finished], now: float) -> list[Verdict]:
+        if not finished:
+            return []
+        time_of = Time(now, self._clocks.behind(client.fqdn, first, now), self._settings().expire)
+        messages = [new_message(client, each.submission, time_of, each.charges) for each in finished]
+        answers = self._commit(client, messages, now)
+        if answers is None:
+            return [self._not_now(each.submission, self._trouble[0]) for each in finished]
         self._recovered()
         waiting = [delivery for answer in answers for delivery in answer.deliveries]
         if waiting:
             self._notice(waiting)
         with self._counting:
             self.accepted += sum(answer.outcome is Outcome.ACCEPTED for answer in answers)
-        for submission, message, answer in zip(submissions, messages, answers, strict=True):
-            if submission.options.priority != message.options.priority and answer.outcome is Outcome.ACCEPTED:
-                _journal_lowered(submission, message)
+        for each, message, answer in zip(finished, messages, answers, strict=True):
+            if answer.outcome is Outcome.ACCEPTED:
+                if each.submission.options.priority != message.options.priority:
+                    journal_lowered(each.submission, message)
+                if each.changes:
+                    journal_aligned(message, each.changes)
+            elif each.charges:
+                self._give_back([message], now)
         return [self._verdict(message, answer) for message, answer in zip(messages, answers, strict=True)]
+
+    def _commit(self, client: Client, messages: Sequence[NewMessage], now: float) -> Sequence[Registered] | None:
+        """The spool's answers once all is on disk; None where it is in trouble, and nothing was kept."""
+        patience = COMMIT_WITHIN + sum(message.body.size for message in messages) / (1 << 20)
+        try:
+            with self._gate.waiting():
+                return self._intake.register(messages).result(patience)
+        except Refusal:
+            self._give_back(messages, now)
+            raise
+        except SpoolTrouble as error:
+            self._give_back(messages, now)
+            self._troubled(error, str(error), f"{len(messages)} from {client.fqdn} not accepted")
+        except FutureTimeout as error:  # it may be committed yet, and then it counts
+            self._troubled(error, "no commit in time", f"{len(messages)} from {client.fqdn} not accepted")
+        return None
+
+    def _give_back(self, messages: Sequence[NewMessage], now: float) -> None:
+        for message in messages:
+            self._quotas.give_back(message.client, message.charges, len(message.envelope.rcpttos), now)
+
+    def _not_now(self, submission: Submission, trouble: str) -> Verdict:
+        reply = Reply(451, "4.3.1", f"the postoffice's spool can't take it now: {trouble}")
+        return Verdict(submission.queue_id, reply)
 
     def _troubled(self, error: Exception, trouble: str, what: str) -> None:
         """Said when it begins, when it becomes another, and then once a minute: clients try again and again."""
@@ -143,52 +204,6 @@ class Acceptance:
         if answer.outcome is Outcome.CONFLICT:
             return Verdict(queue_id, Reply(450, "4.5.1", f"{queue_id} is already another message's ID"), conflict=True)
         if answer.outcome is Outcome.ACCEPTED:
-            _journal(message)
-            _journal_superseded(message.client, answer.superseded)
+            journal_accepted(message)
+            journal_superseded(message.client, answer.superseded)
         return Verdict(queue_id, Reply(250, "2.0.0", f"queued as {queue_id}"))
-
-
-def _journal_superseded(client: str, gone: Sequence[Superseded]) -> None:
-    """What was not sent yet and won't be: each recipient under the ID of the message that it was of."""
-    for each in gone:
-        log.event(
-            "superseded",
-            f"superseded: to=<{each.rcptto}> by={each.by}",
-            queue_id=each.queue_id,
-            client=client,
-            rcpt=each.rcptto,
-            successor=each.by,
-        )
-
-
-def _journal_lowered(submission: Submission, message: NewMessage) -> None:
-    """It asked for more than its client's most_priority."""
-    asked, given = submission.options.priority, message.options.priority
-    if asked is not None and given is not None:
-        told = f"{given.name.lower()} at the most, not {asked.name.lower()}"
-        log.event(
-            "lowered",
-            f"priority lowered: {message.client} may ask for {told}",
-            queue_id=message.queue_id,
-            client=message.client,
-            priority=given.name.lower(),
-        )
-
-
-def _journal(message: NewMessage) -> None:
-    rcpttos = message.envelope.rcpttos
-    more = f" and {len(rcpttos) - _NAMED} more" if len(rcpttos) > _NAMED else ""
-    whom = ", ".join(rcpttos[:_NAMED]) + more
-    submitter = submitter_of(message.submitter)
-    told = (f"{message.body.size} octets", f"by {submitter}" if message.submitter else "", str(message.options))
-    log.event(
-        "accepted",
-        f"accepted from {message.client}: <{message.envelope.mailfrom}> to {whom}, {', '.join(filter(None, told))}",
-        queue_id=message.queue_id,
-        client=message.client,
-        sender=message.envelope.mailfrom,
-        rcpt=rcpttos,
-        size=message.body.size,
-        **submitter.fields(),
-        **message.options.fields(),
-    )

@@ -33,7 +33,7 @@ from hedwig.message import MessageRefused, Trace, complete
 from hedwig.options import BadOption, Submitter
 from hedwig.postoffice.accept import Acceptance, Verdict
 from hedwig.postoffice.batch import frames
-from hedwig.postoffice.clients import Clients
+from hedwig.postoffice.clients import Clients, KeyExpired, may_call
 from hedwig.postoffice.forms import LONG, PIECE, SHORT, Form
 from hedwig.postoffice.letter import Letter, read_letter
 from hedwig.postoffice.refusal import Refusal, Unacceptable, as_http, malformed
@@ -144,7 +144,7 @@ class _Interface:
             form.close()
         (verdict,) = self._room.acceptance.register(client, [submission])
         if verdict.reply.code != 250:
-            raise as_http(verdict.reply, verdict.conflict)
+            raise as_http(verdict.reply, verdict.conflict, verdict.retry_after)
         return _answer(200, {"id": queue_id})
 
     def _submission(self, letter: Letter, client: Client, form: Form, queue_id: str) -> Submission:
@@ -200,14 +200,23 @@ class _Interface:
         return _answer(503 if trouble else 200, told)
 
     def _client(self, fqdn: str, key: str) -> Client:
-        client = self._room.clients.known(fqdn, key)
+        peer = str(bottle.request.environ.get("REMOTE_ADDR", ""))
+        try:
+            client = self._room.clients.known(fqdn, key)
+        except KeyExpired as error:
+            self._strangers.tell(fqdn, peer)
+            raise Refusal(401, "5.7.8", str(error)) from error
         if client is None and self._room.clients.unread:
             raise Refusal(503, "4.3.5", f"no key can be checked just now: {self._room.clients.unread}", retry_after=30)
         if client is None:
-            self._strangers.tell(fqdn, str(bottle.request.environ.get("REMOTE_ADDR", "")))
+            self._strangers.tell(fqdn, peer)
             raise Refusal(
                 401, "5.7.8", "fqdn and key don't fit: run `hedwig key add FQDN` on the postoffice host, use its lines"
             )
+        if client.allow and not may_call(client.allow, peer):
+            self._strangers.tell(fqdn, peer)
+            told = f"{client.fqdn} may not call from {peer or 'here'} ({client.where('allow')}: allow)"
+            raise Refusal(403, "5.7.1", told)
         return client
 
 
@@ -236,6 +245,8 @@ def _verdict(verdict: Verdict) -> dict[str, object]:
         "status": reply.status,
         "text": reply.text,
     }
+    if verdict.retry_after:
+        told["retry_after"] = verdict.retry_after
     return {**told, "conflict": True} if verdict.conflict else told
 
 

@@ -5,32 +5,53 @@ is reported once, and the last good one stays. A name from a request never becom
 listing the directory (I11). An unknown name and a wrong key look the same and take the same time.
 
 Keys are random, so a plain SHA-256 keeps them: "sha256:" and 64 hexadecimal digits, as `hedwig key add` writes them.
+A key that was right until it expired is KeyExpired: who has it may hear what happened to it.
 """
 
 import hashlib
 import hmac
+import ipaddress
 import os
 import threading
 import time
 from collections.abc import Callable
+from functools import lru_cache
 
 from hedwig import log
 from hedwig.config import ConfigError
-from hedwig.settings import Client
+from hedwig.moments import utc
+from hedwig.settings import Client, ClientKey
 
 FRESH = 0.5  # seconds for which the directory is not listed again
 _COMPARED = 8  # every check compares as many hashes, whether the name is known or not
-_NO_KEY = "sha256:" + "0" * 64
+_NO_KEY = ClientKey("sha256:" + "0" * 64)
 
 _Mark = tuple[int, int, int]
 
 
+class KeyExpired(Exception):
+    """This key of the client's is over; str(error) says where that stands."""
+
+    def __init__(self, client: Client, key: ClientKey) -> None:
+        super().__init__(
+            f"this key of {client.fqdn} was valid until {utc(key.expires)} "
+            f"(clients.d/{client.fqdn}.yml line {key.line}): "
+            f"run `hedwig key add {client.fqdn}` on the postoffice host, use its lines"
+        )
+        self.fqdn = client.fqdn
+
+
 class Clients:
-    """The table of clients; for many threads."""
+    """The table of clients; for many threads. `unix`: the time by which keys expire."""
 
     def __init__(
-        self, directory: str, load: Callable[[str], Client], clock: Callable[[], float] = time.monotonic
+        self,
+        directory: str,
+        load: Callable[[str], Client],
+        clock: Callable[[], float] = time.monotonic,
+        unix: Callable[[], float] = time.time,
     ) -> None:
+        self._unix = unix
         self._directory = directory
         self._load = load
         self._clock = clock
@@ -50,16 +71,20 @@ class Clients:
         return "" if self._was_read else self._trouble
 
     def known(self, fqdn: str, key: str) -> Client | None:
-        """The client where `key` is one of its keys, else None."""
+        """The client where `key` is one of its keys, else None. KeyExpired where it was one."""
         self._refresh(FRESH)
         name = fqdn.lower()
         digest = "sha256:" + hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
         client = self._by_name.get(name)
-        if not _matches(client, digest):
-            self._refresh(0)  # it may have been added just now
+        found = _matching(client, digest)
+        if found is None or 0 < found.expires <= self._unix():
+            self._refresh(0)  # it may have been added just now, or given more time
             client = self._by_name.get(name)
-            if not _matches(client, digest):
-                return None
+            found = _matching(client, digest)
+        if client is None or found is None:
+            return None
+        if found.expires and found.expires <= self._unix():
+            raise KeyExpired(client, found)
         return client
 
     def _refresh(self, fresh: float) -> None:
@@ -114,10 +139,22 @@ class Clients:
             log.event(log.Matter.CONFIG_BROKEN, f"{path}: {error.strerror}", log.Level.ERROR, file=path)
 
 
-def _matches(client: Client | None, digest: str) -> bool:
-    """Whether the key with this hash is one of the client's; None, an unknown name, takes as long."""
+@lru_cache(maxsize=4096)
+def may_call(allow: tuple[str, ...], peer: str) -> bool:
+    """Whether an address lies in one of these networks. A peer that has none, on a unix socket, lies in none."""
+    try:
+        address = ipaddress.ip_address(peer)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return any((mapped or address) in ipaddress.ip_network(network) for network in allow)
+
+
+def _matching(client: Client | None, digest: str) -> ClientKey | None:
+    """The client's key with this hash; None, an unknown name, takes as long as one with _COMPARED keys."""
     keys = client.key if client else ()
-    matched = False
+    matched = None
     for key in (*keys, *(_NO_KEY,) * (_COMPARED - len(keys))):
-        matched |= hmac.compare_digest(key.lower().encode(), digest.encode())
+        if hmac.compare_digest(key.hash.encode(), digest.encode()):
+            matched = key
     return matched

@@ -46,14 +46,16 @@ def malformed(sentence: str) -> Refusal:
     return Refusal(400, "5.5.2", sentence)
 
 
-def as_http(reply: Reply, conflict: bool = False) -> Refusal:
-    """The Refusal that says over HTTP what `reply` says over SMTP."""
+def as_http(reply: Reply, conflict: bool = False, retry_after: int = 0) -> Refusal:
+    """The Refusal that says over HTTP what `reply` says over SMTP. `retry_after`: seconds, where that is known."""
     if conflict:
         return Refusal(409, reply.status, reply.text)
     if reply.code == 552:
         return Refusal(413, reply.status, reply.text)
     if reply.code == 452:
-        return Refusal(429, reply.status, reply.text, retry_after=60)
+        return Refusal(429, reply.status, reply.text, retry_after=retry_after or 60)
+    if reply.enhanced.startswith("5.7."):
+        return Refusal(403, reply.status, reply.text)
     if reply.permanent:
         return Refusal(400, reply.status, reply.text)
     return Refusal(503, reply.status, reply.text, retry_after=10)

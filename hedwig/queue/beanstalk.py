@@ -28,6 +28,7 @@ from hedwig.queue import Hint, QueueDown
 ANSWER_WITHIN = 4.0  # seconds for one call, beside the time that it may wait for hints
 HINT_TTR = 120  # seconds; a reserved hint that is not done by then goes back to its tube
 PIPELINE = 200
+FIRST_LOT = 8  # hints asked for at first, and then twice as many: each one in vain costs the server as much as a hint
 TUBE_PREFIX = "hedwig."
 DEFAULT_PORT = 11300
 _PAUSE = 0.1
@@ -92,8 +93,10 @@ class Beanstalk:
                 continue
             break
         deadline = self._clock() + ANSWER_WITHIN
+        lot = FIRST_LOT
         while isinstance(answers[-1], greenstalk.Job) and len(answers) < limit:
-            answers += self._reserving([0] * min(PIPELINE, limit - len(answers)), deadline)
+            answers += self._reserving([0] * min(lot, limit - len(answers)), deadline)
+            lot = min(PIPELINE, 2 * lot)
         return [hint for answer in answers if (hint := self._hint(answer)) is not None]
 
     def done(self, hints: Iterable[Hint]) -> None:

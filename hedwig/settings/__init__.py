@@ -7,11 +7,12 @@ what worker.yml says of receivers and of the ways to them, and `replies` what re
 
 from hedwig.settings.alerts import Alerts, WebhookRule
 from hedwig.settings.base import DAY, GIB, HOUR, KIB, MIB, MINUTE, key_of, named, needs_restart, section, setting
+from hedwig.settings.client import Client, ClientKey, Quota
 from hedwig.settings.mailman import Listen, Mailman
-from hedwig.settings.postoffice import Client, Postoffice
+from hedwig.settings.postoffice import Postoffice
 from hedwig.settings.receivers import SITES, ClientRule, DomainRule, EightBit, Family, SiteRule, Smarthost, Source, Tls
 from hedwig.settings.replies import Replies, ReplyRule
-from hedwig.settings.worker import Dns, Retry, TlsReport, Worker
+from hedwig.settings.worker import Dns, Doctor, Retry, TlsReport, Worker
 
 __all__ = [
     "DAY",
@@ -23,14 +24,17 @@ __all__ = [
     "SITES",
     "Alerts",
     "Client",
+    "ClientKey",
     "ClientRule",
     "Dns",
+    "Doctor",
     "DomainRule",
     "EightBit",
     "Family",
     "Listen",
     "Mailman",
     "Postoffice",
+    "Quota",
     "Replies",
     "ReplyRule",
     "Retry",

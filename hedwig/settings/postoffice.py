@@ -1,8 +1,8 @@
-"""postoffice.yml, and the files of clients.d."""
+"""postoffice.yml."""
 
 from dataclasses import dataclass
 
-from hedwig.choices import OnDoubt, Priority
+from hedwig.dkim.keys import NO_KEYS, Keys
 from hedwig.settings.base import DAY, MIB, setting
 from hedwig.settings.mailman import Listen
 
@@ -30,30 +30,5 @@ class Postoffice:
     threads: int = setting("Threads that answer requests.", default=32, kind="count", at_start=True)
     idle_timeout: int = setting("A connection that says nothing for so long is closed.", default=30, kind="duration")
     debug: bool = setting("Say more in the log.", default=False, kind="flag")
-
-
-@dataclass(frozen=True, slots=True)
-class Client:
-    """clients.d/FQDN.yml: one host that may hand in mail. `key`: "sha256:HEX" of each; several while rotated."""
-
-    fqdn: str
-    key: tuple[str, ...] = setting(
-        "Hashes of the keys that are valid for this host.", default=(), kind="hashes", secret=True
-    )
-    priority: Priority = setting(
-        "Which of its letters go first: `urgent`, `normal` or `bulk`. A letter may say otherwise (Hedwig-Priority).",
-        default=Priority.NORMAL,
-        kind="priority",
-    )
-    most_priority: Priority = setting(
-        "The most that a letter's own word can ask for: `normal` makes a letter that says `urgent` a normal one. What "
-        "`priority` gives every letter is never lowered by it.",
-        default=Priority.URGENT,
-        kind="priority",
-    )
-    on_doubt: OnDoubt = setting(
-        "What to do with a letter that was sent to its end without a reply, so that it may have arrived or not: "
-        "`retry` sends it again, `retry-once` once at the most, `hold` keeps it for the operator to decide.",
-        default=OnDoubt.RETRY,
-        kind="on doubt",
-    )
+    # Not a key of the file: the DKIM keys that sign, from the folder `dkim` beside it.
+    dkim: Keys = NO_KEYS

@@ -55,7 +55,7 @@ class SiteRule:
         kind="count",
     )
     messages_per_connection: int = setting("The most messages of one connection.", default=100, kind="count")
-    recipients: int = setting("The most recipients of one transaction.", default=50, kind="count")
+    recipients: int = setting("The most recipients of one transaction; up to 1000.", default=50, kind="recipients")
     one_domain: bool = setting(
         "Whether a transaction may have recipients of one domain only, as Gmail wants it.", default=False, kind="flag"
     )

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from hedwig.dkim.keys import NO_KEYS, Keys
 from hedwig.settings.base import DAY, HOUR, MINUTE, named, section, setting
 from hedwig.settings.receivers import SITES, ClientRule, DomainRule, EightBit, SiteRule, Smarthost, Source, Tls
 from hedwig.settings.replies import ReplyRule
@@ -60,6 +61,26 @@ class TlsReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Doctor:
+    """worker.yml, `doctor`: what `hedwig doctor` asks outside."""
+
+    receivers: tuple[str, ...] = setting(
+        "Domains whose mail servers are connected to, to see whether port 25 is open outward.",
+        default=("gmail.com", "qq.com", "163.com"),
+        kind="hosts",
+    )
+    dnsbls: tuple[str, ...] = setting(
+        "DNSBLs that are asked about this host's addresses, such as zen.spamhaus.org. They answer a resolver of your "
+        "own alone, and each has its terms; empty: none is asked.",
+        default=(),
+        kind="hosts",
+    )
+    ntp: str = setting(
+        "An NTP server to compare the clock with.", default="2.debian.pool.ntp.org", kind="host or address"
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Worker:
     """worker.yml: the daemons that deliver."""
 
@@ -90,7 +111,8 @@ class Worker:
     )
     eight_bit: EightBit = setting(
         "What becomes of 8-bit mail for a receiver that takes 7-bit mail alone. `convert`: text goes as "
-        "quoted-printable, other content as base64; a DKIM signature does not survive that. `bounce`: it goes back.",
+        "quoted-printable, other content as base64; ours is signed (DKIM) again, another's signature does not survive "
+        "that. `bounce`: it goes back.",
         default=EightBit.CONVERT,
         kind="eight bit",
     )
@@ -123,6 +145,9 @@ class Worker:
     tls_report: TlsReport = field(
         default_factory=TlsReport,
         metadata=section(TlsReport, "Daily reports to receivers that ask for them, on how TLS went (TLS-RPT)."),
+    )
+    doctor: Doctor = field(
+        default_factory=Doctor, metadata=section(Doctor, "What `hedwig doctor` asks outside: hedwig(1).")
     )
     suppress: int = setting(
         "An address of which its receiver said that there is no such mailbox gets no mail for so long: what is sent to "
@@ -163,7 +188,12 @@ class Worker:
     )
     sources: dict[str, Source] = field(
         default_factory=dict,
-        metadata=named(Source, "This host's addresses that mail leaves from. Without any, the system chooses one."),
+        metadata=named(
+            Source,
+            "This host's addresses that mail leaves from, by turns: a retry leaves from another one, too. What a "
+            "receiver refuses for the address that it came from goes from another one within seconds. Without any, the "
+            "system chooses one.",
+        ),
     )
     smarthosts: dict[str, Smarthost] = field(
         default_factory=dict, metadata=named(Smarthost, "Servers that take mail on, used by `domains` and `clients`.")
@@ -176,3 +206,5 @@ class Worker:
     )
     # Not a key of the file: the rules for replies, the shipped ones and the admin's, in the order in which they count.
     rules: dict[str, ReplyRule] = field(default_factory=dict)
+    # Nor this: the DKIM keys that sign what is made or changed here, from the folder `dkim` beside the file.
+    dkim: Keys = NO_KEYS

@@ -13,6 +13,7 @@ No bare CR, bare LF or NUL leaves here: a body that has one is refused before a 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from hedwig.dkim.sign import NOBODY, Signer
 from hedwig.options import PLAIN, Options
 from hedwig.reply import Reply, Stage
 
@@ -55,7 +56,8 @@ class Deadlines:
 class Transaction:
     """One message to recipients of one site. `body` in pieces of any size, CRLF line ends, not dot-stuffed; it may be
     asked for more than once. `size` is its octets. `options`: of these DSN's are told to a host that has it. `convert`:
-    whether 8-bit content may be made 7-bit for a host that takes no other."""
+    whether 8-bit content may be made 7-bit for a host that takes no other. `signer`: signs (DKIM) what was changed so,
+    and a report of ours, which has the null sender and no signature yet."""
 
     mailfrom: str
     rcpttos: tuple[str, ...]
@@ -64,6 +66,7 @@ class Transaction:
     smtputf8: bool = False
     options: Options = PLAIN
     convert: bool = True
+    signer: Signer = NOBODY
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,16 @@
 
 A body of up to IN_MEMORY octets is held and checked whole. Content with octets above 127 for a host without 8BITMIME is
 converted (hedwig/mime), where the transaction allows it and nothing of it needs SMTPUTF8; else it is refused, 554
-5.6.3. To convert a body that isn't held, it is read three times: to see what it has, to know its size when converted,
-and to send it. Each time other tasks have their turn between blocks (I9).
+5.6.3. A conversion breaks DKIM signatures: ours is made anew. A report of ours is signed here, too, for many processes
+make such reports, and this one has the keys. To convert a body that isn't held, it is read three times: to see what it
+has, to know its size when converted, and to send it. Each time other tasks have their turn between blocks (I9).
 
 What `body` raises comes out of `fit`.
 """
 
 import asyncio
 import dataclasses
+import itertools
 from collections.abc import AsyncIterator, Iterable, Mapping
 
 from hedwig.mime import Unconvertible
@@ -45,6 +47,8 @@ async def fit(transaction: Transaction, announced: Mapping[str, str]) -> Fitted 
 
 
 async def _fit(transaction: Transaction, announced: Mapping[str, str]) -> Fitted | Said:
+    if transaction.signer and not transaction.mailfrom:
+        transaction = await _signed(transaction)
     whole = _held(transaction)
     eight_bit = whole.eight_bit if whole else None
     utf8_header = eight_bit is not False and header_matters(transaction, announced) and _has_utf8_header(transaction)
@@ -53,9 +57,9 @@ async def _fit(transaction: Transaction, announced: Mapping[str, str]) -> Fitted
         survey = await _surveyed(transaction)
         eight_bit = False
         if survey.eight_bit:
-            transaction = await _converted(transaction, survey)
+            transaction, signed = await _converted(transaction, survey)
             whole = _held(transaction)
-            note = _NOTE + (_BROKEN if survey.dkim else "")
+            note = _NOTE + (_SIGNED if signed else _BROKEN if survey.dkim else "")
     letter = compose(transaction, announced, eight_bit, utf8_header=utf8_header)
     if isinstance(letter, Said):
         return letter
@@ -64,6 +68,7 @@ async def _fit(transaction: Transaction, announced: Mapping[str, str]) -> Fitted
 
 
 _NOTE = "its 8-bit content was sent as 7-bit, since the host does not offer 8BITMIME"
+_SIGNED = "; it was signed (DKIM) again"
 _BROKEN = "; that breaks its DKIM signature"
 
 
@@ -87,20 +92,45 @@ async def _surveyed(transaction: Transaction) -> Survey:
     return surveyor.end()
 
 
-async def _converted(transaction: Transaction, survey: Survey) -> Transaction:
-    """The same message in 7 bits. Raises BodyError where that can't be."""
+async def _converted(transaction: Transaction, survey: Survey) -> tuple[Transaction, bool]:
+    """The same message in 7 bits, and whether it was signed again: our own signature, which the conversion has broken,
+    has gone then. Raises BodyError where it can't be converted."""
+    signer = transaction.signer
 
     def pieces() -> Iterable[bytes]:
-        return convert(blocks(transaction.body(), STEP), survey)
+        converted = convert(blocks(transaction.body(), STEP), survey)
+        return signer.without_ours(converted) if signer else converted
 
+    signing = signer.begin()
     size = 0
     try:
         async for piece in _turns(pieces()):
             size += len(piece)
+            if signing.wanted:
+                signing.feed(piece)
     except Unconvertible as error:
         text = f"the host does not offer 8BITMIME, and the message can't be converted: it {error}"
         raise BodyError(Reply(554, "5.6.3", text)) from None
-    return dataclasses.replace(transaction, body=pieces, size=size)
+    fields = signer.finish(signing)
+    return _headed(dataclasses.replace(transaction, body=pieces, size=size), fields), bool(fields)
+
+
+async def _signed(transaction: Transaction) -> Transaction:
+    """With signatures, where its author's domain has keys and it has no signature of that domain."""
+    signing = transaction.signer.begin(once=True)
+    async for block in _turns(transaction.body()):
+        signing.feed(block)
+        if not signing.wanted:
+            return transaction
+    return _headed(transaction, transaction.signer.finish(signing))
+
+
+def _headed(transaction: Transaction, fields: bytes) -> Transaction:
+    if not fields:
+        return transaction
+    rest = transaction.body
+    size = transaction.size + len(fields)
+    return dataclasses.replace(transaction, body=lambda: itertools.chain((fields,), rest()), size=size)
 
 
 async def _turns(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:

@@ -103,6 +103,12 @@ class Intake(Protocol):
     def used(self) -> int:
         """Octets of bodies that lie in the spool now (for a bound on its size)."""
 
+    def is_known(self, client: str, queue_id: str, digest: bytes) -> bool:
+        """Whether `register` would answer REPEATED: who would refuse a message asks first (I3)."""
+
+    def sent(self, now: float) -> list[tuple[int, str, str, int, int]]:
+        """What counts for quotas yet: slot (hedwig/quota.py), client, container, messages, recipients."""
+
 
 class Work(Protocol):
     """The side of who delivers. `owner` is "host/N"; the caller holds that owner's lock (I12).

@@ -4,6 +4,10 @@ A checkpoint of 4 MiB takes some 20 ms, and done by the writer within its turn t
 twice: first without the turn, while the writers go on; then within it, when only the few frames are left that came
 meanwhile. After the second all frames are in the file, and the next writer begins the WAL anew: it stays small.
 
+While a reader looks at an old state for long (`hedwig`, a backup), the WAL can't begin anew and grows. Once no reader
+holds it, it is cut to nothing: looked for EVERY so many seconds, also when nothing is written. That takes the turn for
+a moment, and never waits for a reader.
+
 How it fails: what isn't moved is safe in the WAL, and the next round tries again. Should this thread not keep up, the
 writer's own wal_autocheckpoint bounds the WAL.
 """
@@ -11,12 +15,16 @@ writer's own wal_autocheckpoint bounds the WAL.
 import sqlite3
 import threading
 from contextlib import closing
+from pathlib import Path
 
 from hedwig import log
 from hedwig.spool.schema import connect
 from hedwig.spool.trouble import SPOOL_ERRORS
 from hedwig.spool.turn import Turn
 
+LARGE = 16 << 20  # octets of a WAL that is cut: four times what it is in ordinary times
+EVERY = 30.0  # seconds
+_TRUNCATE = "PRAGMA wal_checkpoint(TRUNCATE)"
 _PASSIVE = "PRAGMA wal_checkpoint(PASSIVE)"
 
 
@@ -42,10 +50,12 @@ class Checkpointer:
 
     def _run(self) -> None:
         while True:
-            self._news.wait()
+            woken = self._news.wait(EVERY)
             self._news.clear()
             if self._stopping:
                 return
+            if not woken and not self._is_large():
+                continue
             try:
                 with closing(connect(self._path)) as db:
                     self._round(db)
@@ -56,4 +66,13 @@ class Checkpointer:
         busy, _, _ = db.execute(_PASSIVE).fetchone()
         if not busy:  # else another process is at it
             with Turn(self._path):
-                db.execute(_PASSIVE).fetchone()
+                busy, there, moved = db.execute(_PASSIVE).fetchone()
+                if not busy and there == moved and self._is_large():
+                    db.execute("PRAGMA busy_timeout=0")  # a reader that holds it yet: another time
+                    db.execute(_TRUNCATE).fetchone()
+
+    def _is_large(self) -> bool:
+        try:
+            return Path(f"{self._path}-wal").stat().st_size > LARGE
+        except OSError:
+            return False

@@ -6,6 +6,7 @@
 - forget how TLS went, of days that nobody reports any more (tls_results.py), a thousand a step;
 - forget addresses that were suppressed for a time (suppress.py), a thousand a step;
 - forget MTA-STS policies that are over, and broken TLS that may be whole again (tls_memory.py), a thousand a step;
+- forget what hosts and containers have sent more than a day ago (usage.py), a thousand a step;
 - drop pauses that ran out a minute ago;
 - hold what waits of a client that the operator has paused, and free it afterwards (stops.py), a few hundred a step;
 - drop what came back from a worker to be dropped (recall.py), ten messages a step;
@@ -16,7 +17,7 @@ Each process does them; what one has done, the next finds done.
 
 import sqlite3
 
-from hedwig.spool import recall, stops, suppress, tls_memory, tls_results
+from hedwig.spool import recall, stops, suppress, tls_memory, tls_results, usage
 from hedwig.spool.bodies import sweep
 from hedwig.spool.supersede import forget
 
@@ -37,6 +38,7 @@ def step(db: sqlite3.Connection, path: str, now: float) -> bool:
         suppress.forget(db, now, STEP),
         tls_results.forget(db, now, STEP),
         tls_memory.forget(db, now, STEP),
+        usage.forget(db, now, STEP),
         stops.step(db, now),
         _shrink(db),
         recall.step(db, now),

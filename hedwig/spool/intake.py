@@ -16,8 +16,9 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
 
+from hedwig.moments import utc
 from hedwig.options import submitter_of
-from hedwig.spool import POSTOFFICE, Kind, NewMessage, Outcome, Registered, SpoolTrouble, Waiting, bodies, stops
+from hedwig.spool import POSTOFFICE, Kind, NewMessage, Outcome, Registered, SpoolTrouble, Waiting, bodies, stops, usage
 from hedwig.spool.history import Line, Named, plain, record
 from hedwig.spool.numbers import take
 from hedwig.spool.reasons import IN_DOUBT
@@ -118,6 +119,7 @@ def _register(
     db.executemany(_RECIPIENT, recipients)
     if tried:
         db.executemany(_TRIED, tried)
+    usage.count(db, (message for number, message in numbered if number not in known and message.charges), now)
     stops.hold_back(db, (row[0] for row in deliveries), now)
     if arrivals is not None:
         answers = _superseding(arrivals, numbered, answers, lines)
@@ -166,7 +168,13 @@ def _accepted(message: NewMessage) -> str:
     recipients = "1 recipient" if count == 1 else f"{count} recipients"
     by = f", by {submitter_of(message.submitter)}" if message.submitter else ""
     asked = f", {words}" if (words := str(message.options)) else ""
-    return f"from <{message.envelope.mailfrom}>, {recipients}, {message.body.size} octets{by}{asked}"
+    taken = f"; {_taken(message)}" if message.taken_at else ""
+    return f"from <{message.envelope.mailfrom}>, {recipients}, {message.body.size} octets{by}{asked}{taken}"
+
+
+def _taken(message: NewMessage) -> str:
+    waited = f"{message.waited:.0f}" if message.waited >= 10 else f"{message.waited:.1f}"
+    return f"taken by mailman at {utc(message.taken_at)}; waited {waited} s there"
 
 
 def _known(db: sqlite3.Connection, numbered: Sequence[tuple[int, NewMessage]], now: float) -> dict[int, Registered]:
@@ -182,6 +190,12 @@ def _known(db: sqlite3.Connection, numbered: Sequence[tuple[int, NewMessage]], n
         if earlier != number:
             known[number] = Registered(Outcome.REPEATED if digest == message.digest else Outcome.CONFLICT)
     return known
+
+
+def is_known(db: sqlite3.Connection, client: str, queue_id: str, digest: bytes) -> bool:
+    """Whether this very message was accepted before (I3). Reads only."""
+    query = "SELECT 1 FROM seen WHERE client = ? AND queue_id = ? AND digest = ?"
+    return db.execute(query, (client, queue_id, digest)).fetchone() is not None
 
 
 class LongIntake:

@@ -47,7 +47,9 @@ class NewMessage:
     """A message to be registered. `client` is the FQDN of the host that sent it; `origin` is the queue ID that a
     bounce is about, else "". `digest` is that of envelope.digest(). `parts`: recipients by destination. `message_id`:
     of the header, with its brackets. `submitter`: see options.Submitter.packed. `tried`: of one that was offered
-    before it came here, what was said, or why nothing was; "" else. `in_doubt`: it may have been taken then (I5)."""
+    before it came here, what was said, or why nothing was; "" else. `in_doubt`: it may have been taken then (I5).
+    `taken_at`: when mailman took it, by our clock; `waited`: seconds that it was there; both 0: it came directly.
+    `charges`: under which names its client's quotas count it (usage.py): "" for the host, and a container's."""
 
     queue_id: str
     client: str
@@ -65,6 +67,9 @@ class NewMessage:
     submitter: str = ""
     tried: str = ""
     in_doubt: bool = False
+    taken_at: float = 0.0
+    waited: float = 0.0
+    charges: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ expiry and then released: its `expires` alone counts (stops.py).
 `reports`: how many reports a sender has had in an hour, and `digested` the first of those that went into a digest.
 What workers know together of receivers: `backoffs`, `tokens` (rates), `paces` (connections), `broken_tls`,
 `sts_policies`, `tls_results` and when a domain hears of these (`tls_reports`); and of recipients `suppressions`, and
-since when one waits for a fault of ours.
+since when one waits for a fault of ours. `usage`: what hosts and containers have sent lately (usage.py).
 """
 
 import errno
@@ -39,7 +39,7 @@ from hedwig.spool.numbers import unused_number
 from hedwig.spool.trouble import SPOOL_ERRORS, Damaged, Newer, damaged, trouble
 from hedwig.spool.turn import Turn
 
-SCHEMA = 3
+SCHEMA = 4
 APPLICATION = 0x68647767  # "hdwg": tells a spool from any other SQLite file
 BUSY_SECONDS = 10.0
 
@@ -137,6 +137,11 @@ CREATE TABLE tls_reports (
     day INTEGER NOT NULL, domain TEXT NOT NULL, due REAL NOT NULL, tries INTEGER NOT NULL, PRIMARY KEY (day, domain)
     ) WITHOUT ROWID;
 CREATE INDEX tls_reports_due ON tls_reports (due);
+""",
+    4: """
+CREATE TABLE usage (
+    slot INTEGER NOT NULL, client TEXT NOT NULL, container TEXT NOT NULL, messages INTEGER NOT NULL,
+    recipients INTEGER NOT NULL, PRIMARY KEY (slot, client, container)) WITHOUT ROWID;
 """,
 }
 _OLDEST = 1  # the release that may still write a spool after all of these steps

@@ -1,6 +1,7 @@
 """Sites: where the backlog lies, and how it goes there lately; for `hedwig top`. Reads only.
 
-All that waits is counted along one index, site by site: some 65 ms with a million deliveries. The oldest deliveries of
+All that waits is counted along one index, site by site: some 65 ms with a million deliveries, which two halves of the
+sites side by side share (abreast.py). The oldest deliveries of
 the sites that are shown are looked for among the oldest of all: a large site has one there, and a small one is quickly
 walked by its own index. How it goes is told by the newest LATELY seconds or RECENT events of the history, whichever is
 less; where these say nothing of a site's last error, the reply to the delivery that is due last does, which is one of
@@ -13,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from hedwig.spool.abreast import Beside, middle
 from hedwig.spool.history import Line, text_of
 from hedwig.spool.operate import Backlog, SiteRow
 from hedwig.spool.words import Kind
@@ -26,13 +28,20 @@ _WAITS = "token IS NULL AND state <> 'held'"
 # thousands takes Python a moment.
 _WAITING = f"""
 WITH RECURSIVE site (name) AS (
-    SELECT min(destination) FROM deliveries INDEXED BY waiting WHERE {_WAITS}
+    SELECT min(destination) FROM deliveries INDEXED BY waiting
+        WHERE {_WAITS} AND destination >= :first AND destination < :end
     UNION ALL
-    SELECT (SELECT destination FROM deliveries INDEXED BY waiting WHERE {_WAITS} AND destination > site.name
+    SELECT (SELECT destination FROM deliveries INDEXED BY waiting
+        WHERE {_WAITS} AND destination > site.name AND destination < :end
         ORDER BY destination LIMIT 1) FROM site WHERE name IS NOT NULL)
 SELECT json_group_object(name,
     (SELECT count(*) FROM deliveries INDEXED BY waiting WHERE {_WAITS} AND destination = name))
 FROM site WHERE name IS NOT NULL"""  # noqa: S608 (constants only)
+_LAST = "\U0010ffff"  # behind every site's name
+_SAMPLES = """
+SELECT (SELECT destination FROM deliveries WHERE delivery >= value ORDER BY delivery LIMIT 1) FROM json_each(?)
+ORDER BY 1"""
+_SOME = 64  # samples
 _ACTIVE = """
 SELECT json_group_object(destination, number) FROM
     (SELECT destination, count(*) AS number FROM deliveries INDEXED BY active WHERE token IS NOT NULL GROUP BY 1)"""
@@ -115,7 +124,34 @@ class Counts(NamedTuple):
 
 def counts(db: sqlite3.Connection) -> Counts:
     """Of all sites."""
-    return Counts(*(Counter(json.loads(db.execute(query).fetchone()[0])) for query in (_WAITING, _ACTIVE, _HELD)))
+    if split := _split(db):
+        beside = Beside(db, lambda other: _waiting(other, split, _LAST), 0)
+        try:
+            waiting, active, held = _waiting(db, "", split), _counted(db, _ACTIVE), _counted(db, _HELD)
+            waiting.update(beside.answer())
+        finally:
+            beside.give_up()
+        return Counts(waiting, active, held)
+    return Counts(_waiting(db, "", _LAST), _counted(db, _ACTIVE), _counted(db, _HELD))
+
+
+def _split(db: sqlite3.Connection) -> str:
+    """The site at which two halves of all deliveries part, by the sites of a few; "" where one walk is quick enough."""
+    half = middle(db, "deliveries", "delivery")
+    if not half:
+        return ""
+    first, *_ = db.execute("SELECT min(delivery) FROM deliveries").fetchone()
+    step = 2 * (half - first) / _SOME
+    some = db.execute(_SAMPLES, (json.dumps([first + int(step * one) for one in range(_SOME)]),)).fetchall()
+    return str(some[_SOME // 2][0] or "")
+
+
+def _waiting(db: sqlite3.Connection, first: str, end: str) -> "Counter[str]":
+    return _counted(db, _WAITING, {"first": first, "end": end})
+
+
+def _counted(db: sqlite3.Connection, query: str, values: dict[str, str] | None = None) -> "Counter[str]":
+    return Counter(json.loads(db.execute(query, values or {}).fetchone()[0]))
 
 
 def backlog(db: sqlite3.Connection, limit: int, recent: Lately) -> Backlog:

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from hedwig.pulse import Pulse
 from hedwig.spool import (
@@ -41,11 +41,13 @@ from hedwig.spool import (
     look,
     recall,
     supersede,
+    usage,
 )
 from hedwig.spool.health import Health
+from hedwig.spool.hindrance import Hindrance
 from hedwig.spool.historian import Historian
 from hedwig.spool.history import DAY, DAYS, DayFiles, lines_of
-from hedwig.spool.intake import LongIntake, check, register, rows_of
+from hedwig.spool.intake import LongIntake, check, is_known, register, rows_of
 from hedwig.spool.reserve import Reserve
 from hedwig.spool.schema import connect_reader, prepare
 from hedwig.spool.setback import SetBack
@@ -66,16 +68,6 @@ def open_spool(path: str, *, create: bool = True, clock: Callable[[], float] = t
     """
     prepare(path, create)
     return SqliteSpool(path, clock, keeper=create)
-
-
-class Hindrance(Protocol):
-    """What may keep a spool from being open yet (opening.py)."""
-
-    def check(self) -> None:
-        """SpoolTrouble while it can't be used yet."""
-
-    def close(self) -> None:
-        """Wait no more."""
 
 
 class SqliteSpool:
@@ -134,6 +126,14 @@ class SqliteSpool:
     def used(self) -> int:
         """See Intake."""
         return self.read(look.used)
+
+    def is_known(self, client: str, queue_id: str, digest: bytes) -> bool:
+        """See Intake."""
+        return self.read(is_known, client, queue_id, digest)
+
+    def sent(self, now: float) -> list[tuple[int, str, str, int, int]]:
+        """See Intake."""
+        return self.read(usage.used, now)
 
     # Work
 

@@ -8,6 +8,8 @@ messages cost little more than one batch. After the commit the Futures are done.
 How it fails: when a transaction fails it is rolled back, and each of its jobs is tried again alone, so that only those
 that can't be written get the error (trouble.py). That costs nothing while all is well. After a fault of the file the
 connection is made anew for the next batch, so it recovers by itself. A crash at any point leaves whole transactions.
+Should the thread itself end by what nobody foresaw, all who wait and all who come get SpoolTrouble, the traceback goes
+to stderr, and the pulse stands still, whereupon the watchdog has the daemon started anew (supervisor.py).
 """
 
 import queue
@@ -70,6 +72,8 @@ class Writer:
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._carried: Job | None = None
         self._stopping = False
+        self._batch: list[Job] = []  # what is being written
+        self._broken: BaseException | None = None  # what ended the thread
         self._db: sqlite3.Connection | None = None
         self._written = 0
         self._chores_at = 0.0
@@ -85,6 +89,8 @@ class Writer:
             job.future.set_exception(SpoolTrouble("the spool is closed"))
         else:
             self._jobs.put(job)
+            if self._broken is not None:  # it ended just now, and may have looked into the queue before
+                self._abandon(self._broken)
         return job.future
 
     def close(self) -> None:
@@ -95,9 +101,32 @@ class Writer:
         self._thread.join()
 
     def _run(self) -> None:
+        try:
+            self._work()
+        except BaseException as error:
+            self._broken = error
+            self._abandon(error)
+            raise  # threading tells of it on stderr
+
+    def _abandon(self, error: BaseException) -> None:
+        """Nothing will be written any more: tell all who wait. What is being written may be on disk or not, as after a
+        crash: who handed it in does so again (I3)."""
+        waiting = [*self._batch, *([self._carried] if self._carried else [])]
+        while True:
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                break
+            waiting += [job] if job is not None else []
+        why = f"the thread that writes the spool {self._path} has ended ({error!r}): its daemon must be restarted"
+        for job in waiting:
+            if not job.future.done():
+                job.future.set_exception(SpoolTrouble(why))
+
+    def _work(self) -> None:
         while (job := self._next()) is not None:
             self.pulse.busy()
-            batch = [job] if job.future.set_running_or_notify_cancel() else []
+            batch = self._batch = [job] if job.future.set_running_or_notify_cancel() else []
             try:
                 self._turn.take()
             except OSError as error:
@@ -115,6 +144,7 @@ class Writer:
                 self._turn.give()
             self._count(done)
             self._finish(done)
+            self._batch = []
             self.pulse.idle()
         self.pulse.end()
         while not self._jobs.empty():  # put by a thread that raced with close()

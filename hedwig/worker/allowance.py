@@ -93,9 +93,11 @@ class Allowances:
         async with self._asking.setdefault(key, asyncio.Lock()):
             if self._from_lot(key, rates):
                 return None
+            await self._return(key)  # a lot that is no longer good
             grant = await self._ask(receiver, source, rates, max(1, min(soon, LOT)))
             if not grant.tokens:
                 return Wait(grant.wait, used_up(grant.rate))
+            await self._return(key)  # what was put back meanwhile
             self._lots[key] = _Lot(grant.tokens - 1, time.monotonic() + LOT_TIME, rates)
         return None
 
@@ -131,13 +133,16 @@ class Allowances:
         asking = Asking(receiver, source, rates, wanted, time.time())
         return await asyncio.wrap_future(ask_tokens(self._spool, asking))
 
+    async def _return(self, key: tuple[str, str, str]) -> None:
+        lot = self._lots.pop(key, None)
+        if lot is not None and lot.tokens:
+            await self._ask(key[0], key[1], lot.rates, -lot.tokens)
+
     async def give_back(self, *, everything: bool = False) -> None:
         """What is left of lots that are no longer good, or of all, goes back. SpoolTrouble."""
         now = time.monotonic()
         for key in [key for key, lot in self._lots.items() if everything or now >= lot.good_until]:
-            lot = self._lots.pop(key)
-            if lot.tokens:
-                await self._ask(key[0], key[1], lot.rates, -lot.tokens)
+            await self._return(key)
             if key in self._asking and not self._asking[key].locked():
                 del self._asking[key]
 

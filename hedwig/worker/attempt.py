@@ -10,7 +10,9 @@ class Attempt:
     """How it went for one recipient. `host`: "name[address]" or ""; `tls`: protocol and cipher, or ""; `reports`: the
     host announced DSN, so it reports success itself. `talk`: the conversation up to the dot, where it was kept.
     `policy`: what held for TLS there, and what came of it, in words. `carried`: the transaction had somebody who got
-    the message. `family`: of the address that was tried, where no session came about."""
+    the message. `relayed`: the host is a smarthost, which speaks for itself. `family`: of the address that was tried,
+    where no session came about. `local`: the address of ours that it left from, where the settings name one.
+    `elsewhere`: it may leave from another source of ours now."""
 
     said: Said
     host: str = ""
@@ -19,7 +21,10 @@ class Attempt:
     talk: str = ""
     policy: str = ""
     carried: bool = False
+    relayed: bool = False
     family: str = ""
+    local: str = ""
+    elsewhere: bool = False
 
     @property
     def way(self) -> str:

@@ -217,7 +217,7 @@ class Bag:
                 del self._sites[site]
         used = {id(state.provider) for state in self._sites.values()}
         for key, provider in list(self._providers.items()):
-            if id(provider) not in used and not provider.couriers and now >= provider.opens():
+            if id(provider) not in used and provider.forgettable(now):
                 if _is_news(provider):
                     self._gone[key] = provider.window.size
                 self._paces.pop(key, None)

@@ -11,9 +11,8 @@ committed; if this process dies before, the queue hands it out again, and the cl
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from hedwig import log
@@ -29,34 +28,17 @@ from hedwig.worker.pauses import Pauses
 from hedwig.worker.provider import Provider
 from hedwig.worker.route import Route, Unroutable
 from hedwig.worker.tools import Tools
+from hedwig.worker.wanted import Bound, Wanted, alone, bound_of
 
 MOST_HINTS = 500  # a batch
 RESERVE_TIME = 1.0  # seconds to wait for a hint
 ROUTE_TIME = 0.02  # seconds that a batch waits for DNS before the slow ones go aside
 MOST_ASIDE = 20  # deliveries of one destination that wait for DNS
+MOST_LOOKUPS = 1000  # destinations that are waited for so, or about
 LOOKUP_PAUSE = 2.0
 FULL_HINTS = 50  # a batch, and
 FULL_PAUSE = 0.1  # seconds between them, while the bag has room for urgent ones alone
 TROUBLE_PAUSE = 1.0
-
-
-Bound = tuple[str, str]  # what a way depends on: the destination, and the sending host, or "" where that is all one
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What is to be claimed: due deliveries by way, the ways, and what is past its expiry. `companions`: of the same
-    messages, to be claimed if they may go in one transaction with those."""
-
-    groups: Mapping[Bound, list[Preview]]
-    routes: Mapping[Bound, Route | Unroutable]
-    gone: Sequence[int] = ()
-    companions: Sequence[Preview] = ()
-    by_client: bool = False  # whether ways depend on the sending host; settings that are read again change it
-
-    def bound(self, of: Preview | Claim) -> Bound:
-        """What its way depends on."""
-        return _bound(of, self.by_client)
 
 
 class Carrier(Protocol):
@@ -174,11 +156,11 @@ class Claimer:
         companions: list[Preview] = []
         for preview in previews:
             if preview.expires_at > now and preview.hinted:
-                groups.setdefault(_bound(preview, by_client), []).append(preview)
+                groups.setdefault(bound_of(preview, by_client), []).append(preview)
             elif preview.hinted is False:
                 companions.append(preview)
         self._router.ways.next_round()
-        asked = {*groups, *(_bound(preview, by_client) for preview in companions)}
+        asked = {*groups, *(bound_of(preview, by_client) for preview in companions)}
         routes = {bound: asyncio.ensure_future(self._router.route(*bound)) for bound in asked}
         hopeful = [routes[bound] for bound in groups if bound[0] not in self._aside]
         if hopeful:
@@ -198,11 +180,14 @@ class Claimer:
         """DNS is slow for this destination: a task goes on with some of its deliveries; the others are paused."""
         destination = bound[0]
         waiting = self._aside.get(destination, 0)
-        taken = previews[: max(0, MOST_ASIDE - waiting)]
-        self._aside[destination] = waiting + len(taken)
-        task = asyncio.create_task(self._after_lookup(bound, taken, route))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        taken = previews[: max(0, MOST_ASIDE - waiting)] if len(self._tasks) < MOST_LOOKUPS else []
+        if taken:
+            self._aside[destination] = waiting + len(taken)
+            task = asyncio.create_task(self._after_lookup(bound, taken, route))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        else:
+            route.add_done_callback(_heard)
         now = time.time()
         if len(taken) == len(previews):
             return []
@@ -217,7 +202,7 @@ class Claimer:
         try:
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if not self._stop.is_set():
-                await self._claim(_alone(bound, previews, _route_of(destination, route)), [])
+                await self._claim(alone(bound, previews, _route_of(destination, route)), [])
         except SpoolTrouble as trouble:
             self._tell_trouble(str(trouble))
         finally:
@@ -228,14 +213,14 @@ class Claimer:
             else:
                 self._aside.pop(destination, None)
 
-    async def _claim(self, wanted: "Wanted", pauses: list[Pause]) -> None:
+    async def _claim(self, wanted: Wanted, pauses: list[Pause]) -> None:
         """Claim what there is room for, the best priorities first, and what is past its expiry."""
         now = time.time()
         chosen = [*wanted.gone]
         sites: set[tuple[int, Site]] = set()  # messages that are claimed for a site
         promised: Counter[tuple[str, str]] = Counter()  # by receiver and source
         short: set[Bound] = set()  # where there was no room for all
-        for priority, bound, previews in _by_priority(wanted.groups):
+        for priority, bound, previews in wanted.by_priority():
             route = wanted.routes[bound]
             room = len(previews)
             if bound in short:
@@ -252,16 +237,11 @@ class Claimer:
             if room < len(previews):
                 short.add(bound)
                 pauses.append(self._pauses.of(Stream(bound[0], priority), route, now))
-        chosen += [each.delivery for each in wanted.companions if self._goes_along(each, wanted, sites)]
+        chosen += wanted.going_along(sites)
         if not chosen and not pauses:
             return
         claims = await asyncio.wrap_future(self._spool.claim(chosen, self._owner, now, pauses, LOADED))
         self._pass_on(claims, wanted, now)
-
-    def _goes_along(self, companion: Preview, wanted: "Wanted", sites: Container[tuple[int, Site]]) -> bool:
-        """Whether it may go in one transaction with what is claimed of its message."""
-        route = wanted.routes.get(wanted.bound(companion))
-        return isinstance(route, Route) and not route.rule.one_domain and (companion.message, route.site) in sites
 
     def _pass_on(self, claims: Iterable[Claim], wanted: Wanted, now: float) -> None:
         for claim in claims:
@@ -283,26 +263,10 @@ def _matter(trouble: QueueDown | SpoolTrouble) -> log.Matter:
     return matter_of(trouble) if isinstance(trouble, SpoolTrouble) else log.Matter.QUEUE_DOWN
 
 
-def _bound(of: Preview | Claim, by_client: bool) -> Bound:
-    return of.destination, of.client if by_client else ""
-
-
-def _alone(bound: Bound, previews: list[Preview], route: Route | Unroutable) -> Wanted:
-    """What waited for DNS by itself."""
-    return Wanted({bound: previews}, {bound: route}, by_client=bool(bound[1]))
-
-
-def _by_priority(groups: Mapping[Bound, Sequence[Preview]]) -> list[tuple[int, Bound, list[Preview]]]:
-    """The deliveries of each priority and way, the best priorities first."""
-    found: dict[tuple[int, Bound], list[Preview]] = {}
-    for bound, previews in groups.items():
-        for preview in previews:
-            found.setdefault((preview.priority, bound), []).append(preview)
-    return [(priority, bound, previews) for (priority, bound), previews in sorted(found.items(), key=_priority_of)]
-
-
-def _priority_of(group: tuple[tuple[int, Bound], list[Preview]]) -> int:
-    return group[0][0]
+def _heard(route: "asyncio.Future[Route | Unroutable]") -> None:
+    """Nobody waits for this answer: the resolver remembers it, and what went wrong is said when it is asked again."""
+    if not route.cancelled():
+        route.exception()
 
 
 def _route_of(destination: str, task: "asyncio.Future[Route | Unroutable]") -> Route | Unroutable:

@@ -99,7 +99,8 @@ class Courier:
         """Carry messages until there are none."""
         try:
             while (claim := await self._next()) is not None:
-                self._errand = Errand(self._tools, self._parcel(claim), self._heed)
+                relayed = bool(self._route.smarthost)
+                self._errand = Errand(self._tools, self._parcel(claim), self._heed, self._elsewhere, relayed=relayed)
                 await self._deal(self._errand)
                 worn, self._errand = self._errand.wears_out, None
                 await self._go_on(worn)
@@ -274,6 +275,12 @@ class Courier:
             self._tools.resting.heed(provider.name, provider.source, each, word)
         if self._tools.resting.apply(provider):
             self._crew.rest(provider)
+
+    def _elsewhere(self, claim: Claim) -> bool:
+        """Whether it may leave from another source of ours now."""
+        site, resting = self._state.site, self._tools.resting
+        names = self._tools.router.ways.candidates(self._route.rule, claim.client)
+        return any(name != site.source and not resting.wait(site.name, name) for name in names)
 
     def _interrupted(self, why: str) -> None:
         errand, self._errand = self._errand, None

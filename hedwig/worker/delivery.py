@@ -13,7 +13,7 @@ from hedwig.moments import utc
 from hedwig.reply import Reply, Stage
 from hedwig.settings.replies import Action
 from hedwig.smtp import Said
-from hedwig.spool import Claim, Event, Kind, NewMessage, RecipientResult, Settlement, State
+from hedwig.spool import Claim, Event, Kind, NewMessage, Recipient, RecipientResult, Settlement, State
 from hedwig.spool.bounces import About
 from hedwig.spool.suppressed import Suppression, folded
 from hedwig.verdict import Outcome, SiteWord
@@ -22,7 +22,7 @@ from hedwig.worker.alarms import Alarm
 from hedwig.worker.attempt import Attempt
 from hedwig.worker.judge import Case, Judged, Line, Rules, is_late, judge
 
-__all__ = ["Conclusion", "Line", "Rules", "conclude", "given_up", "is_late", "put_off", "turned_away"]
+__all__ = ["Conclusion", "Line", "Rules", "conclude", "given_up", "is_late", "put_off", "turned_away", "unjudged"]
 
 _OF_ALL = frozenset({Stage.DATA, Stage.DOT})  # what is said there is about everybody who was accepted
 
@@ -109,6 +109,36 @@ def put_off(claim: Claim, why: str, due: float) -> Conclusion:
     return Conclusion(Settlement(claim.delivery, claim.token, results), lines)
 
 
+def unjudged(claim: Claim, attempts: Mapping[int, Attempt], why: str, now: float, due: float) -> Conclusion:
+    """The end of a claim of which a fault of ours keeps us from judging what was said (I8): what has arrived has
+    arrived (I4), what may have is in doubt (I5), and all else is tried later, no try counted."""
+    ends = [
+        _unjudged(claim, each, attempts[each.number], why, due) for each in claim.recipients if each.number in attempts
+    ]
+    events = tuple(_event(line, now) for _, line in ends)
+    settlement = Settlement(claim.delivery, claim.token, tuple(result for result, _ in ends), events)
+    return Conclusion(settlement, tuple(line for _, line in ends), close=True)
+
+
+def _unjudged(
+    claim: Claim, recipient: Recipient, attempt: Attempt, why: str, due: float
+) -> tuple[RecipientResult, Line]:
+    said = attempt.said
+    if said.delivered:
+        return RecipientResult(recipient.number, State.DONE, str(said.reply)), Line(Kind.DELIVERED, recipient, attempt)
+    if said.stage is Stage.DOT and said.reply is None:
+        held = bool(verdict.held_in_doubt(claim.options.on_doubt, recipient.doubts))
+        state, due = (State.HELD, 0.0) if held else (State.DEFERRED, due)
+        result = RecipientResult(recipient.number, state, f"in doubt: {said.detail}", due, in_doubt=True)
+        return result, Line(Kind.IN_DOUBT, recipient, attempt, due)
+    words = str(said.reply) if said.reply is not None else said.detail
+    result = RecipientResult(
+        recipient.number, State.DEFERRED, words, due, counted=False, fault_since=recipient.fault_since
+    )
+    noted = replace(attempt, said=replace(said, detail="; ".join(part for part in (said.detail, why) if part)))
+    return result, Line(Kind.DEFERRED, recipient, noted, due)
+
+
 def turned_away(claim: Claim) -> dict[int, Attempt]:
     """The recipients that get no mail, for their addresses are suppressed: nobody is asked about them. For `conclude`,
     which hands back the others."""
@@ -165,10 +195,13 @@ def _fitting(cases: Sequence[Case]) -> Sequence[Case]:
 
 def _suppressing(judged: Judged, rules: Rules, now: float) -> tuple[Judged, Suppression | None]:
     """The address that gets no mail from now on, where its receiver said of it, and of nobody else, that there is no
-    such mailbox. Not where that came with a word on policy (X.7.Z), which is about us as well."""
+    such mailbox. Not where that came with a word on policy (X.7.Z), which is about us as well; nor from a smarthost,
+    which may know no mailbox but its own."""
     case, ruling, said = judged.case, judged.case.ruling, judged.case.attempt.said
     wanted = ruling.suppress and rules.suppress > 0 and judged.verdict.outcome is Outcome.FAILED
-    if not wanted or not case.alone or said.reply is None or said.reply.enhanced.startswith("5.7."):
+    if not wanted or not case.alone or case.attempt.relayed:
+        return judged, None
+    if said.reply is None or said.reply.enhanced.startswith("5.7."):
         return judged, None
     until = now + rules.suppress
     address = folded(case.recipient.address, case.claim.destination)
@@ -189,7 +222,8 @@ def _alarm(case: Case, rules: Rules) -> Alarm:
 
 def _event(line: Line, now: float) -> Event:
     said, attempt = line.attempt.said, line.attempt
-    detail = "; ".join(part for part in (said.detail, attempt.way) if part)
+    left_from = f"from {attempt.local}" if attempt.local else ""
+    detail = "; ".join(part for part in (said.detail, attempt.way, left_from) if part)
     return Event(now, line.kind, line.recipient.address, said.stage, said.reply, attempt.host, detail)
 
 

@@ -147,7 +147,7 @@ class Dispatch:
         """Give the receiver's free connections to its sites that wait for one, the best priority first."""
         while provider.hungry and not self._winding_down:
             state, now = provider.hungriest(), time.monotonic()
-            may = now >= state.opens() and state.may_connect(now)
+            may = now >= state.opens() and state.may_connect(now) and self._may_open(state)
             if state.waiting and not may and provider.couriers and now >= state.opens():
                 return
             del provider.hungry[state]
@@ -160,11 +160,14 @@ class Dispatch:
         if state.provider.hungry:
             self._serve_line(state.provider)
         if _is_worth_one_more(state) and not self._winding_down:
-            best = state.waiting.best()
-            if state.may_connect(time.monotonic()) and self._tools.bag.connections.may_open(best):
-                self._start(state, best)
+            if state.may_connect(time.monotonic()) and self._may_open(state):
+                self._start(state, state.waiting.best())
             else:
                 self._stand_in_line(state)
+
+    def _may_open(self, state: SiteState) -> bool:
+        """Whether this worker has a connection more for what waits there, if anything does."""
+        return not state.waiting or self._tools.bag.connections.may_open(state.waiting.best())
 
     def _give_up_line(self, state: SiteState) -> None:
         """No connection can be had: back to the spool, which other workers look into too."""

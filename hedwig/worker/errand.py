@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from hedwig import log
 from hedwig.options import OnDoubt, TlsWish
 from hedwig.reply import Stage
 from hedwig.smtp import Brink, Report, Said, Transaction
@@ -19,7 +20,7 @@ from hedwig.spool import Claim, Doubt, Halted, SpoolTrouble
 from hedwig.verdict import SiteWord
 from hedwig.worker import last_look
 from hedwig.worker.attempt import Attempt
-from hedwig.worker.delivery import conclude, given_up, is_late, turned_away
+from hedwig.worker.delivery import Conclusion, conclude, given_up, is_late, turned_away, unjudged
 from hedwig.worker.parcel import Parcel
 from hedwig.worker.settle import Ending, handed_back
 from hedwig.worker.talks import fitting
@@ -27,12 +28,23 @@ from hedwig.worker.tools import Tools
 
 
 class Errand:
-    """Of one parcel. `heed` is told what was said of the way to the receiver, and in which family of addresses."""
+    """Of one parcel. `heed` is told what was said of the way to the receiver, and in which family of addresses;
+    `elsewhere` says whether a claim may leave from another source of ours now; `relayed`: it goes to a smarthost."""
 
-    def __init__(self, tools: Tools, parcel: Parcel, heed: Callable[[SiteWord, str], None]) -> None:
+    def __init__(
+        self,
+        tools: Tools,
+        parcel: Parcel,
+        heed: Callable[[SiteWord, str], None],
+        elsewhere: Callable[[Claim], bool] = lambda _claim: False,
+        *,
+        relayed: bool = False,
+    ) -> None:
         self.parcel = parcel
         self._tools = tools
         self._heed = heed
+        self._relayed = relayed
+        self._elsewhere = elsewhere
         self._open = {claim.delivery: claim for claim in parcel.claims}  # claims that are not settled yet
         self._slots: dict[int, int] = {}  # of dot marks, by delivery, from just before the dot on
         self._doubts: dict[int, Doubt] = {}  # what is on disk with the marks, where the client wants that
@@ -88,7 +100,7 @@ class Errand:
         is left. It needs no connection."""
         for claim in self.parcel.claims:
             if turned := turned_away(claim):
-                self._end(claim, turned, None)
+                self._end(claim, turned)
         kept = tuple(claim for claim in self.parcel.claims if claim.delivery in self._open)
         self.parcel = replace(self.parcel, claims=kept or self.parcel.claims)
         return bool(kept)
@@ -136,23 +148,27 @@ class Errand:
             (lambda: (content,)) if content is not None else (lambda: self._tools.spool.body(first.message))
         )
         rcpttos = tuple(recipient.address for _, recipient in self.parcel.handed)
-        convert = self._tools.convert
-        return Transaction(first.mailfrom, rcpttos, body, first.size, first.smtputf8, options, convert)
+        convert, signer = self._tools.convert, self._tools.signer
+        return Transaction(first.mailfrom, rcpttos, body, first.size, first.smtputf8, options, convert, signer)
 
     def end(self, report: Report, connection: Connection | None) -> None:
         """Settle what was said of each recipient."""
         carried = any(said.delivered for said in report.said)
+        words: list[SiteWord] = []
         for claim, said in self.parcel.by_claim(report.said):
             attempts = {
-                number: replace(self._attempt(each, claim, connection), carried=carried)
+                number: replace(self._attempt(each, claim, connection), carried=carried, relayed=self._relayed)
                 for number, each in said.items()
             }
-            self._end(claim, attempts, connection)
+            words += self._end(claim, attempts)
+        self._pass_on(words, connection.target.family if connection else "")
 
     def no_host(self, attempt: Attempt) -> None:
         """No connection came about: that is said of every recipient."""
+        words: list[SiteWord] = []
         for claim in list(self._open.values()):
-            self._end(claim, {recipient.number: attempt for recipient in claim.recipients}, None)
+            words += self._end(claim, {recipient.number: attempt for recipient in claim.recipients})
+        self._pass_on(words, attempt.family)
 
     def release(self) -> list[Claim]:
         """Nothing was sent, and another courier is to carry these."""
@@ -180,7 +196,7 @@ class Errand:
                 attempt = self._attempt(Said(Stage.DOT, None, why), claim, connection)
             doubt = self._doubts.get(claim.delivery)
             sent = {recipient.number for each, recipient in self.parcel.handed if each.delivery == claim.delivery}
-            self._end(claim, dict.fromkeys(doubt.numbers if doubt else sent, attempt), connection)
+            self._end(claim, dict.fromkeys(doubt.numbers if doubt else sent, attempt))
 
     def _attempt(self, said: Said, claim: Claim, connection: Connection | None) -> Attempt:
         """How it went on the connection at hand."""
@@ -189,7 +205,8 @@ class Errand:
         target, doubt = connection.target, self._doubts.get(claim.delivery)
         reports = "DSN" in connection.extensions
         talk = doubt.talk if doubt else ""
-        return Attempt(said, f"{target.host}[{target.address}]", connection.tls, reports, talk, connection.policy)
+        host = f"{target.host}[{target.address}]"
+        return Attempt(said, host, connection.tls, reports, talk, connection.policy, local=target.local)
 
     def _withdraw(self, claims: Iterable[Claim]) -> None:
         """No dot has gone out. What was superseded ends as the claim does; others go on."""
@@ -203,13 +220,27 @@ class Errand:
     def _hand_back(self, claim: Claim) -> None:
         self._settle(handed_back(claim, self._after(claim)))
 
-    def _end(self, claim: Claim, attempts: dict[int, Attempt], connection: Connection | None) -> None:
-        conclusion = conclude(claim, attempts, self._tools.rules, time.time(), self._tools.original(claim))
+    def _end(self, claim: Claim, attempts: dict[int, Attempt]) -> tuple[SiteWord, ...]:
+        """Settle it; what was said of the way, which is passed on once all claims have ended."""
+        conclusion = self._concluded(claim, attempts)
         self._settle(Ending(claim, conclusion, self._after(claim)))
         self.wears_out = self.wears_out or conclusion.close
-        family = next((attempt.family for attempt in attempts.values()), "")
-        for word in conclusion.words:
-            self._heed(word, connection.target.family if connection else family)
+        return conclusion.words
+
+    def _concluded(self, claim: Claim, attempts: dict[int, Attempt]) -> Conclusion:
+        now = time.time()
+        try:
+            if any(_refused(each) for each in attempts.values()) and self._elsewhere(claim):
+                attempts = {number: replace(each, elsewhere=True) for number, each in attempts.items()}
+            return conclude(claim, attempts, self._tools.rules, now, self._tools.original(claim))
+        except Exception as error:  # noqa: BLE001  whatever broke here, the claim must not stay in our hands
+            text = f"what was said of it could not be judged: {error!r}"
+            log.event(log.Matter.FAULT, text, log.Level.ERROR, queue_id=claim.queue_id, reason=repr(error))
+            return unjudged(claim, attempts, text, now, now + self._tools.rules.retry.schedule[-1])
+
+    def _pass_on(self, words: Iterable[SiteWord], family: str) -> None:
+        for word in words:
+            self._heed(word, family)
 
     def _settle(self, ending: Ending) -> None:
         self._open.pop(ending.claim.delivery, None)
@@ -224,3 +255,7 @@ class Errand:
                 self._tools.dots.release(slot)
 
         return after
+
+
+def _refused(attempt: Attempt) -> bool:
+    return attempt.said.reply is not None and attempt.said.reply.code >= 400

@@ -40,6 +40,7 @@ def tell(claim: Claim, line: Line, now: float) -> None:
         rule=line.ruling.rule,
         help=line.ruling.help,
         tls_policy=attempt.policy,
+        source=attempt.local,
     )
 
 

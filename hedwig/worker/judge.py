@@ -16,11 +16,14 @@ from hedwig.classify.said import page_named, reply_of
 from hedwig.classify.table import EMPTY, Table
 from hedwig.reply import Stage
 from hedwig.settings import Retry
+from hedwig.settings.replies import About
 from hedwig.smtp import Said
 from hedwig.spool import Claim, Kind, Recipient, RecipientResult, State
 from hedwig.verdict import Outcome, Verdict
 from hedwig.worker import telling
 from hedwig.worker.attempt import Attempt
+
+ALL_KNOW = 2.0  # seconds after which all workers know that an address of ours has to rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,8 @@ def judge(case: Case, rules: Rules, now: float) -> Judged:
     if decided.held and recipient.fault_since and now - recipient.fault_since >= rules.retry.hold:
         return _failed(case, decided, Kind.FAILED, held=now - recipient.fault_since)
     decided = _unless_again(case, decided, rules)
-    due = schedule.in_time(_due(case, decided, rules, now), now, expires_at, rules.random)
+    due = now + ALL_KNOW if _leaves_from_elsewhere(case) else _due(case, decided, rules, now)
+    due = schedule.in_time(due, now, expires_at, rules.random)
     if in_doubt:
         return _doubted(case, decided, due)
     since = _fault_since(case, decided, now)
@@ -153,6 +157,15 @@ def _unless_again(case: Case, decided: Verdict, rules: Rules) -> Verdict:
     before = rules.ruling(replace(case.attempt, said=Said(case.attempt.said.stage, last)), case.claim.destination)
     again = before.decision is case.ruling.decision  # by whatever rule: two that take turns are a circle as well
     return replace(decided, at_once=False, counted=True) if again else decided
+
+
+def _leaves_from_elsewhere(case: Case) -> bool:
+    """Whether the receiver wants nothing from the address of ours that it left from, and there is another one. The
+    address rests there from now on, so that no letter goes round in circles."""
+    if not case.attempt.elsewhere or case.ruling.scope is not About.ADDRESS:
+        return False
+    word = verdict.site_word(case.attempt.said.reply, case.ruling)
+    return word is not None and word.wait > 0
 
 
 def _fault_since(case: Case, decided: Verdict, now: float) -> float:

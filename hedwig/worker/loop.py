@@ -18,6 +18,7 @@ from pathlib import Path
 import uvloop
 
 from hedwig import limits, log
+from hedwig.dkim.sign import Signer
 from hedwig.https_post import client_context, post
 from hedwig.in_force import InForce
 from hedwig.mx.dns import DnsResolver
@@ -180,6 +181,7 @@ class _Life:
             broken=BrokenAddresses(spool),
             debug=settings.debug,
             convert=settings.eight_bit is EightBit.CONVERT,
+            signer=Signer(settings.dkim),
             count_tls=self._tls_reports.count,
         )
         self._tools.broken.look()
@@ -235,7 +237,8 @@ class _Life:
         """Who sends TLS reports, as the settings in force have it."""
         who, me = self._in_force.settings.tls_report, self._router.myself
         domain = who.contact.rpartition("@")[2]
-        return Sender(Reporter(who.organization or domain, who.contact), me.ehlo, me.refused) if who.contact else None
+        reporter = Reporter(who.organization or domain, who.contact)
+        return Sender(reporter, me.ehlo, me.refused, self._tools.signer) if who.contact else None
 
     async def _post(self, url: str, address: str, content: bytes, content_type: str) -> str:
         return await post(url, address, content, content_type, client_context(self._in_force.settings.ca_file))
@@ -285,3 +288,4 @@ class _Life:
         self._tools.rules = rules_of(settings, me.ehlo)
         self._tools.debug = settings.debug
         self._tools.convert = settings.eight_bit is EightBit.CONVERT
+        self._tools.signer = Signer(settings.dkim)

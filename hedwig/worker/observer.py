@@ -82,7 +82,7 @@ class Observer:
         seen = self.resting.look()
         self.backoffs = seen.backoffs
         self.resting.take(seen)
-        self.ways = Ways(settings, self.resting.wait)
+        self.ways = Ways(settings, self.resting.closed)
         policies = Policies(resolver, settings, sts)
         policies.look()
         self.router = Router(resolver, me, settings.smtp_port, self.ways, policies)

@@ -69,6 +69,11 @@ class Provider:
         """When something may go there again; 0: now."""
         return max(self.not_before, self.dry_until)
 
+    def forgettable(self, now: float) -> bool:
+        """Whether nothing is lost with it: a new one would be no bolder."""
+        memory = FULL_MOST if self.turned_away else 0.0  # it counts on when it is turned away soon again
+        return not self.couriers and now >= max(self.opens(), self.no_slot_before + memory)
+
     def closed_for(self, now: float) -> float:
         """For how many seconds no mail more is taken on for it, or about; 0: some is."""
         if now < self.opens():

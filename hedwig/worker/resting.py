@@ -9,7 +9,7 @@ addresses, so a back-off is for one family of a source's; the source as a whole 
 import asyncio
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hedwig import log
 from hedwig.settings import Source
@@ -74,10 +74,8 @@ class Resting:
             receiver, place(source, family), now, now + word.wait, word.connections, 1, word.rule, word.reason
         )
         key = (said.site, said.source)
-        known = self._known.get(key)
-        if known is None or known.until < said.until or said.connections:
-            self._known[key] = said
-            self._own[key] = said, math.inf
+        self._known[key] = _both(self._known.get(key), said)
+        self._own[key] = self._known[key], math.inf
         task = asyncio.create_task(self._publish(said))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -89,8 +87,9 @@ class Resting:
             log.say(log.Level.WARNING, f"{said.site}: other workers can't be told of its back-off: {trouble}")
             self._own.pop((said.site, said.source), None)
             return
-        self._known[in_force.site, in_force.source] = in_force
-        self._own[in_force.site, in_force.source] = in_force, time.monotonic()
+        key = (said.site, said.source)
+        self._known[key] = _both(self._known.get(key), in_force)  # meanwhile it may have said more
+        self._own[key] = self._known[key], time.monotonic()
         rest = in_force.until - time.time()
         if rest > 0:
             again = f" (for the {in_force.times}. time in a row)" if in_force.times > 1 else ""
@@ -108,11 +107,19 @@ class Resting:
         """Have what is in force in the bag's view of that receiver; whether it has just begun to rest."""
         now = time.monotonic()
         rest = self.until(provider.name, provider.source) - time.time()
-        resting = sum(self.of(provider.name, provider.source, family) is not None for family in FAMILIES)
+        resting = self.families(provider.name, provider.source)
         provider.eased |= resting < provider.resting
         provider.resting = resting
         provider.bound = self.most(provider.name, provider.source)
         return provider.rest(now + rest if rest > 0 else 0.0, now, self.why(provider.name, provider.source))
+
+    def families(self, receiver: str, source: str) -> int:
+        """How many families of that source's addresses may send nothing there."""
+        return sum(self.of(receiver, source, family) is not None for family in FAMILIES) if self._known else 0
+
+    def closed(self, receiver: str, source: str) -> tuple[float, int]:
+        """`wait`, and `families`."""
+        return self.wait(receiver, source), self.families(receiver, source)
 
     def wait(self, receiver: str, source: str) -> float:
         """For how many seconds nothing may go there from any address of that source; 0: it may."""
@@ -145,3 +152,12 @@ class Resting:
         if known is None:
             return FAMILIES
         return tuple(family for family in FAMILIES if getattr(known, family))
+
+
+def _both(known: Backoff | None, said: Backoff) -> Backoff:
+    """What is in force when a receiver says `said` and has said `known` before: the longer rest, as the spool has it,
+    and the fewer connections."""
+    if known is None or known.until <= said.since:
+        return said
+    connections = min(filter(None, (known.connections, said.connections)), default=0)
+    return replace(said if said.until >= known.until else known, connections=connections)

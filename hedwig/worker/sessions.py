@@ -129,7 +129,8 @@ class Sessions:
                 if failure.said.stage is Stage.LOCAL and failure.said.reply is None:
                     ours = str(failure)
                 else:
-                    heard.append(Attempt(failure.said, f"{target.host}[{target.address}]", family=target.family))
+                    host = f"{target.host}[{target.address}]"
+                    heard.append(Attempt(failure.said, host, family=target.family, local=target.local))
                     if not self._may_go_on(heard[-1], policy.domain):
                         ours = ""
                         break

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from hedwig import log, queueid
+from hedwig.dkim.sign import NOBODY, Signer
 from hedwig.envelope import Envelope, digest
 from hedwig.https_post import post
 from hedwig.mx import AddressesFound, MxUnknown, Resolver
@@ -42,11 +43,12 @@ Post = Callable[[str, str, bytes, str], Awaitable[str]]
 @dataclass(frozen=True, slots=True)
 class Sender:
     """Who sends reports. `host`: this host's name, to whom the letters belong; `refused`: networks that nothing is
-    posted to."""
+    posted to; `signer`: signs the letters, without which receivers need not believe them (RFC 8460 §3)."""
 
     reporter: Reporter
     host: str
     refused: Networks
+    signer: Signer = NOBODY
 
 
 class TlsReports:
@@ -163,7 +165,7 @@ async def _guarded(sending: Awaitable[None], failed: str) -> None:
 def _letter(sender: Sender, report: Report, to: str, now: float) -> NewMessage:
     """The letter as a message of the spool: nobody hears of it if it fails, and a day is all that it is worth."""
     queue_id = queueid.new(now)
-    content = letter.build(report, sender.reporter, to, queue_id, now)
+    content = sender.signer.sign(letter.build(report, sender.reporter, to, queue_id, now))
     envelope = Envelope(sender.reporter.contact, (to,))
     return NewMessage(
         queue_id=queue_id,

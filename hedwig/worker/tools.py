@@ -10,6 +10,7 @@ from typing import Protocol
 from hedwig import log
 from hedwig.classify.providers import Providers
 from hedwig.classify.table import Table
+from hedwig.dkim.sign import NOBODY, Signer
 from hedwig.rates import Rate
 from hedwig.settings import Worker
 from hedwig.smtp import Deadlines
@@ -49,15 +50,18 @@ class Tools:
     broken: BrokenAddresses
     debug: bool = False
     convert: bool = True  # 8-bit content for a host that takes 7-bit alone
+    signer: Signer = NOBODY  # of what is made or changed here
     count_tls: Callable[[Session], None] = lambda session: None
     deadlines: Deadlines = field(default_factory=Deadlines)
     logins: Logins = field(default_factory=Logins)
     addresses: Counter[str] = field(default_factory=Counter)  # connections that are open or being opened
     pressed: bool = False  # most of the connections that this worker may have are in use
 
-    def closed_for(self, receiver: str, source: str) -> float:
-        """For how many seconds nothing may go there from that source, as far as is known here; 0: it may."""
-        return max(self.resting.wait(receiver, source), self.bag.closed_for(receiver, source, time.monotonic()))
+    def closed_for(self, receiver: str, source: str) -> tuple[float, int]:
+        """For how many seconds nothing may go there from that source, as far as is known here, 0: it may; and how many
+        families of its addresses rest."""
+        closed = max(self.resting.wait(receiver, source), self.bag.closed_for(receiver, source, time.monotonic()))
+        return closed, self.resting.families(receiver, source)
 
     def message_rates(self, route: Route) -> tuple[Rate, ...]:
         """The rates that bound messages on this way."""

@@ -2,7 +2,8 @@
 
 Which source: those that the sending host's entry names, else those of the receiver's site, else all; at each receiver
 one after the other, and one is passed over while there is another if nothing may go there from it now: the receiver has
-asked for rest, or its rate is used up, or it has all its connections.
+asked for rest, or its rate is used up, or it has all its connections. So is one of whose two families one rests: nobody
+knows whether the receiver has the other.
 """
 
 import zlib
@@ -31,9 +32,12 @@ class Relay:
 
 
 class Ways:
-    """The settings' ways. `rests(receiver, source)`: for how many seconds nothing may go there; 0: it may."""
+    """The settings' ways. `rests(receiver, source)`: for how many seconds nothing may go there, 0: it may; and from how
+    many families of that source's addresses nothing may."""
 
-    def __init__(self, settings: Worker, rests: Callable[[str, str], float] = lambda _receiver, _source: 0.0) -> None:
+    def __init__(
+        self, settings: Worker, rests: Callable[[str, str], tuple[float, int]] = lambda _receiver, _source: (0.0, 0)
+    ) -> None:
         self.sites = Sites(settings.sites)
         self.sources = dict(settings.sources)
         self.warm_up = settings.warm_up

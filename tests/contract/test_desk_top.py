@@ -62,6 +62,17 @@ def test_how_it_goes_lately(spool: Any, desk: Any, clock: Clock) -> None:
     assert desk.backlog(1, late).seconds == sites.LATELY
 
 
+def test_a_letter_counts_once_for_each_domain(spool: Any, desk: Any) -> None:
+    """However many recipients it has there, up to 500: what hedwig(1) says."""
+    to_many = [f"a{n}@a.example" for n in range(500)], [f"b{n}@b.example" for n in range(501)]
+    put(spool, letter(*to_many[0], *to_many[1], "c@c.example"))
+    assert {site: row.waiting for site, row in by_site(desk).items()} == {
+        "a.example": 1,
+        "b.example": 2,
+        "c.example": 1,
+    }
+
+
 def test_nothing(spool: Any, desk: Any) -> None:
     """Zero of everything, and no sites; also when all of it has gone."""
     assert desk.backlog(10, NOW) == (0, 0, 0, 0, 0, 0, 0.0, ())

@@ -7,6 +7,7 @@ from typing import Any
 
 from spool_parts import DAY, NOW, Clock, claim, deferred, done, event, held, letter, put, settle
 
+from hedwig.moments import utc
 from hedwig.options import Options, Priority, Submitter
 from hedwig.reply import Reply, Stage
 from hedwig.spool import Event, Kind, State
@@ -174,8 +175,16 @@ def test_the_history_begins_with_who_handed_it_in_and_what_it_asks_for(spool: An
     put(spool, one)
     assert [line.text for line in spool.history(one.queue_id)] == [
         "accepted: from <a@host.example>, 1 recipient, 22 octets, by web 172.17.0.4, "
-        "until 2001-09-09 01:46:40 UTC, urgent, key otp-42"
+        "until 2001-09-09 01:46:40 UTC, urgent, key otp-42, RET=HDRS"
     ]
+
+
+def test_the_history_says_when_mailman_took_it(spool: Any) -> None:
+    one, two = letter(taken_at=NOW - 90, waited=83.4), letter(taken_at=NOW, waited=0.04)
+    put(spool, one, two)
+    [first], [second] = spool.history(one.queue_id), spool.history(two.queue_id)
+    assert first.text.endswith(f", 22 octets; taken by mailman at {utc(NOW - 90)}; waited 83 s there")
+    assert second.text.endswith(f"; taken by mailman at {utc(NOW)}; waited 0.0 s there")
 
 
 def moved(folder: Path, days: int) -> None:

@@ -1,7 +1,8 @@
 """Real DNS for a journey: nsd answers for the whole tree from one zone, unbound resolves and caches.
 
 The zone is the root, so that every name that is not in it is NXDOMAIN, at once and truthfully. Times to live are a
-second, so that a test may change a record. It may be signed; then unbound validates, and says so to who asks for it.
+second, so that a test may change a record, unless a bench wants them longer. It may be signed; then unbound validates,
+and says so to who asks for it.
 """
 
 import signal
@@ -50,10 +51,12 @@ server:
   do-not-query-localhost: no
   module-config: "{modules}"
   access-control: 0.0.0.0/0 allow
-  cache-max-ttl: 1
-  cache-max-negative-ttl: 1
+  cache-max-ttl: {ttl}
+  cache-max-negative-ttl: {ttl}
   num-threads: 1
   val-bogus-ttl: 1
+  local-zone: "2.0.192.in-addr.arpa." nodefault
+  local-zone: "100.51.198.in-addr.arpa." nodefault
 {trust}stub-zone:
   name: "."
   stub-addr: {authority}
@@ -61,8 +64,8 @@ remote-control:
   control-enable: no
 """
 _HEAD = """$ORIGIN .
-$TTL 1
-. IN SOA ns.root. hostmaster.root. {serial} 3600 600 86400 1
+$TTL {ttl}
+. IN SOA ns.root. hostmaster.root. {serial} 3600 600 86400 {ttl}
 . IN NS ns.root.
 ns.root. IN A 127.0.0.54
 """
@@ -85,10 +88,12 @@ class Dns:
         signed: bool = False,
         insecure: Collection[str] = (),
         forged: Collection[str] = (),
+        ttl: int = 1,
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
         self._serial = 0
+        self._ttl = ttl
         self._signer = Signer(directory / "keys", "", tool("ldns-keygen"), tool("ldns-signzone")) if signed else None
         (directory / "nsd.conf").write_text(_NSD.format(directory=directory, address=_AUTHORITY))
         trust = ""
@@ -96,7 +101,7 @@ class Dns:
             trust = f'  trust-anchor: "{self._signer.anchor}"\n'
             trust += "".join(f'  domain-insecure: "{name}"\n' for name in insecure)
         modules = "validator iterator" if signed else "iterator"
-        words = {"directory": directory, "address": resolver, "authority": _AUTHORITY}
+        words = {"directory": directory, "address": resolver, "authority": _AUTHORITY, "ttl": ttl}
         (directory / "unbound.conf").write_text(_UNBOUND.format(modules=modules, trust=trust, **words))
         self._write(records, forged)
         nsd, unbound_command = tool("nsd"), tool("unbound")
@@ -114,7 +119,7 @@ class Dns:
     def _write(self, records: str, forged: Collection[str] = ()) -> None:
         self._serial += 1
         written = self._directory / "written.zone"
-        written.write_text(_HEAD.format(serial=self._serial) + records + "\n")
+        written.write_text(_HEAD.format(serial=self._serial, ttl=self._ttl) + records + "\n")
         if self._signer is not None:
             self._signer.sign(written, forged)
         written.replace(self._directory / "root.zone")

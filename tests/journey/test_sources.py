@@ -5,7 +5,10 @@ import time
 from collections import Counter
 from typing import Any
 
+import pytest
+
 from .crowd import Crowd
+from .farside import Rule
 from .host import FQDN, Host
 from .submit import SAMPLE, Http, Post
 from .waiting import until
@@ -111,3 +114,18 @@ def test_a_receiver_of_a_family_that_no_source_has_is_told_in_the_queue(world: W
     host.start("beanstalkd", "postoffice", "worker-1")
     [queue_id] = host.http.batch([Post(("user@163.com",), BODY)])
     until("the reason", lambda: "has no address of a family that may be used" in host.history(queue_id))
+
+
+@pytest.mark.parametrize("stage", ["banner", "rcpt"])
+def test_what_one_address_is_blocked_for_goes_from_the_other_soon(world: World, stage: str) -> None:
+    """The letter that met it, too, though the rule says an hour and more; and the history says from where."""
+    world.dns(mx("163.com", "192.0.2.1"))
+    far = world.far("192.0.2.1", Rule(stage, "554 5.7.1 your host is blocked using zen.spamhaus.org", times=1))
+    host = world.host(worker={"sources": SOURCES}).start("beanstalkd", "postoffice", "worker-1", "worker-2")
+    [queue_id] = host.http.batch([Post(("user@163.com",), BODY)])
+    until("the letter", lambda: far.letters)
+    until("its history", lambda: "delivered" in host.history(queue_id))
+    blocked, delivered = (part for part in host.history(queue_id).split("delivered", 1))
+    [(refused, left_from)] = [pair for pair in ((MAIN, NEW), (NEW, MAIN)) if f"from {pair[0]}" in blocked]
+    assert f"from {left_from}" in delivered
+    assert f"from {refused}" not in delivered

@@ -54,7 +54,7 @@ class Cli:
 
     def put(self, *rcpttos: str, mailfrom: str = SENDER, body: bytes = BODY, **other: Any) -> str:
         """A message; its queue ID."""
-        envelope, now, queue_id = Envelope(mailfrom, rcpttos), time.time(), queueid.new()
+        envelope, now, queue_id = Envelope(mailfrom, rcpttos), time.time(), str(other.pop("queue_id", queueid.new()))
         fields: dict[str, Any] = {
             "client": CLIENT,
             "accepted_at": now - 60,

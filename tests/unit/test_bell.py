@@ -13,7 +13,6 @@ from hedwig import log
 from hedwig.bell import HEARD, Bell, Edge, Kind, Reading, Record, natures, readings
 from hedwig.bell import bell as bells
 from hedwig.bell.bell import write_record
-from hedwig.bell.quota import QuotaAlarm
 from hedwig.bell.record import MAX_TEXT, unpacked
 from hedwig.log import Level, Matter
 
@@ -193,15 +192,3 @@ def test_what_is_no_record(content: bytes) -> None:
 def test_a_record_survives_its_file() -> None:
     record = Record(ID, 1.5, "hedwig-worker@1", Edge.BEGINS, "dns_down", "", "none answers", 60.0, {"reason": "so"})
     assert unpacked(record.packed()) == record
-
-
-def test_a_quota_is_told_once_an_hour(rung: Callable[[], list[Record]]) -> None:
-    """Whatever is refused in between; another quota, or another container, by itself."""
-    now = 0.0
-    alarm = QuotaAlarm(lambda: now)
-    for _ in range(1000):
-        alarm.hit("a.example", "100 messages an hour", 1_800_000_000.0)
-    alarm.hit("b.example", "10 recipients a day", 1_800_000_000.0, who="web")
-    told = rung()
-    assert sorted(record.subject for record in told) == ["a.example", "b.example"]
-    assert any("more is taken from 2027-01-15 08:00:00 UTC on" in record.text for record in told)

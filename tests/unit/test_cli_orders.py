@@ -14,6 +14,7 @@ from hedwig.cli import carry_out
 from hedwig.options import Notify, Options
 from hedwig.spool import POSTOFFICE, State
 from hedwig.spool.desk import SqliteDesk
+from hedwig.spool.streams import Pause
 
 
 @pytest.fixture
@@ -47,6 +48,23 @@ def test_each_act_does_what_it_says(cli: Cli) -> None:
     assert gone.endswith("1 recipient of 1 message is dropped.\n")
     history = cli("queue", "show", one).stdout
     assert "released" in history and "the limit is lifted" in history and "dropped" in history
+
+
+def test_who_tries_again_hears_what_is_left_alone(cli: Cli) -> None:
+    """And how to have it tried all the same; of other receivers and of a moment's pause nothing is said."""
+    cli.put("a@163.com", "b@qq.com", "c@126.com")
+    for claim in cli.claim():
+        cli.settle(claim, State.DEFERRED)
+    now = time.time()
+    rests = [Pause("163.com", now, now + 3000, "421 slow\x1bdown"), Pause("qq.com", now, now + 2, "it is full")]
+    cli.spool.claim([], "host/1", now, [*rests, Pause("gmail.com", now, now + 3000, "421 no")], 0).result(10)
+    said = cli("queue", "retry", "--all", "--yes").stdout
+    assert (
+        "163.com is left alone for 49 min more (421 slow\\x1bdown); to have it tried now: hedwig site resume 163.com"
+        in said
+    )
+    assert said.count("left alone") == 1
+    assert "left alone" not in cli("queue", "hold", "--all", "--yes").stdout
 
 
 def test_nobody_is_asked_where_nobody_is(cli: Cli) -> None:

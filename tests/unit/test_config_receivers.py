@@ -117,3 +117,8 @@ def test_a_password_that_everybody_can_read_is_warned_of(tmp_path):
 def test_each_shipped_site_says_whose_mail_it_takes():
     assert all(site.mx for name, site in SITES.items() if name != "default")
     assert settings.Worker().sites == SITES
+
+
+def test_a_transaction_has_a_bound(faults):
+    [(line, key, text)] = faults("sites:\n  default: {recipients: 1001}\n")
+    assert (line, key) == (2, "sites.default.recipients") and "too many" in text

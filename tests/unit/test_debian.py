@@ -24,6 +24,7 @@ LIBRARIES = {
     "greenstalk": "python3-greenstalk",
     "idna": "python3-idna",
     "requests": "python3-requests",
+    "spf": "python3-spf",
     "systemd": "python3-systemd",
     "urllib3": "python3-urllib3",
     "uvloop": "python3-uvloop",
@@ -33,9 +34,12 @@ LIBRARIES = {
 MAINS = {
     "hedwig-common": ", ".join(["hedwig.cli.hedwig", *sorted({module for module, _ in COMMANDS.values()})]),
     "hedwig-mailman": "hedwig.cli.daemon_mailman",
-    # `hedwig open` makes certificates, and is for the postoffice's host.
-    "hedwig-postoffice": "hedwig.cli.daemon_postoffice, hedwig.cli.authority",
-    "hedwig-worker": "hedwig.cli.daemon_worker",
+    # `hedwig open` makes certificates and `hedwig dkim` keys, and both are for the postoffice's host.
+    "hedwig-postoffice": (
+        "hedwig.cli.daemon_postoffice, hedwig.cli.authority, hedwig.cli.dkim_look, hedwig.doctor.look.site"
+    ),
+    # What receivers would see is looked at where mail is delivered.
+    "hedwig-worker": "hedwig.cli.daemon_worker, hedwig.doctor.outside",
 }
 
 
@@ -119,8 +123,9 @@ def test_setup_and_control_name_the_same_libraries() -> None:
     renamed["dnspython"] = "python3-dnspython"
     wanted = {renamed.get(name, f"python3-{name}") for name in required}
     named = {name for package in MAINS for name in depends(package) if name.startswith("python3-")}
-    # requests brings urllib3 along; its types are named in hedwig.
-    assert named - {"python3-urllib3"} == wanted
+    # requests brings urllib3 along; its types are named in hedwig. Debian's pyspf is one module without metadata: pip
+    # would not see it, and put another one before it.
+    assert named - {"python3-urllib3", "python3-spf"} == wanted
 
 
 def test_every_package_keeps_to_its_own_version() -> None:
@@ -146,7 +151,7 @@ def test_the_slice_is_never_stopped_by_an_upgrade() -> None:
     """dh_installsystemd is called for packages and units by name, and never for the slice."""
     calls = re.findall(r"^\tdh_installsystemd (.*)$", text_of("rules"), re.MULTILINE)
     assert calls
-    calls.remove("-phedwig-common hedwig-retention.timer")
+    calls.remove("-phedwig-common hedwig-doctor.timer hedwig-retention.timer")
     for call in calls:
         assert re.fullmatch(
             r"-phedwig-(mailman|postoffice|worker)( \$\(KEPT_RUNNING\))?( hedwig-[\w.-]+\.(service|target))+", call

@@ -10,6 +10,7 @@ import yaml
 
 import hedwig
 from hedwig import settings
+from hedwig.config import load_client
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "README.zh-CN.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -19,6 +20,7 @@ FILES = {
     "mailman.yml": settings.Mailman,
     "postoffice.yml": settings.Postoffice,
     "worker.yml": settings.Worker,
+    "FQDN.yml": settings.Client,
 }
 
 
@@ -79,6 +81,17 @@ def assert_known(kind: Any, values: dict[str, Any], where: str) -> None:
     for name, value in values.items():
         if dataclasses.is_dataclass(section := known[name].type):
             assert_known(section, value, f"{where}: {name}")
+
+
+def test_the_example_of_a_hosts_rules_is_taken(tmp_path: Path) -> None:
+    """docs/policy.md's, as a file of clients.d, with hashes where it has dots."""
+    (example,) = [
+        body for name, body in BLOCK.findall((ROOT / "docs" / "policy.md").read_text("utf-8")) if name == "yaml"
+    ]
+    for digit in "ab":
+        example = example.replace("sha256:…", "sha256:" + digit * 64, 1)
+    (tmp_path / "less.example.com.yml").write_text(example)
+    assert load_client(tmp_path / "less.example.com.yml").senders == ("robot@example.com", "*@news.example.com")
 
 
 def test_the_changelog_knows_this_version() -> None:

@@ -37,7 +37,7 @@ DEBIANS = (
     "waitress",
     "yaml",
 )
-DEBIANS_FOR_TESTS = ("hypothesis", "pytest", "pytest_asyncio", "xdist")
+DEBIANS_FOR_TESTS = ("dkim", "hypothesis", "pytest", "pytest_asyncio", "xdist")
 
 
 def tracked(*more: str) -> list[Path]:

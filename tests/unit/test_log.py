@@ -26,6 +26,17 @@ def test_line_ends_from_outside_stay_within_the_line(capsys: pytest.CaptureFixtu
     assert line.endswith("hedwig-test 01 PRIORITY=0: from <a MESSAGE=forged [31m>")
 
 
+def test_what_turns_a_line_round_is_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the line and in its fields; letters of any script stay."""
+    sent: list[tuple[str, ...]] = []
+    monkeypatch.setattr(journal, "sendv", lambda *lines: sent.append(lines))
+    monkeypatch.setattr(log, "_sink", log._to_journal)
+    log.event("deferred", "450 try \u202elater\u2069 用户 é", reason="\u200bx\u061c", rcpt=("a\ufeff@x.example",))
+    (lines,) = sent
+    assert "MESSAGE=450 try \\u202elater\\u2069 用户 é" in lines
+    assert {"HEDWIG_REASON=\\u200bx\\u061c", "HEDWIG_RCPT=a\\ufeff@x.example"} <= set(lines)
+
+
 def test_a_field_with_several_values_is_given_several_times(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[tuple[str, ...]] = []
     monkeypatch.setattr(journal, "sendv", lambda *lines: sent.append(lines))

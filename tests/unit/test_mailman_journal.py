@@ -57,7 +57,7 @@ def test_who_handed_it_in_and_what_it_asks_for(entries: list[tuple[log.Level, st
     tell("spooled", submission, parcel, "no verdict")
     (_, message, fields), (_, other, plain) = entries
     assert " peer=web 172.17.0.2 " in message
-    assert " asked=(until 2001-09-09 01:46:40 UTC, bulk, key otp-42): no verdict" in message
+    assert " asked=(until 2001-09-09 01:46:40 UTC, bulk, key otp-42, ENVID=e): no verdict" in message
     told = {name: fields.get(f"HEDWIG_{name}") for name in ("DEADLINE", "PRIORITY", "SUPERSEDE", "PEER", "CONTAINER")}
     assert list(told.values()) == ["2001-09-09 01:46:40 UTC", "bulk", "otp-42", "172.17.0.2", "web"]
     assert "asked" not in other

@@ -210,13 +210,14 @@ async def test_a_client_that_won_t_finish_does_not_outlast_the_grace():
 
 
 async def test_real_msmtp_sends_and_is_quick(tmp_path):
-    """Ten letters by msmtp itself; without TCP_QUICKACK each waits 40 ms and more for an ACK."""
+    """By msmtp itself; without TCP_QUICKACK each letter waits 40 ms and more for an ACK. One that does not is enough:
+    on a busy machine others wait for a core."""
     program = shutil.which("msmtp")
     assert program, "msmtp is not installed"
     text = b"From: a@b.example\nSubject: hi\nBcc: x@y.example\n\n.dot\n..\nend\n" + "中文\n".encode("gbk")
     async with mailman() as host:
         spent = []
-        for _ in range(10):
+        while len(spent) < 10 or (min(spent) >= 0.04 and len(spent) < 100):
             began = time.monotonic()
             sending = await asyncio.create_subprocess_exec(
                 *(program, "--file=/dev/null", "--host=127.0.0.1", f"--port={host.port}", "--from=a@b.example"),
@@ -227,7 +228,7 @@ async def test_real_msmtp_sends_and_is_quick(tmp_path):
             _, errors = await asyncio.wait_for(sending.communicate(text), 30)
             spent.append(time.monotonic() - began)
             assert sending.returncode == 0, errors
-        assert len(host.forwarder.taken) == 10
+        assert len(host.forwarder.taken) == len(spent)
         taken = host.forwarder.taken[0]
     assert taken.envelope.rcpttos == ("c@d.example", "e@f.example")
     assert taken.body.endswith(b"\r\n\r\n.dot\r\n..\r\nend\r\n" + "中文\r\n".encode("gbk"))

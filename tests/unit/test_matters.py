@@ -43,6 +43,7 @@ def kinds(entries: list[dict[str, str]]) -> list[str]:
     ("trouble", "matter"),
     [
         (NoVerdict("the postoffice answered 401: no", 401), Matter.KEY_REFUSED),
+        (NoVerdict("the postoffice answered 403: not from here", 403), Matter.KEY_REFUSED),
         (NoVerdict("connection refused"), Matter.POSTOFFICE_DOWN),
         (NoVerdict("the postoffice answered 503: later", 503), Matter.POSTOFFICE_DOWN),
         (NoPostoffice(["key"]), Matter.KEY_MISSING),

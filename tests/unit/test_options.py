@@ -126,3 +126,16 @@ def test_what_a_message_says_of_tls_for_people() -> None:
     assert Options(tls=TlsWish.REQUIRED).fields()["require_tls"] == "required"
     with pytest.raises(BadOption, match="tls must be"):
         read({"tls": "always"})
+
+
+def test_what_is_asked_of_reports_is_told() -> None:
+    """As SMTP has it, of a few recipients; who asked for nothing is told nothing of."""
+    assert str(PLAIN) == ""
+    notify = tuple(Notify(f"{name}@x.example", ("FAILURE", "DELAY")) for name in "abcde")
+    asked = Options(ret="FULL", envid="QQ 314", notify=(Notify("o@x.example", (), "rfc822;old@y.example"), *notify))
+    assert str(asked) == (
+        "RET=FULL, ENVID=QQ 314, ORCPT=rfc822;old@y.example for o@x.example, NOTIFY=FAILURE,DELAY for a@x.example, "
+        "NOTIFY=FAILURE,DELAY for b@x.example, and wishes for 3 more"
+    )
+    both = Options(notify=(Notify("o@x.example", ("NEVER",), "rfc822;old@y.example"),))
+    assert both.reports() == ["NOTIFY=NEVER ORCPT=rfc822;old@y.example for o@x.example"]

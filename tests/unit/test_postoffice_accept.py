@@ -13,7 +13,7 @@ from hedwig.options import Options, Priority, Submitter
 from hedwig.postoffice.accept import SLOW, Acceptance, Gate
 from hedwig.postoffice.refusal import Refusal
 from hedwig.postoffice.submission import Submission
-from hedwig.settings import Client, Postoffice
+from hedwig.settings import Client, Postoffice, Quota
 from hedwig.spool import Bytes, NewMessage, Outcome, Registered, SpoolTrouble, Superseded, Waiting
 
 NOW = 1_000_000_000.0
@@ -27,6 +27,7 @@ class Intake:
         self.calls: list[list[NewMessage]] = []
         self.future: Future[list[Registered]] = Future()
         self.called = threading.Event()
+        self.known: set[str] = set()
 
     def register(self, messages: Sequence[NewMessage]) -> "Future[list[Registered]]":
         self.calls.append(list(messages))
@@ -35,6 +36,12 @@ class Intake:
 
     def used(self) -> int:
         return 0
+
+    def is_known(self, client: str, queue_id: str, digest: bytes) -> bool:
+        return queue_id in self.known
+
+    def sent(self, now: float) -> list[tuple[int, str, str, int, int]]:
+        return []
 
 
 @pytest.fixture
@@ -167,3 +174,45 @@ def test_a_priority_that_is_lowered_is_said(desk: Desk, said: list[tuple[str, di
     lowered = [message for message, _ in said if "lowered" in message]
     assert lowered == [f"{sent[0].queue_id}: priority lowered: host.example may ask for normal at the most, not urgent"]
     assert [message.options.priority for message in desk.intake.calls[0]] == [Priority.NORMAL, Priority.BULK]
+
+
+def test_what_was_accepted_before_stays_so_when_a_rule_is_new(
+    desk: Desk, said: list[tuple[str, dict[str, str]]]
+) -> None:
+    """The repeat hears 250, another letter of the same batch its refusal, a third is registered; in their order."""
+    strict = replace(HOST, senders=("robot@y.example",), lines={"senders": 2})
+    sent = [submission(), submission(), replace(submission(), envelope=Envelope("", ("b@x.example",)))]
+    desk.intake.known.add(sent[0].queue_id)
+    desk.intake.future.set_result([Registered(Outcome.ACCEPTED)])
+    verdicts = desk.acceptance.register(strict, sent)
+    assert [verdict.reply.code for verdict in verdicts] == [250, 550, 250]
+    assert [verdict.queue_id for verdict in verdicts] == [one.queue_id for one in sent]
+    assert [message.queue_id for message in desk.intake.calls[0]] == [sent[2].queue_id]
+    assert "From is missing (clients.d/host.example.yml line 2: senders)" in said[0][0]
+
+
+def test_a_quota_counts_what_was_accepted_alone(desk: Desk, said: list[tuple[str, dict[str, str]]]) -> None:
+    """A spool in trouble, and a repeat, use nothing up; over it the verdict has the time, and the log is short."""
+    host = replace(HOST, quota=Quota(messages_per_hour=1))
+    desk.intake.future.set_exception(SpoolTrouble("disk full"))
+    assert desk.acceptance.register(host, [submission()])[0].reply.code == 451
+    for outcome in (Outcome.REPEATED, Outcome.CONFLICT, Outcome.ACCEPTED):
+        desk.intake.future = Future()
+        desk.intake.future.set_result([Registered(outcome)])
+        assert desk.acceptance.register(host, [submission()])[0].reply.code != 452
+    said.clear()
+    for _ in range(20):
+        (verdict,) = desk.acceptance.register(host, [submission()])
+        assert (verdict.reply.code, verdict.reply.enhanced) == (452, "4.7.1")
+        assert 3300 < verdict.retry_after <= 3901
+    assert {fields["HEDWIG_EVENT"] for _, fields in said} == {"quota_hit"}
+    assert len(said) == 5
+
+
+def test_a_deadline_is_the_clients_where_the_letter_has_none_or_a_later_one(desk: Desk) -> None:
+    limited = replace(HOST, deadline=600, most_deadline=700)
+    sent = [submission(), *(replace(submission(), options=Options(deadline=NOW + late)) for late in (650, 5000))]
+    desk.intake.future.set_result([Registered(Outcome.ACCEPTED)] * 3)
+    desk.acceptance.register(limited, sent)
+    assert [message.options.deadline - NOW for message in desk.intake.calls[0]] == [600, 650, 700]
+    assert [message.expires_at - NOW for message in desk.intake.calls[0]] == [600, 650, 700]

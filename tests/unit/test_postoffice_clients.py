@@ -11,7 +11,7 @@ from postoffice_host import hashed
 from hedwig import log
 from hedwig.config import load_client
 from hedwig.options import OnDoubt, Priority
-from hedwig.postoffice.clients import FRESH, Clients
+from hedwig.postoffice.clients import FRESH, Clients, KeyExpired
 from hedwig.settings import Client
 
 
@@ -102,6 +102,23 @@ def test_rotation_old_and_new_key(clients: Clients, clock: Clock, tmp_path: Path
     clock.now += FRESH
     assert clients.known("less.example", "one")
     assert clients.known("less.example", "two")
+
+
+def test_a_key_that_is_over_is_told_so_and_no_other_is(tmp_path: Path, clock: Clock, said: list[str]) -> None:
+    """Until its time it works; then who has it hears where that stands, at once, and more time works at once too."""
+    now = [1_000.0]
+    file = tmp_path / "less.example.yml"
+    entry = {"hash": hashed("one"), "expires": "1970-01-01T00:20:00+00:00"}
+    file.write_text(json.dumps({"key": [entry, hashed("two")]}))
+    clients = Clients(str(tmp_path), load_client, clock, lambda: now[0])
+    assert clients.known("less.example", "one")
+    now[0] = 1_200.0
+    with pytest.raises(KeyExpired, match=r"until 1970-01-01 00:20:00 UTC \(clients.d/less.example.yml line 1\)"):
+        clients.known("less.example", "one")
+    assert clients.known("less.example", "two")
+    assert clients.known("less.example", "three") is None
+    file.write_text(json.dumps({"key": [entry | {"expires": "1970-01-02T00:00:00Z"}]}))
+    assert clients.known("less.example", "one")
 
 
 def test_a_revoked_client_is_out_within_half_a_second(clients: Clients, clock: Clock, tmp_path: Path) -> None:

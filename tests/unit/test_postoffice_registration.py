@@ -158,3 +158,29 @@ def test_nothing_asked_is_nothing() -> None:
         SENT.digest,
         {"x.example": ("b@x.example",)},
     )
+
+
+@pytest.mark.parametrize(
+    ("accepted", "sent", "behind", "told"),
+    [
+        (-60.0, -0.5, 0.0, (-60.0, 59.5)),
+        (-60.0 - HOUR, -HOUR, HOUR, (-60.0, 60.0)),  # a clock that is an hour slow
+        (-0.2, 0.1, 0.0, (-0.2, 0.3)),
+        (5.0, 4.0, 0.0, (0.0, 0.0)),  # one that was set back meanwhile, and is ahead
+        (-6 * DAY, 0.0, 0.0, (-6 * DAY, 6 * DAY)),  # long past expiry: it is told all the same
+        (-40 * DAY, 0.0, 0.0, None),
+        (None, 0.0, 0.0, None),
+        (-60.0, None, 0.0, None),
+    ],
+)
+def test_when_mailman_took_it_and_how_long_it_waited_there(
+    accepted: float | None, sent: float | None, behind: float, told: tuple[float, float] | None
+) -> None:
+    """The wait by the clock of its host alone, the time by ours."""
+    message = registered(
+        behind=behind,
+        accepted_at=None if accepted is None else NOW + accepted,
+        sent_at=None if sent is None else NOW + sent,
+    )
+    expected = (0.0, 0.0) if told is None else (NOW + told[0], told[1])
+    assert (message.taken_at, message.waited) == pytest.approx(expected, abs=1e-6)

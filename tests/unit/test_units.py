@@ -22,8 +22,9 @@ SERVICES = {
     "hedwig-worker@.service": 1.2,
     "hedwig-beanstalkd.service": 0.3,
     "hedwig-retention.service": 0.5,
+    "hedwig-doctor.service": 1.3,
 }
-DAEMONS = [name for name in SERVICES if "beanstalkd" not in name and "retention" not in name]
+DAEMONS = [name for name in SERVICES if "beanstalkd" not in name and "retention" not in name and "doctor" not in name]
 
 
 class Unit(configparser.ConfigParser):

@@ -250,3 +250,21 @@ def test_what_an_operator_suppressed_is_policy() -> None:
     reply = turned_away(claim)[0].said.reply
     assert reply is not None
     assert (reply.enhanced, "by jia" in reply.text, reply.text.endswith("asked us to stop")) == ("5.7.1", True, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "due"),
+    [
+        ("550 5.7.1 Service unavailable; client host [192.0.2.101] blocked using zen.spamhaus.org", NOW + 2),
+        ("450 4.7.1 Client host rejected: cannot find your reverse hostname, [192.0.2.101]", NOW + 2),
+        ("450 4.2.0 greylisted, come again", None),
+        ("452 4.2.2 mailbox full", None),
+    ],
+)
+def test_what_is_refused_for_its_address_goes_from_another_source_soon(text: str, due: float | None) -> None:
+    """No try is counted; all else waits, whatever sources there are."""
+    other = dataclasses.replace(attempt(text), elsewhere=True)
+    [result] = conclude(a_claim(), {0: other}, RULES, NOW, lambda: ORIGINAL).settlement.results
+    [alone] = concluded({0: text}).settlement.results
+    assert result == (alone if due is None else dataclasses.replace(alone, due=due))
+    assert alone.due > NOW and (due is None or not result.counted)

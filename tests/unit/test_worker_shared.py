@@ -155,7 +155,7 @@ async def test_a_receiver_that_an_operator_has_paused_by_name_gets_nothing(make,
     assert rig.tools.resting.apply(provider)
     assert rig.tools.bag.capacity(route.site, time.monotonic()) == 0
     assert provider.why(time.monotonic()) == "an operator has paused partner"
-    assert rig.tools.closed_for("partner", "") > 0
+    assert rig.tools.closed_for("partner", "")[0] > 0
     assert rig.tools.resting.until("other", "") == 0.0
     rig.spool.put(Job(go_on, ["partner"])).result(10)
     rig.tools.resting.take(rig.tools.resting.look())

@@ -18,7 +18,8 @@ from hedwig.settings import SiteRule, Worker
 from hedwig.smtp import ConnectFailed, Deadlines, Said, Target, connection
 from hedwig.smtp.connection import Connection, Dial
 from hedwig.spool import NORMAL, Kind, SpoolTrouble, State
-from hedwig.worker import sessions
+from hedwig.worker import errand, sessions
+from hedwig.worker.delivery import Conclusion
 from hedwig.worker.dots import DotMarks, path_of
 from hedwig.worker.heirs import free_predecessors
 from hedwig.worker.ways import Ways
@@ -183,3 +184,53 @@ async def test_claims_from_before_the_host_was_renamed_are_freed_with_their_doub
     assert [waiting.delivery for waiting in ready] == [claims[1].delivery]
     assert sorted(rig.states()) == [State.DEFERRED, State.READY]
     assert rig.spool.owners() == []
+
+
+@pytest.mark.parametrize(
+    ("at_dot", "states", "told", "doubts"),
+    [
+        (b"250 2.0.0 ok\r\n", [], Kind.DELIVERED, 0),
+        (b"554 5.6.0 no\r\n", [State.DEFERRED], Kind.DEFERRED, 0),
+        (None, [State.DEFERRED], Kind.IN_DOUBT, 1),
+    ],
+)
+async def test_what_cannot_be_judged_stays_in_nobodys_hands(
+    rig: Rig,
+    receiver: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
+    at_dot: bytes | None,
+    states: list[State],
+    told: Kind,
+    doubts: int,
+) -> None:
+    """What has arrived has, what may have is in doubt; all else waits, and no try is counted (I4, I5, I8)."""
+    _break_judging(monkeypatch)
+    receiver.at_dot = lambda number: at_dot
+    await rig.register(1)
+    await rig.send()
+    await rig.settled(lambda: rig.tools.bag.messages == 0)
+    assert rig.states() == states
+    assert rig.settler.counts[told] == 1
+    assert [(each.tries, each.doubts) for each in rig.spool.queued()[0]] == [(doubts, doubts)] * len(states)
+
+
+async def test_a_stop_leaves_nothing_claimed_though_it_cannot_be_judged(
+    rig: Rig, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The dot is out, no reply comes, and what is made of that breaks (I5, I10)."""
+    _break_judging(monkeypatch)
+    receiver.wait_at_dot.clear()
+    await rig.register(1)
+    await rig.send()
+    await receiver.at_dot_now.wait()
+    await rig.dispatch.stop(0.05)
+    await rig.settled(lambda: rig.tools.bag.messages == 0)
+    assert [(each.state, each.doubts) for each in rig.spool.queued()[0]] == [(State.DEFERRED, 1)]
+    receiver.wait_at_dot.set()
+
+
+def _break_judging(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_given: object) -> Conclusion:
+        raise RuntimeError("a rule tripped")
+
+    monkeypatch.setattr(errand, "conclude", broken)

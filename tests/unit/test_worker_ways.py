@@ -84,11 +84,14 @@ async def test_within_a_round_a_receiver_has_one_source():
 
 
 async def test_a_source_that_must_rest_there_is_passed_over():
-    resting = {("mx.example.com", "main"): 99.0}
-    one = router(Ways(SETTINGS, lambda receiver, source: resting.get((receiver, source), 0.0)))
+    resting = {("mx.example.com", "main"): (99.0, 1)}
+    one = router(Ways(SETTINGS, lambda receiver, source: resting.get((receiver, source), (0.0, 0))))
     assert await in_rounds(one, 4, "example.com") == [["new"]] * 4
-    resting["mx.example.com", "new"] = 50.0
+    resting["mx.example.com", "new"] = 50.0, 1
     assert await in_rounds(one, 4, "example.com") == [["new"]] * 4, "it opens first"
+    resting["mx.example.com", "new"] = 0.0, 1
+    resting["mx.example.com", "main"] = 0.0, 0
+    assert await in_rounds(one, 4, "example.com") == [["main"]] * 4, "all of its families may send"
 
 
 async def test_the_site_and_the_sending_host_choose_sources():

@@ -1,0 +1,12 @@
+"""The operator's language, by the environment as gettext(3) reads it: Chinese where that asks for it, else English."""
+
+from collections.abc import Mapping
+
+
+def chinese(environ: Mapping[str, str]) -> bool:
+    """LANGUAGE, else the first of LC_ALL, LC_MESSAGES and LANG that is set, begins with zh. LANGUAGE doesn't count in
+    the locale C."""
+    locale = next((value for name in ("LC_ALL", "LC_MESSAGES", "LANG") if (value := environ.get(name, ""))), "")
+    if locale in ("", "C", "POSIX") or locale.startswith("C."):
+        return False
+    return (environ.get("LANGUAGE", "") or locale).lower().startswith("zh")

@@ -1,0 +1,137 @@
+"""What acceptance does to a letter, in this order and nowhere else: the client's policy (size, quotas), who it is from
+(policy.aligned), List-Unsubscribe, and last the signature, as nothing may change after it.
+
+The digest by which a repeat is known again is that of what was submitted, and stays (I3). The header is read once, and
+only where something asks for it; the body is never read here, but by the signer, and goes on as the same object (I6).
+
+What mailman reports to its own containers (the null sender, and no container that handed it in) passes as it is (I7).
+A refusal is a Refused; a repeat of what was accepted before a rule changed must be told apart by who calls.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from urllib.parse import quote
+
+from hedwig.choices import Priority
+from hedwig.envelope import Envelope
+from hedwig.header import Header, read
+from hedwig.policy import Aligned, Refused, aligned, has_rules_of_from, oversized
+from hedwig.postoffice.quotas import Quotas
+from hedwig.postoffice.registration import priority_of
+from hedwig.postoffice.submission import Submission, needs_smtputf8
+from hedwig.settings import Client
+from hedwig.spool import Body, Bytes
+
+_PLACE = re.compile(r"\{(id|recipient)\}")
+
+Signer = Callable[[Submission], Submission]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A letter that may be registered. `charges`: see Quotas.charge; `changes`: what was done, for the journal."""
+
+    submission: Submission
+    charges: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Headed:
+    """A Body whose first `skip` octets are others: `head`."""
+
+    head: bytes
+    rest: Body
+    skip: int
+
+    @property
+    def size(self) -> int:
+        """Octets."""
+        return len(self.head) + self.rest.size - self.skip
+
+    def pieces(self) -> Iterator[bytes]:
+        """The bytes in pieces of at most 1 MiB, or of what `rest` gives."""
+        yield self.head
+        yield from _behind(self.rest, self.skip)
+
+
+class Finishing:
+    """`signer` signs what is as it will be sent; without one nobody does."""
+
+    def __init__(self, quotas: Quotas, signer: Signer = lambda submission: submission) -> None:
+        self._quotas = quotas
+        self._signer = signer
+
+    def finish(self, client: Client, submission: Submission, now: float) -> Finished | Refused:
+        """Do all of it. OSError as the body has it."""
+        own = not submission.envelope.mailfrom and not submission.submitter
+        if own:
+            return Finished(self._signer(submission))
+        refused = oversized(client, submission.body.size)
+        if refused:
+            return refused
+        aligning, listing = has_rules_of_from(client), _is_listed(client, submission)
+        header = read(_first(submission.body)) if aligning or listing else None
+        who = None
+        if aligning and header is not None:
+            found = aligned(client, submission.envelope, header)
+            if isinstance(found, Refused):
+                return found
+            who = found
+        charges = self._quotas.charge(client, submission.submitter, len(submission.envelope.rcpttos), now)
+        if isinstance(charges, Refused):
+            return charges
+        if header is None:
+            return Finished(self._signer(submission), charges)
+        added = _unsubscribe(client, submission) if listing and not header.get(b"list-unsubscribe") else b""
+        changed = _changed(submission, who, added, header)
+        return Finished(self._signer(changed), charges, who.changes if who else ())
+
+
+def _changed(submission: Submission, who: Aligned | None, added: bytes, header: Header) -> Submission:
+    envelope, raw = submission.envelope, header.raw
+    if who is not None and who.mailfrom != envelope.mailfrom:
+        envelope = Envelope(who.mailfrom, envelope.rcpttos)
+    added = (who.added if who is not None else b"") + added
+    gone = who.gone if who is not None else ()
+    if added or any(header.get(name) for name in gone):
+        raw = header.edited(gone, added)
+    if raw is header.raw and envelope is submission.envelope:
+        return submission
+    body = submission.body if raw is header.raw else _with_header(submission.body, raw, len(header.raw))
+    smtputf8 = submission.smtputf8 or needs_smtputf8(envelope)
+    return replace(submission, envelope=envelope, body=body, smtputf8=smtputf8)
+
+
+def _is_listed(client: Client, submission: Submission) -> bool:
+    """Whether List-Unsubscribe is wanted: RFC 8058 §3.1 wants a URI that tells who unsubscribes, so one recipient."""
+    return (
+        bool(client.list_unsubscribe)
+        and len(submission.envelope.rcpttos) == 1
+        and priority_of(client, submission.options) is Priority.BULK
+    )
+
+
+def _unsubscribe(client: Client, submission: Submission) -> bytes:
+    """The two fields of RFC 8058 §3.1, folded before the URI, which may be long."""
+    known = {"id": submission.queue_id, "recipient": submission.envelope.rcpttos[0]}
+    uri = _PLACE.sub(lambda found: quote(known[found[1]], safe=""), client.list_unsubscribe)
+    return f"List-Unsubscribe:\r\n <{uri}>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n".encode()
+
+
+def _first(body: Body) -> bytes:
+    return next(iter(body.pieces()), b"")
+
+
+def _behind(body: Body, skip: int) -> Iterator[bytes]:
+    """Its bytes from `skip` on, which lies within the first piece."""
+    pieces = iter(body.pieces())
+    first = next(pieces, b"")
+    if len(first) > skip:
+        yield first[skip:]
+    yield from pieces
+
+
+def _with_header(body: Body, raw: bytes, skip: int) -> Body:
+    return Bytes(raw + body.content[skip:]) if isinstance(body, Bytes) else Headed(raw, body, skip)

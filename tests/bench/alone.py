@@ -1,0 +1,73 @@
+"""One letter at a time through an idle peer: how long msmtp takes from its start to its exit, and until the letter is
+at the far side; the same by Python's smtplib, where no process has to start."""
+
+import smtplib
+import subprocess
+import time
+from dataclasses import dataclass, field
+from statistics import quantiles
+
+from counted import SENDER, FarSide, domain
+from journey.network import tool
+from journey.submit import SAMPLE
+from peers import Peer
+
+_PAUSE = 0.0005  # seconds between two looks: what is measured is as coarse as that
+_PATIENCE = 30.0
+
+
+@dataclass
+class Times:
+    """Seconds of each letter."""
+
+    msmtp: list[float] = field(default_factory=list)  # to its exit
+    far: list[float] = field(default_factory=list)  # from msmtp's start to the far side
+    smtplib: list[float] = field(default_factory=list)  # from connecting to the reply to QUIT
+
+    def milliseconds(self) -> dict[str, dict[str, float]]:
+        """p50 and p99 of each."""
+        found = {}
+        for name in ("msmtp", "far", "smtplib"):
+            parts = quantiles(getattr(self, name), n=100, method="inclusive")
+            found[name] = {"p50": 1000 * parts[49], "p99": 1000 * parts[98]}
+        return found
+
+
+def letters(peer: Peer, far: FarSide, count: int, name: str, into: Times) -> None:
+    """So many by msmtp, and as many by smtplib."""
+    far.forget()
+    for number in range(count):
+        _by_msmtp(peer, far, f"{number}{name}m@{domain(0)}", into)
+    for number in range(count):
+        _by_smtplib(peer, far, f"{number}{name}s@{domain(0)}", into)
+
+
+def _by_msmtp(peer: Peer, far: FarSide, rcptto: str, into: Times) -> None:
+    command = [tool("msmtp"), f"--host={peer.address}", "--port=25", f"--from={SENDER}", "--file=/dev/null", rcptto]
+    began, ended, came = time.monotonic(), 0.0, 0.0
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as running:
+        assert running.stdin is not None
+        running.stdin.write(SAMPLE)
+        running.stdin.close()
+        while not (ended and came):
+            if not ended and running.poll() is not None:
+                ended = time.monotonic()
+            if not came and far.look() and rcptto in far.came:
+                came = time.monotonic()
+            if time.monotonic() - began > _PATIENCE:
+                raise SystemExit(f"{peer.name}: a letter by msmtp did not arrive within {_PATIENCE:g} s")
+            time.sleep(_PAUSE)
+    if running.returncode:
+        raise SystemExit(f"{peer.name}: msmtp ended with {running.returncode}")
+    into.msmtp.append(ended - began)
+    into.far.append(came - began)
+
+
+def _by_smtplib(peer: Peer, far: FarSide, rcptto: str, into: Times) -> None:
+    began = time.monotonic()
+    with smtplib.SMTP(peer.address, 25) as client:
+        client.sendmail(SENDER, [rcptto], SAMPLE)
+    into.smtplib.append(time.monotonic() - began)
+    while rcptto not in far.came and time.monotonic() - began < _PATIENCE:
+        time.sleep(_PAUSE)
+        far.look()

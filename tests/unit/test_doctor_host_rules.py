@@ -1,0 +1,107 @@
+"""The doctor's rules for the host itself, its resolver and its clock, by table."""
+
+from typing import Any
+
+import pytest
+from doctor_rig import same
+
+from hedwig.config import Problem
+from hedwig.doctor import file_rules, host_rules, network_rules
+from hedwig.doctor.file_rules import Certificate, Handshake, Secret
+from hedwig.doctor.finding import Finding, Unknown
+from hedwig.doctor.host_rules import MIB, Disk, Place, SpoolState, Unit
+from hedwig.doctor.look.host import read_units
+from hedwig.doctor.network_rules import Clock, Nameservers
+
+DEAD = Unknown("nobody answers", gone=True)
+
+
+@pytest.mark.parametrize(
+    ("facts", "grade", "words"),
+    [
+        ({"secure": True}, "pass", "validates"),
+        ({"alive": DEAD}, "fail", "no answer"),
+        ({"absent": ("192.0.2.66",)}, "fail", "does not exist"),
+        ({"servers": ("8.8.8.8",)}, "warn", "public resolver"),
+        ({"servers": ("192.0.2.53",)}, "warn", "not on this host"),
+        ({"servers": ("192.0.2.53",), "dane": False}, "pass", ""),
+        ({"bogus": ("192.0.2.1",)}, "warn", "signatures are wrong"),
+        ({}, "warn", "does not validate"),
+        ({"dane": False}, "pass", ""),
+    ],
+)
+def test_resolver(facts: dict[str, Any], grade: str, words: str) -> None:
+    known: dict[str, Any] = {"servers": ("127.0.0.1",), "alive": ("ns.",)} | facts
+    same(network_rules.judge_resolver(Nameservers(**known)), grade, words)
+
+
+@pytest.mark.parametrize(
+    ("clock", "grade", "words"),
+    [
+        (Clock(True, 0.2, "ntp"), "pass", "0.2 s"),
+        (Clock(True, None, "ntp", "x"), "pass", "systemd"),
+        (Clock(True, 90.0, "ntp"), "fail", "90 s behind"),
+        (Clock(None, -90.0, "ntp"), "fail", "90 s ahead"),
+        (Clock(False, 0.2, "ntp"), "warn", "not kept right"),
+        (Clock(None, None, "ntp", "no answer"), "skipped", "no answer"),
+    ],
+)
+def test_clock(clock: Clock, grade: str, words: str) -> None:
+    same(network_rules.judge_clock(clock), grade, words)
+
+
+@pytest.mark.parametrize(
+    ("found", "grade", "mend"),
+    [
+        (host_rules.judge_unit(Unit("u", "loaded", "active", "enabled")), "pass", ""),
+        (host_rules.judge_unit(Unit("u", "loaded", "active", "disabled")), "warn", "systemctl enable u"),
+        (host_rules.judge_unit(Unit("u", "loaded", "inactive")), "fail", "systemctl enable --now u"),
+        (host_rules.judge_unit(Unit("u", "loaded", "failed", result="exit-code")), "fail", "journalctl -u u"),
+        (host_rules.judge_unit(Unit("u", "masked", "inactive")), "fail", "systemctl unmask u"),
+        (host_rules.judge_unit(Unit("u", "not-found", "inactive")), "fail", "daemon-reload"),
+        (host_rules.judge_place(Place("mailman", "x:25")), "pass", ""),
+        (host_rules.judge_place(Place("mailman", "x:25", "refused")), "fail", "systemctl restart hedwig-mailman"),
+        (host_rules.judge_place(Place("mailman", "x:25", here=False)), "warn", "systemctl start docker"),
+        (host_rules.judge_disk(Disk("/x", 50_000 * MIB, 100_000 * MIB, 50, 100)), "pass", ""),
+        (host_rules.judge_disk(Disk("/x", 900 * MIB, 100_000 * MIB, 50, 100)), "fail", "du "),
+        (host_rules.judge_disk(Disk("/x", 3000 * MIB, 100_000 * MIB, 50, 100)), "warn", "du "),
+        (host_rules.judge_disk(Disk("/x", 50_000 * MIB, 100_000 * MIB, 1, 100)), "fail", "du "),
+        (host_rules.judge_disk(Disk("/x", 50_000 * MIB, 100_000 * MIB)), "pass", ""),
+        (host_rules.judge_spool(SpoolState("/x/s.db", "mailman", fault="broken")), "fail", "hedwig spool salvage"),
+        (host_rules.judge_spool(SpoolState("/x/s.db", "mailman", trouble="closed")), "fail", "chown"),
+        (host_rules.judge_waiting(SpoolState("/x", "postoffice", waiting=3, oldest=9000), 3600), "warn", "hedwig top"),
+        (host_rules.judge_waiting(SpoolState("/x", "mailman", waiting=3, oldest=9000), 3600), "warn", "hedwig spool"),
+        (host_rules.judge_waiting(SpoolState("/x", "mailman", waiting=3, oldest=9), 3600), "pass", ""),
+        (host_rules.judge_workers(0, 2), "fail", "systemctl enable --now"),
+        (host_rules.judge_workers(2, 2), "pass", ""),
+        (host_rules.judge_workers(40, 2), "warn", ""),
+        (file_rules.judge_config("x.yml", [Problem("x.yml", 3, "k", "bad", "good")])[0], "fail", "good"),
+        (file_rules.judge_senders("a.b.example", (), "/f.yml", "b.example"), "warn", 'senders: ["*@b.example"]'),
+        (file_rules.judge_senders("a.b.example", ("x@b.example",), "/f.yml", "b.example"), "pass", ""),
+        (file_rules.judge_secret(Secret("/f", 0o644, "root:root")), "fail", "chmod o-rwx /f"),
+        (file_rules.judge_secret(Secret("/f", 0o660, "root:hedwig")), "fail", "chmod go-w /f"),
+        (file_rules.judge_secret(Secret("/f", 0o600, "root:root", reads=False)), "fail", "chown root:hedwig /f"),
+        (file_rules.judge_secret(Secret("/f", 0o640, "root:hedwig", reads=True)), "pass", ""),
+        (file_rules.judge_handshake(Handshake("http://p/", "a", ("key",))), "fail", "hedwig setup"),
+        (file_rules.judge_handshake(Handshake("http://p/", "a", status=401)), "fail", "hedwig key add a"),
+        (file_rules.judge_handshake(Handshake("http://p/", "a", trouble="x")), "fail", "curl -v http://p/healthz"),
+        (file_rules.judge_handshake(Handshake("http://p/", "a", taken=True)), "pass", ""),
+        (file_rules.judge_certificate(Certificate("c", -86400.0)), "fail", "hedwig open"),
+        (file_rules.judge_certificate(Certificate("c", 3 * 86400.0)), "warn", "hedwig open"),
+        (file_rules.judge_certificate(Certificate("c", 90 * 86400.0)), "pass", ""),
+    ],
+)
+def test_the_host(found: Finding, grade: str, mend: str) -> None:
+    same(found, grade, "", mend)
+
+
+def test_what_systemctl_says() -> None:
+    """Paragraphs of NAME=VALUE, in any order; one without a name is none."""
+    said = (
+        "Id=hedwig-mailman.service\nLoadState=loaded\nActiveState=failed\nUnitFileState=enabled\nResult=exit-code\n"
+        "NRestarts=4\n\nActiveState=active\n\nNRestarts=\nLoadState=loaded\nActiveState=active\nId=b.target\n"
+    )
+    assert read_units(said) == [
+        Unit("hedwig-mailman.service", "loaded", "failed", "enabled", "exit-code", 4),
+        Unit("b.target", "loaded", "active", "", "", 0),
+    ]

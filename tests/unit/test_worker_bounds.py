@@ -1,0 +1,171 @@
+"""Bounds that hold in corners: a rest that is spoken of twice, lots of tokens, endless look-ups, fellow deliveries."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from partner_rig import Partners, partner
+from worker_rig import Receiver
+
+from hedwig.classify.table import Table
+from hedwig.config.replies import load_rules
+from hedwig.rates import Rate
+from hedwig.routing import Site
+from hedwig.settings import SITES, SiteRule, Smarthost, Tls
+from hedwig.settings.receivers import DomainRule
+from hedwig.spool import NORMAL, Kind, Preview, receivers
+from hedwig.spool.desk import open_desk
+from hedwig.verdict import SiteWord
+from hedwig.worker import claims as claiming
+from hedwig.worker.bag import Bag
+from hedwig.worker.connections import Connections
+from hedwig.worker.provider import FULL_MOST, Provider
+from hedwig.worker.route import Route
+from hedwig.worker.wanted import Wanted
+
+DAYLONG = (Rate("day", 1000, 86400.0),)
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    made = Receiver()
+    await made.start()
+    yield made
+    assert made.server is not None
+    made.server.close()
+
+
+@pytest.fixture
+async def make(tmp_path: Path, receiver: Receiver):
+    with_close = Partners(tmp_path, receiver)
+    yield with_close.make
+    await with_close.close()
+
+
+@pytest.mark.parametrize(
+    "later", [SiteWord(5.0, 0, "450 slow"), SiteWord(5.0, 2, "421 too many"), SiteWord(0.0, 2, "421")]
+)
+async def test_a_shorter_rest_ends_no_longer_one(make, later):
+    """From the moment on at which it is heard, and when the spool has both."""
+    rig = make()
+    resting = rig.tools.resting
+    resting.heed("partner", "", "ipv4", SiteWord(600.0, 0, "550 blocked"))
+    resting.heed("partner", "", "ipv4", later)
+    rests = []
+    for _ in range(2):
+        known = resting.of("partner", "", "ipv4")
+        rests.append((known.until - time.time() > 590, known.connections))
+        await rig.settled(lambda: not resting._tasks)
+    assert rests == [(True, later.connections)] * 2
+    [stored] = receivers.backoffs(rig.spool, time.time())
+    assert stored.until - time.time() > 590 and stored.connections == later.connections
+
+
+async def test_the_fewer_connections_hold(make):
+    resting = make().tools.resting
+    for most in (3, 7):
+        resting.heed("partner", "", "ipv4", SiteWord(60.0, most, "421 too many"))
+    assert resting.of("partner", "", "ipv4").connections == 3
+
+
+async def test_what_is_left_of_an_old_lot_is_not_lost(make, monkeypatch):
+    """A lot of ten of which one was used is stale; with the next one eleven are gone from the rate, not twenty."""
+    monkeypatch.setattr("hedwig.worker.allowance.LOT_TIME", 0.0)
+    rig = make()
+
+    def gone() -> float:
+        at = receivers.tokens_at(rig.spool, "partner", "", ["day"])["day"]
+        return round((at - began) / 86.4)
+
+    began = time.time()
+    assert await rig.tools.allowances.take("partner", "", DAYLONG, 10) is None
+    first = gone()
+    assert await rig.tools.allowances.take("partner", "", DAYLONG, 10) is None
+    assert gone() - first == 1
+
+
+async def test_who_stands_in_line_gets_none_where_this_worker_has_none_left(make, receiver):
+    """The receiver has room for it again; meanwhile other receivers have taken what this worker may open."""
+    rig = make(connections=1)
+    receiver.wait_at_mail.clear()
+    await rig.register(1, "one.example")
+    await rig.register(1, "two.example")
+    await rig.send_all("one.example", "two.example")
+    await rig.settled(lambda: receiver.connections == 1)
+    taken = Connections(20)
+    for _ in range(19):
+        taken.opened(NORMAL)
+    rig.tools.bag.connections = taken
+    receiver.wait_at_mail.set()
+    await rig.settled(lambda: not rig.tools.bag.messages)
+    assert receiver.connections == 1 and len(rig.states()) == 1
+
+
+def test_who_was_turned_away_is_not_forgotten_at_once():
+    """Else it would be as bold again, and the pauses not grow."""
+    bag = Bag()
+    site = Site("mx.example.com")
+    provider = bag.of(site, 0.0).provider
+    provider.full(10.0)
+    for now, known in ((10.5, True), (11.0 + FULL_MOST / 2, True), (12.0 + FULL_MOST, False)):
+        bag.forget_idle(now)
+        assert (provider in bag.providers()) == known
+
+
+def test_slots_that_others_have_are_remembered():
+    provider = Provider("partner", no_slot_before=5.0)
+    assert [provider.forgettable(now) for now in (4.0, 5.0)] == [False, True]
+
+
+def test_no_more_fellows_than_a_transaction_takes():
+    """Of a letter to a thousand domains of one site, each claim brings along what fits with it."""
+    route = Route("a.example", Site("mx", "partner"), (), rule=SiteRule(recipients=10))
+    fellows = [_preview(number) for number in range(50)]
+    wanted = Wanted({}, {("a.example", ""): route}, companions=fellows)
+    assert wanted.going_along({(1, route.site)}) == list(range(9))
+    single = replace(route, rule=SiteRule(recipients=10, one_domain=True))
+    assert replace(wanted, routes={("a.example", ""): single}).going_along({(1, route.site)}) == []
+
+
+def _preview(number: int) -> Preview:
+    return Preview(number, "a.example", 100, 9e9, message=1, hinted=False)
+
+
+async def test_a_smarthost_says_nothing_of_a_mailbox_elsewhere(tmp_path, make, receiver):
+    """Its "no such user" fails the letter, and the address stays off the list."""
+    receiver.refused = b"gone@"
+    ways = replace(
+        partner(),
+        smarthosts={
+            "office": Smarthost(host="127.0.0.1", port=receiver.server.sockets[0].getsockname()[1], tls=Tls.NONE)
+        },
+        domains={"example.com": DomainRule(smarthost="office")},
+    )
+    rig = make(settings=ways)
+    rig.tools.rules = replace(rig.tools.rules, table=Table(load_rules(None, SITES)), suppress=1000.0)
+    await rig.register(1, to=("gone@example.com",))
+    await rig.send_all("example.com")
+    await rig.settled(lambda: rig.settler.counts[Kind.FAILED] == 1 and not rig.tools.bag.messages)
+    desk = open_desk(str(tmp_path / "spool.db"))
+    listed = desk.suppressed("", "", 10)
+    desk.close()
+    assert receiver.connections == 1 and not listed
+
+
+async def test_look_ups_in_flight_are_bounded(monkeypatch):
+    """What is more waits in the spool, its destination paused for a moment; and no empty task is made."""
+    monkeypatch.setattr(claiming, "MOST_LOOKUPS", 2)
+    claimer = claiming.Claimer.__new__(claiming.Claimer)
+    claimer._tasks, claimer._aside, claimer._stop = set(), {}, asyncio.Event()
+    loop = asyncio.get_running_loop()
+    paused = []
+    for number in range(4):
+        answer: asyncio.Future = loop.create_future()
+        paused += claimer._put_aside((f"d{number}.example", ""), [_preview(number)], answer)
+    assert [pause.destination for pause in paused] == ["d2.example", "d3.example"]
+    assert len(claimer._tasks) == 2
+    claimer._stop.set()
+    await asyncio.gather(*claimer._tasks)
