@@ -78,6 +78,13 @@ class Store:
                 found.append(notices.unpacked(_read(file)))
         return found
 
+    def one(self, notice: str) -> Notice | None:
+        """That of this ID, if it is there."""
+        try:
+            return notices.unpacked(_read(self._told / f"{notice}.json"))
+        except (OSError, ValueError):
+            return None
+
     def tidy(self, now: float) -> None:
         """Remove what is old, and write what could not be written."""
         for notice, left in zip(files := self.kept(), range(len(files), 0, -1), strict=True):
