@@ -8,13 +8,13 @@ again at the next start.
 import asyncio
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from hedwig import log, queueid
-from hedwig.alerts import hook
 from hedwig.alerts import notice as notices
+from hedwig.alerts import runner
 from hedwig.alerts.hook import Answer
 from hedwig.alerts.ledger import Ledger, News
 from hedwig.alerts.notice import Notice, Told
@@ -27,6 +27,8 @@ from hedwig.supervisor import Supervisor
 ROUND = 1.0  # seconds
 TIDY = 300.0
 WAYS = ("command", "webhook")
+
+Ask = Callable[[Sequence[str], Mapping[str, str], bytes, float], Awaitable[Answer]]
 
 
 def run(settings: Alerts, reload: Callable[[], Alerts | None], supervisor: Supervisor, host: str) -> int:
@@ -43,7 +45,10 @@ def run(settings: Alerts, reload: Callable[[], Alerts | None], supervisor: Super
 
 
 class _Life:
-    def __init__(self, settings: Alerts, store: Store, host: str) -> None:
+    """`ask`: runs the command (runner.ask)."""
+
+    def __init__(self, settings: Alerts, store: Store, host: str, ask: Ask = runner.ask) -> None:
+        self._ask = ask
         self._settings = settings
         self._store = store
         self._host = host
@@ -121,7 +126,7 @@ class _Life:
         if way == "command":
             if not settings.command:
                 return Answer(False, "there is no command in alerts.yml any more")
-            return await hook.run(settings.command, one.environment(), one.content(), settings.command_timeout)
+            return await self._ask(settings.command, one.environment(), one.content(), settings.command_timeout)
         rule = settings.webhook
         if not rule.url:
             return Answer(False, "there is no webhook in alerts.yml any more")

@@ -33,7 +33,8 @@ class Alerts:
 
     command: tuple[str, ...] = setting(
         "A program to run for each alert, with its arguments: [/usr/local/bin/page-me, ops]. No shell is used; the "
-        "alert is JSON on its standard input. Empty: none.",
+        "alert is JSON on its standard input. It runs in hedwig-hook@.service, as a user that exists for this alone "
+        "and sees nothing of hedwig's. Empty: none.",
         default=(),
         kind="command",
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hedwig import log, queueid
-from hedwig.alerts.hook import Answer
+from hedwig.alerts.hook import Answer, run
 from hedwig.alerts.loop import _Life
 from hedwig.alerts.notice import TITLES, unpacked
 from hedwig.alerts.store import Store
@@ -20,7 +20,7 @@ def life(tmp_path: Path, command: tuple[str, ...] = ("/bin/true",)) -> _Life:
     log.capture(lambda _level, _text, _fields: None)
     store = Store(str(tmp_path))
     store.prepare()
-    return _Life(Alerts(command=command, folder=str(tmp_path)), store, "robot.example")
+    return _Life(Alerts(command=command, folder=str(tmp_path)), store, "robot.example", run)
 
 
 def ring(tmp_path: Path, kind: str = Kind.REPUTATION, edge: Edge = Edge.BEGINS) -> None:
