@@ -14,25 +14,35 @@ from pathlib import Path
 
 from hedwig import log, queueid
 from hedwig.alerts import notice as notices
-from hedwig.alerts import runner
+from hedwig.alerts import runner, watch
 from hedwig.alerts.hook import Answer
 from hedwig.alerts.ledger import Ledger, News
 from hedwig.alerts.notice import Notice, Told
 from hedwig.alerts.store import Store
+from hedwig.alerts.watch import Seen
 from hedwig.alerts.webhook import Webhook, wait_after
+from hedwig.bell import Kind, Record
+from hedwig.bell.record import short
 from hedwig.https_post import client_context
 from hedwig.settings import Alerts
 from hedwig.supervisor import Supervisor
 
 ROUND = 1.0  # seconds
 TIDY = 300.0
+SELF = "hedwig-alerts"
 WAYS = ("command", "webhook")
 
 Ask = Callable[[Sequence[str], Mapping[str, str], bytes, float], Awaitable[Answer]]
 
 
-def run(settings: Alerts, reload: Callable[[], Alerts | None], supervisor: Supervisor, host: str) -> int:
-    """Run until SIGTERM or SIGINT; returns the exit status."""
+def run(
+    settings: Alerts,
+    reload: Callable[[], Alerts | None],
+    supervisor: Supervisor,
+    host: str,
+    config_dir: Path | None = None,
+) -> int:
+    """Run until SIGTERM or SIGINT; returns the exit status. `config_dir`: whose spools are watched."""
     store = Store(settings.folder)
     try:
         store.prepare()
@@ -40,7 +50,7 @@ def run(settings: Alerts, reload: Callable[[], Alerts | None], supervisor: Super
         why = f"{settings.folder} can't be used: {error.strerror}"
         log.event(log.Matter.CANNOT_START, why, log.Level.ERROR, reason=why)
         return 1
-    asyncio.run(_Life(settings, store, host).live(reload, supervisor))
+    asyncio.run(_Life(settings, store, host).live(reload, supervisor, config_dir))
     return 0
 
 
@@ -57,7 +67,9 @@ class _Life:
         self._open = [one for one in store.kept() if any(told.state == "waiting" for told in one.ways.values())]
         self._tidied = 0.0
 
-    async def live(self, reload: Callable[[], Alerts | None], supervisor: Supervisor) -> None:
+    async def live(
+        self, reload: Callable[[], Alerts | None], supervisor: Supervisor, config_dir: Path | None = None
+    ) -> None:
         """Until SIGTERM or SIGINT."""
         stopping, loop = asyncio.Event(), asyncio.get_running_loop()
 
@@ -71,6 +83,8 @@ class _Life:
             loop.add_signal_handler(ending, stopping.set)
         loop.add_signal_handler(signal.SIGHUP, again)
         telling = [asyncio.create_task(self._tell_all(way)) for way in WAYS]
+        if config_dir is not None:
+            telling.append(asyncio.create_task(self._watch(config_dir)))
         supervisor.ready(self._status())
         while not stopping.is_set():
             self.step(time.time())
@@ -99,6 +113,27 @@ class _Life:
         if now >= self._tidied + TIDY or now < self._tidied:
             self._tidied = now
             self._store.tidy(now)
+
+    async def _watch(self, config_dir: Path) -> None:
+        """Look at the spools; a disk that hangs holds up the next look alone."""
+        while True:
+            seen = await asyncio.to_thread(watch.look, config_dir, self._settings, time.time())
+            self.note(seen, time.time())
+            await asyncio.sleep(watch.EVERY)
+
+    def note(self, seen: Seen, now: float) -> None:
+        """What a look has found."""
+        for receiver in seen.resting:
+            for kind in (Kind.RECEIVER_BACKED_OFF, Kind.REPUTATION, Kind.AUTHENTICATION):
+                self._ledger.alive(kind, receiver, now)
+        for each in seen.alarms:
+            what = each.reading
+            record = Record(
+                queueid.new(now), now, SELF, what.edge, what.kind, what.subject, short(each.text), what.lapse
+            )
+            for one in self._ledger.hear(record):
+                self._make(queueid.new(now), one)
+        self._store.save(self._ledger)
 
     def _make(self, name: str, news: News) -> None:
         ways = [

@@ -9,7 +9,7 @@ from hedwig.settings import Alerts
 
 
 def _run(start: Start[Alerts]) -> int:
-    return loop.run(start.settings, start.reload, start.supervisor, socket.getfqdn())
+    return loop.run(start.settings, start.reload, start.supervisor, socket.getfqdn(), start.config_file.parent)
 
 
 def main() -> int:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from hedwig.settings.base import DAY, HOUR, section, setting
+from hedwig.settings.base import DAY, GIB, HOUR, section, setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,14 @@ class Alerts:
         "The most alerts that are told in an hour; then one says so, and the list has the rest.",
         default=30,
         kind="count",
+    )
+    old_mail: int = setting(
+        "Mail that waits for its turn for so long is an alert; 0: never. What is held or paused is not counted.",
+        default=4 * HOUR,
+        kind="duration or never",
+    )
+    disk_free: int = setting(
+        "Less than this on a spool's disk is an alert; 0: never.", default=1 * GIB, kind="size or none"
     )
     folder: str = setting(
         "Where alerts lie until they are told, and 30 days more.",
