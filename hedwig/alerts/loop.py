@@ -66,6 +66,12 @@ class _Life:
         store.load(self._ledger)
         self._open = [one for one in store.kept() if any(told.state == "waiting" for told in one.ways.values())]
         self._tidied = 0.0
+        self._at_once()
+
+    def _at_once(self) -> None:
+        """After a start or a reload something may have been mended: nothing waits for its next try."""
+        for told in (told for one in self._open for told in one.ways.values()):
+            told.due = 0.0
 
     async def live(
         self, reload: Callable[[], Alerts | None], supervisor: Supervisor, config_dir: Path | None = None
@@ -77,6 +83,7 @@ class _Life:
             supervisor.reloading()
             self._settings = reload() or self._settings
             self._ledger.repeat, self._ledger.per_hour = self._settings.repeat, self._settings.per_hour
+            self._at_once()
             supervisor.ready(self._status())
 
         for ending in (signal.SIGTERM, signal.SIGINT):

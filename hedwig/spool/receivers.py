@@ -163,6 +163,7 @@ def _heed(db: sqlite3.Connection, word: Backoff) -> Backoff:
 
 
 def standing(db: sqlite3.Connection, now: float) -> list[Backoff]:
+    """As `backoffs`, for who has a connection of his own."""
     found = [Backoff(*row) for row in db.execute(_ALL, (now - LIMITED,))]
     return [each for each in found if each.until > now or each.connections]
 
