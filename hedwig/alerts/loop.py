@@ -8,7 +8,7 @@ again at the next start.
 import asyncio
 import signal
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from hedwig import log, queueid
 from hedwig.alerts import notice as notices
 from hedwig.alerts import runner, watch
 from hedwig.alerts.hook import Answer
-from hedwig.alerts.ledger import Ledger, News
+from hedwig.alerts.ledger import Ledger, News, Standing
 from hedwig.alerts.notice import Notice, Told
 from hedwig.alerts.store import Store
 from hedwig.alerts.watch import Seen
@@ -29,6 +29,7 @@ from hedwig.supervisor import Supervisor
 
 ROUND = 1.0  # seconds
 TIDY = 300.0
+_BY_RECEIVERS = (Kind.RECEIVER_BACKED_OFF, Kind.REPUTATION, Kind.AUTHENTICATION)
 SELF = "hedwig-alerts"
 WAYS = ("command", "webhook")
 
@@ -130,9 +131,9 @@ class _Life:
 
     def note(self, seen: Seen, now: float) -> None:
         """What a look has found."""
-        for receiver in seen.resting:
-            for kind in (Kind.RECEIVER_BACKED_OFF, Kind.REPUTATION, Kind.AUTHENTICATION):
-                self._ledger.alive(kind, receiver, now)
+        for known in self._ledger.standing:
+            if known.kind in _BY_RECEIVERS and _rests(known, seen.resting):
+                self._ledger.alive(known.kind, known.subject, now)
         for each in seen.alarms:
             what = each.reading
             record = Record(
@@ -195,6 +196,12 @@ class _Life:
 
     def _status(self) -> str:
         return f"{len(self._ledger.standing)} alerts stand; {len(self._open)} notices wait to be told"
+
+
+def _rests(known: Standing, resting: Collection[str]) -> bool:
+    """Back-offs know a receiver that has no name in the settings by its MX hosts, alerts by the recipient's domain."""
+    host = known.facts.get("mx", "").partition("[")[0]
+    return known.subject in resting or any(host in name.split(",") for name in resting if host)
 
 
 def _lines(name: str) -> list[str]:

@@ -79,15 +79,27 @@ def test_what_is_not_there_or_broken_is_passed_over(tmp_path: Path) -> None:
     assert kinds(look(tmp_path, Alerts(disk_free=0), NOW), Edge.BEGINS) == set()
 
 
-def test_a_back_off_in_force_keeps_its_alert_alive(host: Cli, tmp_path: Path) -> None:
+@pytest.mark.parametrize("receiver", ["qq", "mx1.qq.com,mx2.qq.com"])
+def test_a_back_off_in_force_keeps_its_alert_alive(host: Cli, tmp_path: Path, receiver: str) -> None:
+    """Under its name in the settings, or under its MX hosts."""
     log.capture(lambda _level, _text, _fields: None)
     store = Store(str(tmp_path))
     store.prepare()
     one = _Life(Alerts(), store, "robot.example")
     now = time.time()
-    begins = Record("0" * 26, now, "hedwig-worker@1", Edge.BEGINS, Kind.REPUTATION, "qq", "550", lapse=1200.0)
+    begins = Record(
+        "0" * 26,
+        now,
+        "hedwig-worker@1",
+        Edge.BEGINS,
+        Kind.REPUTATION,
+        "qq",
+        "550",
+        1200.0,
+        {"mx": "mx2.qq.com[192.0.2.1]"},
+    )
     assert [news.state for news in one._ledger.hear(begins)] == ["raised"]
-    back_off(host.spool, Backoff("qq", "-/ipv4", now, now + 2 * HOUR, rule="x", reason="y")).result(30)
+    back_off(host.spool, Backoff(receiver, "-/ipv4", now, now + 2 * HOUR, rule="x", reason="y")).result(30)
     one.note(look(host.directory, Alerts(disk_free=0), now + HOUR), now + HOUR)
     assert one._ledger.tick(now + HOUR + 60) == []
     one.note(look(host.directory, Alerts(disk_free=0), now + 3 * HOUR), now + 3 * HOUR)
