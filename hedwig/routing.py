@@ -20,6 +20,7 @@ THIS_HOST = "this-host"
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 Networks = tuple[IpNetwork, ...]
+LOOPBACK: Networks = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,12 @@ def loop(destination: str, where: str = "") -> Reply:
     """What is said of recipients whose mail would come back to this host (stage LOCAL; RFC 3463 §3.5: 5.4.6)."""
     reason = f"mail for {destination} would loop back to this host"
     return Reply(554, "5.4.6", one_line(f"{reason}: {where}" if where else reason))
+
+
+def not_to(destination: str, where: str) -> Reply:
+    """What is said of recipients whose MX is at an address to which the admin lets no mail go (stage LOCAL): policy, as
+    RFC 3463 §3.8 has it (5.7.1)."""
+    return Reply(554, "5.7.1", one_line(f"mail for {destination} may not go there: {where}"))
 
 
 def no_address(destination: str) -> Reply:

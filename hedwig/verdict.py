@@ -91,7 +91,8 @@ class SiteWord:
     """What a reply means for all mail to its site, from this host's address. `wait`: seconds for which nothing goes
     there, 0: no word on that; longer when it repeats. `connections`: the most at a time from now on, 0: no word.
     `reason`: the reply. `rule`: whose ruling it is. `alert`: the operator is to hear of it. `url`: where the receiver
-    explains it, or ""."""
+    explains it, or "". `witness`: the recipient domain whose mail heard it, where it may be that domain's own word: it
+    counts when another one has heard the like; "" where it is the receiver's."""
 
     wait: float
     connections: int
@@ -99,6 +100,7 @@ class SiteWord:
     rule: str = ""
     alert: bool = False
     url: str = ""
+    witness: str = ""
 
 
 _HOST_STAGES = frozenset({Stage.CONNECT, Stage.BANNER, Stage.EHLO, Stage.STARTTLS})
@@ -130,15 +132,17 @@ def one_too_many(stage: Stage, reply: Reply | None, ruling: Ruling = UNRULED) ->
     return is_said or reply.enhanced in _TOO_MANY.get(reply.code, ())
 
 
-def site_word(reply: Reply | None, ruling: Ruling) -> SiteWord | None:
-    """What the ruling on a reply means for the way to its site; None where it is about this mail alone."""
+def site_word(reply: Reply | None, ruling: Ruling, destination: str = "") -> SiteWord | None:
+    """What the ruling on a reply means for the way to its site; None where it is about this mail alone. `destination`:
+    the recipient domain of the mail."""
     wait = ruling.seconds if ruling.decision is Action.BACK_OFF else 0.0
     if ruling.decision is Action.HOLD and ruling.scope is About.ADDRESS:
         wait = HOLD_WAIT
     connections = int(ruling.one_connection)
     if reply is None or not (wait or connections):
         return None
-    return SiteWord(wait, connections, str(reply), ruling.rule, ruling.alert, ruling.help)
+    witness = destination if ruling.hearsay else ""
+    return SiteWord(wait, connections, str(reply), ruling.rule, ruling.alert, ruling.help, witness)
 
 
 def held_in_doubt(policy: OnDoubt, doubts: int) -> str:

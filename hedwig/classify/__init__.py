@@ -30,7 +30,8 @@ class Ruling:
 
     `decision`: what is done in place of what the first digit says; None: just that. `seconds`: how long to wait, 0: as
     is usual; `named`: the reply itself said so. `help`: a page for the operator, of the reply or of the rule. `own`:
-    the rule is for certain providers.
+    the rule is for certain providers. `hearsay`: a word about this host's address that may be only one customer's of
+    the receiver: it stops nothing until another recipient domain has heard the like.
     """
 
     rule: str = ""
@@ -44,6 +45,7 @@ class Ruling:
     one_connection: bool = False
     help: str = ""
     own: bool = False
+    hearsay: bool = False
 
     @property
     def enough(self) -> bool:

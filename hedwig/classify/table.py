@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from hedwig.classify import UNRULED, Ruling
 from hedwig.classify.said import page_named, seconds_named, status_of
 from hedwig.reply import Reply, Stage
-from hedwig.settings.replies import ALARMING, DECISIONS, TIMED, Action, ReplyRule
+from hedwig.settings.replies import ALARMING, DECISIONS, TIMED, About, Action, ReplyRule
 
 LOOKED_AT = 1000  # characters of a reply, at the most
 _WORDS = re.compile(r"[a-z0-9]+")
@@ -22,6 +22,7 @@ _WORD = re.compile(r"[^a-z0-9]*([a-z0-9]+)[^a-z0-9]")  # a phrase's first, where
 # An address is no word of the receiver's: <blacklist@example.com> says nothing of a blacklist.
 _ADDRESS = re.compile(r"<[^<>\s@]*@[^<>\s]*>|(?<![^\s<>()\[\],;:\"'])[^\s<>()\[\],;:\"'@]++@[^\s<>()\[\],;:\"']+")
 _ANY = (0, 1 << 30)
+_CUSTOMERS = frozenset({Stage.RCPT, Stage.DATA, Stage.DOT})
 
 _Range = tuple[int, int]
 
@@ -31,6 +32,7 @@ class _Rule:
     """A rule, ready. Each condition that is empty is none."""
 
     providers: frozenset[str]
+    natives: frozenset[str]
     stages: frozenset[Stage]
     codes: tuple[_Range, ...]
     statuses: tuple[tuple[_Range, _Range, _Range], ...]
@@ -56,6 +58,13 @@ class _Rule:
         if self.words and not any(map(text.__contains__, self.words)):
             return False
         return self.pattern is None or self.pattern.search(text) is not None
+
+    def is_hearsay(self, provider: str, stage: Stage, code: int) -> bool:
+        """Whether it may be one customer's word, for all that is known: of a receiver that has many, in words that
+        anybody can write, at a stage where a customer's rules are asked. A 421, which shuts the channel, is never."""
+        about_us = self.ruling.scope is About.ADDRESS and self.ruling.decision in ALARMING
+        written = not (self.providers or self.statuses or provider in self.natives)
+        return bool(provider) and about_us and written and code != 421 and stage in _CUSTOMERS
 
     def _has(self, status: tuple[int, int, int]) -> bool:
         kind, subject, detail = status
@@ -116,7 +125,8 @@ class Table:
         status = status_of(reply)
         for rule in self._for(provider, reply.code // 100).of(status, text):
             if rule.is_for(stage, reply.code, status, text):
-                return _with_words(rule, reply, text)
+                found = _with_words(rule, reply, text)
+                return replace(found, hearsay=True) if rule.is_hearsay(provider, stage, reply.code) else found
         return UNRULED
 
     def _for(self, provider: str, kind: int) -> _Candidates:
@@ -161,6 +171,7 @@ def _ready(name: str, rule: ReplyRule) -> _Rule:
     )
     return _Rule(
         providers=frozenset(rule.provider),
+        natives=frozenset(rule.native),
         stages=frozenset(rule.stage),
         codes=tuple(_codes(code) for code in rule.code),
         statuses=tuple(_status(status) for status in rule.status),

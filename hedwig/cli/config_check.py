@@ -24,7 +24,7 @@ from hedwig.config import (
     load_delivery,
     load_mailman,
     load_reception,
-    load_worker,
+    sites_named,
     warnings,
 )
 from hedwig.config.document import line_of
@@ -190,9 +190,7 @@ class _Report:
             click.echo(clean(str(fault)), err=True)
 
 
-def _sites_beside(replies: Path) -> Collection[str]:
-    """The names of receivers that a replies.yml may use: those of the worker.yml beside it, where that is sound."""
-    try:
-        return load_worker(replies.parent / "worker.yml").sites
-    except ConfigError:
-        return SITES
+def _sites_beside(replies: Path) -> Collection[str] | None:
+    """The names of receivers that a replies.yml may use: those of the worker.yml beside it, or else the known ones."""
+    worker = replies.parent / "worker.yml"
+    return sites_named(worker) if worker.exists() else SITES

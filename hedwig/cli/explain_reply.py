@@ -144,8 +144,9 @@ def sentences(explained: Explained, settings: Worker) -> Iterator[str]:
     word = verdict.site_word(explained.reply, ruling)
     if word and word.wait:
         named = ", as the reply itself says" if ruling.named else ""
-        yield f"Nothing goes to this receiver for {span(word.wait)}{named}; longer, when it says so again."
-    if word and word.connections:
+        two = "Once mail to two of its domains has heard it, nothing" if ruling.hearsay else "Nothing"
+        yield f"{two} goes to this receiver for {span(word.wait)}{named}; longer, when it says so again."
+    if word and word.connections and not ruling.hearsay:
         yield "One connection at a time is used there from then on."
     if not decided.counted:
         yield "That costs the mail none of its tries."
@@ -171,9 +172,9 @@ def _outcome(explained: Explained, settings: Worker) -> str:
         return "It is tried again at once, on another connection; by the schedule, when the same is said again."
     if decided.next_host:
         return "The receiver's next host is tried; where there is none, the mail waits and is tried again."
-    if (word := verdict.site_word(explained.reply, ruling)) and word.wait:
+    if (word := verdict.site_word(explained.reply, ruling)) and word.wait and not ruling.hearsay:
         return "It waits until mail goes to this receiver again."
-    if decided.held:
+    if decided.held and not decided.wait:
         return "It waits, and is tried again four times an hour, later less often."
     if decided.wait:
         named = ", as the reply itself says" if ruling.named else ""
@@ -198,6 +199,7 @@ def _json(explained: Explained) -> dict[str, Any]:
         "counted": decided.counted,
         "suppress": ruling.suppress,
         "alert": ruling.alert,
+        "hearsay": ruling.hearsay,
         "site_wait": word.wait if word else 0.0,
         "site_connections": word.connections if word else 0,
         "help": ruling.help,

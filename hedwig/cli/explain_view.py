@@ -6,7 +6,7 @@ from typing import Any
 
 from hedwig.cli.receiver_view import backoff_words, budget_words
 from hedwig.cli.site_view import standing_json
-from hedwig.cli.terminal import clean, counted, due, indented, moment, span
+from hedwig.cli.terminal import clean, counted, due, indented, localised, moment, span
 from hedwig.mx import MxFound, MxNone, MxUnknown
 from hedwig.settings import SiteRule
 from hedwig.smtp import Target
@@ -82,7 +82,7 @@ def _parts(found: Explained) -> Iterator[tuple[str, list[str]]]:
     if paused := _paused_words(found):
         yield "paused", paused
     if found.suppressed:
-        yield "suppressed", [clean(found.suppressed)]
+        yield "suppressed", [localised(clean(found.suppressed))]
     yield "waiting", _waiting_words(found)
     if found.notes:
         yield "note", [clean(note) for note in found.notes]
@@ -203,7 +203,7 @@ def sentence(found: Explained) -> str:
         to = f"{clean(target.host)}[{clean(target.address)}]"
         return f"A letter to {whom} would be sent now, from {clean(target.local)} ({ehlo}) to {to}."
     if prospect.end is End.FAILS:
-        return f"A letter to {whom} would fail at once, and its sender get a bounce: {clean(prospect.why)}"
+        return f"A letter to {whom} would fail at once, and its sender get a bounce: {localised(clean(prospect.why))}"
     until = ""
     if FOREVER > prospect.until > 0:
         until = f" until {moment(prospect.until)} ({span(prospect.until - found.now)})"

@@ -13,6 +13,7 @@ import click
 from hedwig.address import Address
 from hedwig.cli import explain_view, probe_view
 from hedwig.cli.delivering import Place, observing, place_of
+from hedwig.cli.naming import nearest
 from hedwig.cli.terminal import clean, echo_json
 from hedwig.spool import suppress, waits
 from hedwig.spool.operate import Filter
@@ -44,6 +45,8 @@ class Wanted:
 def run(config_dir: Path, wanted: Wanted) -> int:
     """Show it; the exit status."""
     with place_of(config_dir) as place:
+        if wanted.client:
+            place.notes += _unknown(config_dir, place, wanted.client)
         talk: list[str] = []
         place.trace = _told_by(talk.append) if wanted.as_json else _told_by(click.echo) if wanted.verbose else None
         found = asyncio.run(_explained(place, wanted))
@@ -56,6 +59,16 @@ def run(config_dir: Path, wanted: Wanted) -> int:
             click.echo(clean(note), err=True)
         click.echo("\n".join(probe_view.text_of(found.probed, wanted.address, place.settings)))
     return STATUS[found.prospect.end if found.probed is None else probe_view.end_of(found.probed)]
+
+
+def _unknown(config_dir: Path, place: Place, client: str) -> list[str]:
+    """That no such host is known, where that is so: what is said of its letters holds for any other host's."""
+    known = {file.stem.lower() for file in (config_dir / "clients.d").glob("*.yml")} | set(place.settings.clients)
+    if client in known or client in (known := known | place.desk.clients()):
+        return []
+    near = nearest(client, known)
+    meant = f"; near it: {', '.join(near)}" if near else ""
+    return [f"{client} is no client that is known here (no file in clients.d, no mail in the last 30 days){meant}"]
 
 
 def _told_by(tell: Callable[[str], object]) -> Callable[[str], None]:

@@ -1,5 +1,6 @@
 """The operator's language, by the environment as gettext(3) reads it: Chinese where that asks for it, else English."""
 
+import os
 from collections.abc import Mapping
 
 
@@ -10,3 +11,8 @@ def chinese(environ: Mapping[str, str]) -> bool:
     if locale in ("", "C", "POSIX") or locale.startswith("C."):
         return False
     return (environ.get("LANGUAGE", "") or locale).lower().startswith("zh")
+
+
+def told(english: str, in_chinese: str) -> str:
+    """The one of both that the operator wants."""
+    return in_chinese if chinese(os.environ) else english

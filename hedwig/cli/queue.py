@@ -14,6 +14,7 @@ from hedwig.cli import desks, queue_view
 from hedwig.cli.filtering import QueueId, filter_of, filter_options, words_of
 from hedwig.cli.given import Text, shown
 from hedwig.cli.lazy import LazyGroup
+from hedwig.cli.next_try import concerning, kept
 from hedwig.cli.terminal import echo_json
 from hedwig.spool.desk import SqliteDesk
 from hedwig.spool.operate import Filter
@@ -53,7 +54,9 @@ def queue(context: click.Context, limit: int, after: str, only: str | None, as_j
             rows, more = desk.listed(wanted, limit, after)
         except ValueError:
             raise click.UsageError(f"--after: {shown(after)} is no place where a list ended") from None
-        return queue_view.Page(rows, desk.pauses(now), desk.stops(now), more)
+        known = kept(desk.stops(now), desk.pauses(now))
+        stops, pauses = concerning(rows, known) if wanted != Filter() else known
+        return queue_view.Page(rows, pauses, stops, more)
 
     found, failed = desks.each(context.obj, only, page)
     if as_json:
@@ -71,12 +74,9 @@ def queue(context: click.Context, limit: int, after: str, only: str | None, as_j
 @click.pass_obj
 def show(config_dir: Path, queue_id: str, as_json: bool) -> None:
     """One message: its recipients that still wait, and all that happened to it in the last 30 days."""
-    from hedwig.cli.letter_view import Known, known_lines
+    from hedwig.cli.letter_view import known_lines, known_of
 
-    def look(desk: SqliteDesk) -> Known:
-        return Known(queue_id, desk.letters(queue_id), desk.histories([queue_id])[queue_id])
-
-    found, failed = desks.each(config_dir, None, look)
+    found, failed = desks.each(config_dir, None, lambda desk: known_of(desk, [queue_id], time.time())[0])
     known = [(one, part) for one, part in found if part.letters or part.history]
     if as_json:
         echo_json([desks.named(one, part._asdict()) for one, part in known])

@@ -2,11 +2,12 @@
 its history: letter_view.py.
 """
 
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from hedwig.cli.terminal import clean, counted, due, indented, moment, octets, padded, span, wide
+from hedwig.cli.next_try import NOTHING, Kept, kept, next_try, operators
+from hedwig.cli.terminal import clean, counted, indented, moment, octets, padded, span, wide
 from hedwig.spool.operate import Letter, Stop, StopKind
 from hedwig.spool.reasons import IN_DOUBT
 from hedwig.spool.shown import QueuedRecipient
@@ -42,13 +43,13 @@ def page_lines(daemon: str, spool: str, page: Page, now: float, chosen: str = ""
     nothing = "nothing like that waits" if chosen else "nothing waits"
     more = ", the oldest; there is more" if page.more else ""
     lines = [f"{daemon} ({clean(spool)}): {count}{more}" if messages else f"{daemon} ({clean(spool)}): {nothing}"]
-    paused = {stop.name for stop in page.stops if stop.kind is StopKind.SITE}
+    known = kept(page.stops, page.pauses)
     for rows in messages:
-        lines += ["", head(rows[0], now), *recipient_lines(rows, now, paused)]
-    if page.stops:
-        lines += ["", "Paused by an operator:", *stop_lines(page.stops, now)]
-    if page.pauses:
-        lines += ["", "Not tried at present:", *_pauses(page.pauses, now)]
+        lines += ["", head(rows[0], now), *recipient_lines(rows, now, known)]
+    if known.stops:
+        lines += ["", "Paused by an operator:", *stop_lines(known.stops, now)]
+    if known.pauses:
+        lines += ["", "Not tried at present:", *pause_lines(known, now)]
     if page.more:
         options = f"{chosen} " if chosen else ""
         lines += ["", f"There is more: hedwig queue --spool {daemon} {options}--after {page.more}"]
@@ -70,7 +71,7 @@ def left_alone_lines(pauses: Sequence[Pause], rows: Sequence[QueuedRecipient], n
     return [
         f"{clean(pause.destination)} is left alone for {span(pause.until - now)} more ({clean(pause.reason)}); "
         f"to have it tried now: hedwig site resume {clean(pause.destination)}"
-        for pause in pauses
+        for pause in kept((), pauses).pauses
         if pause.destination in wanted and pause.until > now + _SHORTLY
     ]
 
@@ -104,9 +105,9 @@ def head(row: QueuedRecipient | Letter, now: float) -> str:
     return f"{row.queue_id}  {span(now - row.accepted_at)} old  {octets(row.size)}  from {sender}{client}"
 
 
-def recipient_lines(rows: Sequence[QueuedRecipient], now: float, paused: Container[str] = ()) -> list[str]:
-    """A message's recipients: state, and below it the last reply. `paused`: sites."""
-    cells = [(clean(row.rcptto), _state(row, now, paused), clean(row.last_reply)) for row in rows]
+def recipient_lines(rows: Sequence[QueuedRecipient], now: float, known: Kept = NOTHING) -> list[str]:
+    """A message's recipients: state, and below it the last reply."""
+    cells = [(clean(row.rcptto), _state(row, now, known), clean(row.last_reply)) for row in rows]
     columns = min(max((wide(address) for address, _, _ in cells), default=0), _ADDRESS_COLUMNS)
     lines = []
     for address, state, reply in cells:
@@ -114,7 +115,7 @@ def recipient_lines(rows: Sequence[QueuedRecipient], now: float, paused: Contain
     return lines
 
 
-def _state(row: QueuedRecipient, now: float, paused: Container[str] = ()) -> str:
+def _state(row: QueuedRecipient, now: float, known: Kept = NOTHING) -> str:
     at_mailman = row.destination == POSTOFFICE
     # What was offered before it came to mailman's own spool has an answer, or why there is none, and no try.
     offered = at_mailman and row.state is State.READY and row.last_reply
@@ -124,13 +125,17 @@ def _state(row: QueuedRecipient, now: float, paused: Container[str] = ()) -> str
     if row.tries:
         parts.append(counted(row.tries, "try", "tries"))
     if row.state in (State.READY, State.DEFERRED):
-        parts.append("its site is paused" if row.destination in paused else f"next try {due(row.due, now)}")
+        parts.append(next_try(row, now, known))
     return ", ".join(parts)
 
 
-def _pauses(pauses: Sequence[Pause], now: float) -> list[str]:
+def pause_lines(known: Kept, now: float) -> list[str]:
+    """What workers leave alone, for how long, and why. What an operator has paused has its end in stop_lines."""
     lines = []
-    for pause in sorted(pauses, key=lambda one: (one.until, one.destination)):
+    for pause in known.pauses:
         name = "the postoffice" if pause.destination == POSTOFFICE else clean(pause.destination)
-        lines += [f"    {name}: for {span(pause.until - now)} more", *indented(clean(pause.reason), 8)]
+        if operators(pause, known.stops):
+            lines += indented(f"{name}: {clean(pause.reason)}", 4)
+        else:
+            lines += [f"    {name}: for {span(pause.until - now)} more", *indented(clean(pause.reason), 8)]
     return lines

@@ -4,7 +4,9 @@ Addresses, names and replies come from outside: a control character in them coul
 screen, and a bidirectional mark could turn a line round. `clean` shows such characters as escapes (I11).
 """
 
+import calendar
 import codecs
+import re
 import shutil
 import sys
 import textwrap
@@ -16,6 +18,11 @@ import click
 
 from hedwig.reply import unhidden
 from hedwig.settings import DAY, GIB, HOUR, KIB, MIB, MINUTE
+
+_OUR_TIMES = re.compile(  # as moments.utc writes them
+    r"((?:taken by mailman at|gets no mail until|suppressed since|was to be sent until) |^accepted: .*?, until )"
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}) UTC"
+)
 
 
 def clean(text: str) -> str:
@@ -102,6 +109,16 @@ def due(at: float, now: float) -> str:
 def moment(at: float) -> str:
     """A point in time, local: "2026-01-31 14:05:09"."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+
+
+def localised(text: str) -> str:
+    """A line that hedwig itself wrote, in which times stand in UTC, with these as `moment` has them. What others said
+    stays as it is: only times behind our own words count."""
+    return _OUR_TIMES.sub(lambda found: f"{found[1]}{moment(_unix(found[2]))}", text)
+
+
+def _unix(stamp: str) -> float:
+    return calendar.timegm(time.strptime(stamp, "%Y-%m-%d %H:%M:%S"))
 
 
 def octets(size: int) -> str:

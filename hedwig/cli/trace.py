@@ -15,7 +15,7 @@ from hedwig import queueid
 from hedwig.cli import desks
 from hedwig.cli.filtering import site_of
 from hedwig.cli.given import Text
-from hedwig.cli.letter_view import Known, known_lines
+from hedwig.cli.letter_view import Known, known_lines, known_of
 from hedwig.cli.terminal import echo_json
 from hedwig.spool.desk import SqliteDesk
 
@@ -57,9 +57,7 @@ def _known(desk: SqliteDesk, word: str, limit: int) -> list[Known]:
         wanted = [word.upper()] if queueid.is_valid(word.upper()) else desk.named(word, limit)
     if not wanted:
         return []
-    histories = desk.histories(wanted)
-    known = [Known(queue_id, desk.letters(queue_id), histories[queue_id]) for queue_id in wanted]
-    return [one for one in known if one.letters or one.history]
+    return [one for one in known_of(desk, wanted, time.time()) if one.letters or one.history]
 
 
 def _waiting(desk: SqliteDesk, domain: str, limit: int) -> list[str]:

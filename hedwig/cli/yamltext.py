@@ -116,6 +116,8 @@ def _is_block(node: yaml.Node) -> bool:
 
 
 def _same(one: yaml.Node, other: yaml.Node) -> bool:
+    if isinstance(one, yaml.MappingNode):
+        return type(one) is type(other) and bool(yaml.serialize(one) == yaml.serialize(other))
     return type(one) is type(other) and _texts(one) == _texts(other)
 
 

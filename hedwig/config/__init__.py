@@ -18,7 +18,7 @@ postoffice.yml with all that lies beside them.
 """
 
 import stat
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from hedwig.config.agreement import disagreements, disagreements_of_alerts, faul
 from hedwig.config.document import parse, read_text
 from hedwig.config.localkey import LocalKey, path_beside, this_host
 from hedwig.config.names import host_name
-from hedwig.config.problem import ConfigError, Problem, Unfit
+from hedwig.config.problem import ConfigError, Problem, Unfit, gathering
 from hedwig.config.reading import Reading
 from hedwig.config.replies import load_rules, own_file
 from hedwig.settings import Alerts, Client, Mailman, Postoffice, Worker
@@ -47,6 +47,7 @@ __all__ = [
     "load_reception",
     "load_worker",
     "pasted_lines",
+    "sites_named",
     "warnings",
     "with_rules",
 ]
@@ -100,10 +101,17 @@ def load_alerts(path: Path | str) -> Alerts:
 def load_reception(path: Path | str) -> Postoffice:
     """postoffice.yml with all that belongs to it: the DKIM keys in `dkim` beside it. Or ConfigError. (Whoever signs
     nothing needs no more than load_postoffice.)"""
-    from hedwig.config.dkim import with_keys  # the operator's commands would wait for it
+    from hedwig.config.dkim import keys_beside  # the operator's commands would wait for it
 
     path = Path(path)
-    return with_keys(path, load_postoffice(path))
+    problems: list[Problem] = []
+    with gathering(problems):
+        postoffice = load_postoffice(path)
+    with gathering(problems):
+        keys = keys_beside(path)
+    if problems:
+        raise ConfigError(problems)
+    return replace(postoffice, dkim=keys)
 
 
 def load_worker(path: Path | str) -> Worker:
@@ -114,22 +122,55 @@ def load_worker(path: Path | str) -> Worker:
 def lines_of_worker(path: Path | str) -> tuple[Worker, Mapping[str, int]]:
     """worker.yml, and in which line of it each of its keys stands ("sites.google.connections": 12); what it doesn't
     name is a default. Or ConfigError."""
-    path = Path(path)
-    reading = Reading(str(path))
-    worker = Worker(**reading.section(Worker, parse(path, read_text(path))))
-    for key, error in disagreements(worker):
-        reading.problems.append(Problem(str(path), reading.line(key), key, error.wrong, error.right))
+    worker, reading = _draft(Path(path))
     reading.finish()
     return worker, reading.lines
+
+
+def _draft(path: Path) -> tuple[Worker, Reading]:
+    """What worker.yml gives, though faults may have been found: where there is one the default stands. ConfigError
+    where it can't be read at all."""
+    reading = Reading(str(path))
+    worker = Worker(**reading.section(Worker, parse(path, read_text(path))))
+    for key, error in disagreements(worker, reading.lines):
+        reading.problems.append(Problem(str(path), reading.line(key), key, error.wrong, error.right))
+    return worker, reading
 
 
 def load_delivery(path: Path | str) -> Worker:
     """worker.yml with all that belongs to it: the rules of replies.yml, and the DKIM keys in `dkim`. Or ConfigError.
     (Whoever needs neither is quicker with load_worker.)"""
-    from hedwig.config.dkim import with_keys
+    from hedwig.config.dkim import keys_beside
 
     path = Path(path)
-    return with_keys(path, with_rules(path, load_worker(path)))
+    problems: list[Problem] = []
+    worker, rules_file, sites = Worker(), own_file(path, ""), None
+    with gathering(problems):
+        worker, reading = _draft(path)
+        known = "replies" not in reading.lines or worker.replies  # else nobody can say which file is meant
+        rules_file = own_file(path, worker.replies) if known else None
+        sites = _sites(worker, reading)
+        reading.finish()
+    with gathering(problems):
+        rules = load_rules(rules_file, sites)
+    with gathering(problems):
+        keys = keys_beside(path)
+    if problems:
+        raise ConfigError(problems)
+    return replace(worker, rules=rules, dkim=keys)
+
+
+def sites_named(path: Path) -> Collection[str] | None:
+    """The names below `sites` in a worker.yml, which may have faults; None where it can't be read at all."""
+    try:
+        return _sites(*_draft(path))
+    except ConfigError:
+        return None
+
+
+def _sites(worker: Worker, reading: Reading) -> Collection[str]:
+    named = (key.split(".")[1] for key in reading.lines if key.startswith("sites."))
+    return dict.fromkeys((*worker.sites, *named))  # an entry that can't be read has a name all the same
 
 
 def with_rules(path: Path, worker: Worker) -> Worker:

@@ -12,17 +12,13 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TypeVar
 
 from hedwig.config.names import host_name
 from hedwig.config.problem import ConfigError, Problem, Unfit
 from hedwig.dkim.keys import Key, Keys
-from hedwig.settings import Postoffice, Worker
-
-S = TypeVar("S", Postoffice, Worker)
 
 NAME = "dkim"
 CREDENTIALS = "CREDENTIALS_DIRECTORY"  # systemd.exec(5)
@@ -64,10 +60,9 @@ def path_beside(file: Path) -> Path:
     return file.parent / NAME
 
 
-def with_keys(file: Path, settings: S) -> S:
-    """What `file` gave, and the keys that sign; or ConfigError."""
-    taken: S = replace(settings, dkim=load_keys(path_beside(file), os.environ.get(CREDENTIALS, "")))
-    return taken
+def keys_beside(file: Path) -> Keys:
+    """The keys that sign, of a postoffice.yml or worker.yml; or ConfigError."""
+    return load_keys(path_beside(file), os.environ.get(CREDENTIALS, ""))
 
 
 def load_keys(folder: Path, credentials: str = "") -> Keys:

@@ -83,12 +83,20 @@ def _recipients(text: str) -> int:
     return most
 
 
-def _size_or_none(text: str) -> int:
-    return 0 if text == "0" else size(text)
+def _or_none(parse: Callable[[str], int], none: str) -> Callable[[str], int]:
+    """The kind that `parse` reads, or 0, which means `none`: whatever is wrong, 0 is among what would be right."""
+
+    def parse_or_none(text: str) -> int:
+        try:
+            return 0 if text == "0" else parse(text)
+        except Unfit as error:
+            raise Unfit(error.wrong, f"{error.right}, or 0 for {none}") from None
+
+    return parse_or_none
 
 
-def _count_or_none(text: str) -> int:
-    return 0 if text == "0" else _count(text)
+_OR_NEVER = _or_none(_duration_or_never, "none")
+_OR_NO_BOUND = _or_none(_count, "no bound")
 
 
 def _secret_or_none(text: str) -> str:
@@ -120,16 +128,17 @@ Parser = Callable[[str], object]
 
 SCALARS: dict[str, Parser] = {
     "text": _text, "secret": _secret, "host": host_name, "ehlo": names.ehlo, "path": places.full_path,
-    "optional path": places.path_or_none, "size": size, "duration": duration, "duration or never": _duration_or_never,
+    "optional path": places.path_or_none, "size": size, "duration": duration, "duration or never": _OR_NEVER,
     "recipients": _recipients,
-    "count": _count, "count or none": _count_or_none, "port": places.port_number, "percent": _percent, "flag": _flag,
+    "count": _count, "count or none": _OR_NO_BOUND, "port": places.port_number, "percent": _percent, "flag": _flag,
     "url": places.http_url, "queue": places.queue_url, "priority": _priority, "on doubt": _on_doubt,
     "optional mailbox": names.mailbox_or_none, "word": names.word_or_none,
     "host or address": names.host_or_address, "optional secret": _secret_or_none,
     "tls": ways.tls, "tls or none": ways.tls_or_none, "family": ways.family, "eight bit": ways.eight_bit,
     "optional ipv4": ways.ipv4_or_none, "optional ipv6": ways.ipv6_or_none, "optional day": ways.day_or_none,
     "pattern": rulekinds.pattern, "scope": rulekinds.scope, "optional page": rulekinds.page_or_none,
-    "example": rulekinds.example, "optional hook url": places.hook_url_or_none, "size or none": _size_or_none,
+    "example": rulekinds.example, "optional hook url": places.hook_url_or_none,
+    "size or none": _or_none(size, "none of its own"),
     "hash": clientkinds.hash_, "expiry": clientkinds.expiry,
     "from mismatch": clientkinds.from_mismatch, "from match": clientkinds.from_match,
     "unsubscribe": clientkinds.unsubscribe,

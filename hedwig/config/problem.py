@@ -5,7 +5,8 @@ uninterpreted (I11): `shown` decides what may be quoted, and how.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 _MAX_SHOWN = 60
@@ -43,11 +44,21 @@ class Problem:
 
 
 class ConfigError(Exception):
-    """A file can't be used. `problems` holds every fault that was found, in the order of the lines."""
+    """Files can't be used. `problems` holds every fault that was found, file by file, in the order of the lines."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        self.problems = sorted(problems, key=lambda problem: problem.line)
+        files = list(dict.fromkeys(problem.file for problem in problems))
+        self.problems = sorted(problems, key=lambda problem: (files.index(problem.file), problem.line))
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+@contextmanager
+def gathering(problems: list[Problem]) -> Iterator[None]:
+    """What ConfigErrors tell within goes to `problems`, so that the next file is read all the same."""
+    try:
+        yield
+    except ConfigError as error:
+        problems += error.problems
 
 
 class Unfit(ValueError):

@@ -25,6 +25,7 @@ _INSTALLED = Path("/usr/share/hedwig") / NAME
 _STAGES = (Stage.RCPT, Stage.MAIL, Stage.DATA, Stage.DOT, Stage.BANNER, Stage.EHLO, Stage.STARTTLS)
 
 Rules = dict[str, ReplyRule]
+Fault = tuple[str, Unfit]  # the key's full name, and what is wrong
 
 
 def shipped_file() -> Path:
@@ -41,13 +42,14 @@ def own_file(worker_file: Path, setting: str) -> Path | None:
     return beside if beside.exists() else None
 
 
-def load_rules(own: Path | None, sites: Collection[str]) -> Rules:
-    """All rules in the order in which they are asked; or ConfigError. `sites`: the names in worker.yml."""
+def load_rules(own: Path | None, sites: Collection[str] | None) -> Rules:
+    """All rules in the order in which they are asked; or ConfigError. `sites`: the names in worker.yml; None where
+    these can't be known, and any may be right."""
     shipped = _read(shipped_file(), {}, sites)
     return _read(own, shipped, sites) if own is not None else shipped
 
 
-def _read(file: Path, shipped: Rules, sites: Collection[str]) -> Rules:
+def _read(file: Path, shipped: Rules, sites: Collection[str] | None) -> Rules:
     """The rules of a file, over the `shipped` ones."""
     from hedwig.classify.table import Table  # it takes a while to load
 
@@ -56,26 +58,32 @@ def _read(file: Path, shipped: Rules, sites: Collection[str]) -> Rules:
     new = {name: rule for name, rule in found.items() if name not in shipped}
     rules = new | {name: found.get(name, rule) for name, rule in shipped.items()}
     named = {name: rule for name, rule in rules.items() if f"rules.{name}" in reading.lines}
-    if not reading.problems:
-        for key, error in _disagreements(named, Table(rules), sites, reading.lines):
-            reading.problems.append(Problem(str(file), reading.line(key), key, error.wrong, error.right))
+    spoiled = {problem.key.split(".")[1] for problem in reading.problems if "." in problem.key}
+    found_too = [*_providers(named, sites), *_disagreements({n: r for n, r in named.items() if n not in spoiled})]
+    if not reading.problems:  # only whole rules can be asked
+        found_too += _examples(named, Table(rules), reading.lines)
+    for key, error in found_too:
+        reading.problems.append(Problem(str(file), reading.line(key), key, error.wrong, error.right))
     reading.finish()
     return rules
 
 
-def _disagreements(
-    named: Rules, table: "Table", sites: Collection[str], lines: Mapping[str, int]
-) -> Iterator[tuple[str, Unfit]]:
-    """What is wrong with the rules that a file names: the key, and the fault. `table`: all rules together."""
+def _providers(named: Rules, sites: Collection[str] | None) -> Iterator[Fault]:
+    """Names of sites that are none."""
     for name, rule in named.items():
-        where = f"rules.{name}"
-        for provider in rule.provider:
-            if provider not in sites:
+        for key, provider in _sites_named(rule):
+            if sites is not None and provider not in sites:
                 import difflib  # it takes a while to load
 
                 near = difflib.get_close_matches(provider, sites, n=1)
                 right = f"did you mean {near[0]}?" if near else f"add it below `sites:`, or write {', '.join(sites)}"
-                yield f"{where}.provider", Unfit(f"there is no {shown(provider)} in sites of worker.yml", right)
+                yield f"rules.{name}.{key}", Unfit(f"there is no {shown(provider)} in sites of worker.yml", right)
+
+
+def _disagreements(named: Rules) -> Iterator[Fault]:
+    """What is wrong with rules that a file names, each by itself."""
+    for name, rule in named.items():
+        where = f"rules.{name}"
         if not (rule.status or rule.text or rule.pattern or (rule.code and rule.provider)):
             yield where, Unfit("it would be for every reply", "say which: write status, text or pattern")
         if not rule.class_:
@@ -87,11 +95,23 @@ def _disagreements(
         if any(step.action is Action.SUPPRESS for step in rule.action) and set(decisions) - {Action.FAIL.value}:
             right = "leave out one of them"
             yield f"{where}.action", Unfit(f"suppress is for what fails, and {decisions[0]} does not", right)
-        if f"{where}.example" in lines or not rule.example:
+
+
+def _examples(named: Rules, table: "Table", lines: Mapping[str, int]) -> Iterator[Fault]:
+    """Examples of which something else becomes than the file says. `table`: all rules together."""
+    for name, rule in named.items():
+        if f"rules.{name}.example" in lines:
             yield from _example(name, rule, table)
 
 
-def _example(name: str, rule: ReplyRule, table: "Table") -> Iterator[tuple[str, Unfit]]:
+def _sites_named(rule: ReplyRule) -> Iterator[tuple[str, str]]:
+    """The keys that name sites, and the names."""
+    for key, names in (("provider", rule.provider), ("native", rule.native)):
+        for name in names:
+            yield key, name
+
+
+def _example(name: str, rule: ReplyRule, table: "Table") -> Iterator[Fault]:
     from hedwig.classify.said import reply_of
 
     reply = reply_of(rule.example)

@@ -49,7 +49,10 @@ def _advice(recipient: Undelivered, action: Action) -> list[tuple[str, str]]:
         return [words.WAIT]
     given_up = words.LATE if recipient.late else words.EXPIRED
     advice = given_up if recipient.expired else words.HELD if recipient.held else None
-    if recipient.stage is Stage.LOCAL and status_of(recipient, action) in ("5.7.10", "5.7.30"):  # RFC 8689 §4.2.1
+    status = status_of(recipient, action)
+    if recipient.stage is Stage.LOCAL and status in ("5.7.10", "5.7.30"):  # RFC 8689 §4.2.1
         advice = advice or words.GUARDED
-    advice = advice or words.advice_for(status_of(recipient, action))
+    if recipient.stage is Stage.LOCAL and not recipient.host and status in ("5.0.0", "5.4.6", "5.7.1"):
+        advice = advice or words.OURS
+    advice = advice or words.advice_for(status)
     return [advice, words.DOUBTFUL] if recipient.doubtful else [advice]

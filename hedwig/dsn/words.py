@@ -84,6 +84,11 @@ _UTF8 = (
     "对方服务器不支持中文等国际化的地址和信头（SMTPUTF8）。请改用纯 ASCII 的地址和信头重发。",
     "The receiver's server takes no internationalized addresses and headers (SMTPUTF8). Send it with ASCII ones.",
 )
+OURS = (
+    "这是本机的决定，不是对方拒收。原因见下；不清楚时请联系本机管理员。",
+    "This was decided on this host, not by the receiver. The reason stands below; if it doesn't help, ask your "
+    "administrator.",
+)
 _OTHER = (
     "请看对方的原话；不清楚时请联系本机管理员。",
     "Please read the receiver's words below; if they don't help, ask your administrator.",

@@ -16,6 +16,7 @@ Bodies over IN_MEMORY octets stay in the file that waitress put the request into
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from io import UnsupportedOperation
@@ -31,6 +32,8 @@ from hedwig.reply import Reply
 from hedwig.settings import MIB, Postoffice
 from hedwig.spool import Body, Bytes
 
+# What only mailman and the form read and take out (wishes.py) would go to the recipient, and mean nothing.
+_WISH = re.compile(rb"(?:(?!hedwig[-_])[^\r\n]+\r\n)*(hedwig[-_][\x21-\x39\x3b-\x7e]{0,50})", re.IGNORECASE)
 MAX_LINE = 4 * MIB  # of one line, and of all of a batch together: what is in memory at once is bounded
 MANY = 1 * MIB
 MAX_RECIPIENTS = 100_000
@@ -152,6 +155,11 @@ def _submission(head: _Head, body: Body, settings: Postoffice) -> Submission:
     fault = fault_of(body.pieces())
     if fault:
         raise Unacceptable(554, "5.6.0", fault)
+    if found := _WISH.match(next(iter(body.pieces()), b"")):
+        name = found[1].decode("ascii")
+        raise Unacceptable(
+            554, "5.6.0", f"the header has a line {name}: in a batch that belongs into the frame's options"
+        )
     more = head.more
     return Submission(
         head.queue_id,

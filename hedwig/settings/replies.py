@@ -77,6 +77,13 @@ class ReplyRule:
         default="",
         kind="pattern",
     )
+    native: tuple[str, ...] = setting(
+        "Names of `sites` in worker.yml whose own words these are. From another one that is named there, at RCPT and "
+        "later, words about this host's `address` may be one customer's: nothing rests until a second recipient domain "
+        "has heard the like. So it is with rules that have neither `provider` nor `status`.",
+        default=(),
+        kind="words",
+    )
     class_: str = setting("What the reply means, in a word of yours.", default="", kind="word")
     scope: About = setting(
         "Whom it is about: the `connection`, this host's `address`, the `sender`, the `message` or the `recipient`.",

@@ -176,8 +176,8 @@ class Worker:
         metadata=named(
             SiteRule,
             "Receivers. Domains whose mail servers belong together are one site, and share connections, limits and "
-            "pauses. A site of yours is added; a known one changes in the keys that you name; `default` is for all "
-            "others, each by its set of mail servers.",
+            "pauses. A site of yours is added, and may take the servers of a known one; a known one changes in the "
+            "keys that you name; `default` is for all others, each by its set of mail servers.",
         ),
     )
     domains: dict[str, DomainRule] = field(

@@ -38,7 +38,9 @@ SELECT r.delivery, r.number, r.address, r.tries, r.due, r.last_reply, r.doubts, 
 FROM json_each(?) j CROSS JOIN recipients r
 WHERE r.delivery = j.value AND r.state IN ('ready', 'deferred') ORDER BY r.delivery, r.number"""
 _TAKE = "UPDATE deliveries SET owner = ?, token = ?, claimed_at = ? WHERE delivery = ?"
-_PAUSE = "INSERT OR REPLACE INTO pauses (destination, owner, since, until, reason, priority) VALUES (?, ?, ?, ?, ?, ?)"
+_PAUSE = """
+INSERT OR REPLACE INTO pauses (destination, owner, since, until, reason, priority, lasts)
+VALUES (?, ?, ?, ?, ?, ?, ?)"""
 _LIFT = "DELETE FROM pauses WHERE destination = ? AND owner = ?"
 
 
@@ -107,7 +109,7 @@ def _publish(db: sqlite3.Connection, request: ClaimRequest) -> None:
     for pause in request.pauses:
         if pause.until > request.now:
             named = (pause.destination, request.owner)
-            db.execute(_PAUSE, (*named, pause.since, pause.until, pause.reason, pause.priority))
+            db.execute(_PAUSE, (*named, pause.since, pause.until, pause.reason, pause.priority, pause.lasts))
         else:
             db.execute(_LIFT, (pause.destination, request.owner))
 

@@ -44,7 +44,9 @@ if TYPE_CHECKING:
 Asked = ParamSpec("Asked")
 Answer = TypeVar("Answer")
 
-_PAUSES = "SELECT destination, since, until, reason FROM pauses WHERE until > ? ORDER BY until, destination"
+_PAUSES = """
+SELECT destination, since, max(until, lasts) AS ends, reason, priority FROM pauses WHERE ends > ?
+ORDER BY ends, destination"""
 
 
 def open_desk(path: str, *, clock: Callable[[], float] = time.time) -> "SqliteDesk":

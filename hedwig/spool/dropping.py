@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from hedwig import dsn
 from hedwig.options import Options
-from hedwig.reply import Stage
+from hedwig.reply import Reply, Stage
 from hedwig.spool import Claim, NewMessage, Recipient, digests, listing
 from hedwig.spool.bodies import chunk_number
 from hedwig.spool.bounces import About, bounce, is_wanted
@@ -107,4 +107,5 @@ def _undelivered(db: sqlite3.Connection, row: Row, options: Options) -> dsn.Unde
     (I5)."""
     orcpt, doubtful = options.of(row.shown.rcptto).orcpt, bool(db.execute(_DOUBTED, row.place[1:]).fetchall())
     words = f"{WORDS}; it may have been delivered" if doubtful else WORDS
-    return dsn.Undelivered(row.shown.rcptto, Stage.LOCAL, None, words, doubtful=doubtful, orcpt=orcpt)
+    said = Reply(554, "5.7.1", words)  # RFC 3463 §3.8: not authorized, by policy: this host's own
+    return dsn.Undelivered(row.shown.rcptto, Stage.LOCAL, said, doubtful=doubtful, orcpt=orcpt)

@@ -115,13 +115,15 @@ def text_of(row: Sequence[Any]) -> str:
     a conversation (Doubt.talk), whose lines begin with "* ", "> " or "< " whatever was said in it (I11)."""
     _, _, _, kind, rcptto, stage, code, enhanced, reply, host, detail = row
     said = " ".join(str(part) for part in (code or "", enhanced, reply) if part)
-    if said and stage == Stage.LOCAL:  # our own word
+    if said and stage in (Stage.LOCAL, Stage.DNS):  # our own word
         said = f"{host}: {said}" if host else said
     elif said:
         said = f"{host or 'the other side'} said {said}"
     elif host:
         said = host
-    if stage and said:
+    if stage == Stage.DNS:
+        said = f"DNS: {said}" if said else ""
+    elif stage and said:
         said = f"{said} at {stage}"
     words = "; ".join(part for part in (said, detail) if part)
     name = str(kind).replace("_", " ")

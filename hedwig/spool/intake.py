@@ -168,8 +168,9 @@ def _accepted(message: NewMessage) -> str:
     recipients = "1 recipient" if count == 1 else f"{count} recipients"
     by = f", by {submitter_of(message.submitter)}" if message.submitter else ""
     asked = f", {words}" if (words := str(message.options)) else ""
+    about = f", a report about {message.origin}" if message.origin else ""
     taken = f"; {_taken(message)}" if message.taken_at else ""
-    return f"from <{message.envelope.mailfrom}>, {recipients}, {message.body.size} octets{by}{asked}{taken}"
+    return f"from <{message.envelope.mailfrom}>, {recipients}, {message.body.size} octets{about}{by}{asked}{taken}"
 
 
 def _taken(message: NewMessage) -> str:

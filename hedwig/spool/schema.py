@@ -39,7 +39,7 @@ from hedwig.spool.numbers import unused_number
 from hedwig.spool.trouble import SPOOL_ERRORS, Damaged, Newer, damaged, trouble
 from hedwig.spool.turn import Turn
 
-SCHEMA = 4
+SCHEMA = 5
 APPLICATION = 0x68647767  # "hdwg": tells a spool from any other SQLite file
 BUSY_SECONDS = 10.0
 
@@ -143,6 +143,7 @@ CREATE TABLE usage (
     slot INTEGER NOT NULL, client TEXT NOT NULL, container TEXT NOT NULL, messages INTEGER NOT NULL,
     recipients INTEGER NOT NULL, PRIMARY KEY (slot, client, container)) WITHOUT ROWID;
 """,
+    5: "ALTER TABLE pauses ADD COLUMN lasts REAL NOT NULL DEFAULT 0;",
 }
 _OLDEST = 1  # the release that may still write a spool after all of these steps
 

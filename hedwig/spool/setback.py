@@ -33,7 +33,7 @@ _DELIVERIES = f"UPDATE deliveries SET due = max(due - ?, ?) WHERE delivery {_OF}
 _CLAIMED_RECIPIENTS = f"UPDATE recipients SET due = due - ? WHERE delivery {_OF} AND due > 0"  # noqa: S608 (constants)
 _CLAIMED = f"""
 UPDATE deliveries SET due = due - ? * (due > 0), claimed_at = claimed_at - ? WHERE delivery {_OF}"""  # noqa: S608
-_PAUSES = "UPDATE pauses SET since = since - ?, until = until - ? WHERE since > ?"
+_PAUSES = "UPDATE pauses SET since = since - ?, until = until - ?, lasts = max(lasts - ?, 0) WHERE since > ?"
 
 
 class SetBack:
@@ -78,7 +78,7 @@ class SetBack:
         """Mend a lot; the last delivery of it, -1 where there is none."""
         by, now = self._by, self._unix()
         if self._after < 0:
-            db.execute(_PAUSES, (by, by, now))
+            db.execute(_PAUSES, (by, by, by, now))
         lot = db.execute(_NEXT, (self._after, LOT)).fetchall()
         waiting = json.dumps([delivery for delivery, due, claimed in lot if due > now and not claimed])
         claimed = json.dumps([delivery for delivery, _, claimed in lot if claimed])

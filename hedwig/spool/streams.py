@@ -29,13 +29,15 @@ class Waiting:
 class Pause(NamedTuple):
     """A worker's word to the feeder: don't hint `destination` before `until`. `since`: hints older than this that
     were not claimed have been dropped by the worker and must be put anew afterwards. `reason` is for the operator.
-    `priority`: the best one that this is about; what is better goes on."""
+    `priority`: the best one that this is about; what is better goes on. `lasts`: when what keeps it from being tried
+    ends, as far as is known, where that is later than `until`, at which it is looked at again."""
 
     destination: str
     since: float
     until: float
     reason: str
     priority: int = 0
+    lasts: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,10 @@ class Alarms:
 def _tell(alarm: Alarm) -> None:
     site, words, why = alarm.site, alarm.words, f"{alarm.ruling.rule} ({alarm.ruling.meaning})"
     if alarm.ruling.decision is Action.BACK_OFF:
-        matter, text = log.Matter.SITE_BLOCKED, f"{site} limits or blocks this host; its mail waits"
+        says = "limits or blocks this host; its mail waits"
+        if alarm.ruling.hearsay:
+            says = "or one of its domains says that this host is limited or blocked; that letter waits"
+        matter, text = log.Matter.SITE_BLOCKED, f"{site} {says}"
     elif alarm.ruling.decision is Action.HOLD:
         matter, text = log.Matter.SETUP_REFUSED, f"{site} refuses mail for a fault of ours; it is kept for now"
     else:

@@ -111,7 +111,7 @@ class Approach:
         """Nothing can be sent now, for a reason that says nothing about host or message (I8): all go back."""
         if not self._state.reason:
             log.say(log.Level.NOTICE, f"{self._state.site.name}: its mail waits a moment: {why}")
-        self._state.step_back(time.monotonic(), why, min(wait, STEP_BACK_MOST) or STEP_BACK)
+        self._state.step_back(time.monotonic(), why, min(wait, STEP_BACK_MOST) or STEP_BACK, wait)
         self._take_back(errand)
 
     def _take_back(self, errand: Errand) -> None:

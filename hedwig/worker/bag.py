@@ -56,6 +56,7 @@ class SiteState:
     failures: int = 0
     not_before: float = 0.0
     reason: str = ""
+    lasts: float = 0.0
 
     def may_connect(self, now: float) -> bool:
         """Whether there may be one more connection: after failures one alone, else as many as the receiver has free."""
@@ -73,9 +74,11 @@ class SiteState:
         self.reason = reason
         return wait
 
-    def step_back(self, now: float, reason: str, wait: float = STEP_BACK) -> None:
-        """We can't open a connection there just now, for a reason of ours."""
+    def step_back(self, now: float, reason: str, wait: float = STEP_BACK, lasts: float = 0.0) -> None:
+        """We can't open a connection there just now, for a reason of ours, which holds for `lasts` seconds as far as is
+        known; after `wait` it is looked at again."""
         self.not_before = now + wait
+        self.lasts = now + max(wait, lasts)
         self.reason = reason
 
     def answered(self) -> None:

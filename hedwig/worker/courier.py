@@ -133,6 +133,8 @@ class Courier:
             give_up = give_up or now + IDLE
             if self._connection is None or now >= give_up or self._others_wait(now):
                 break
+            if self._tools.addresses.is_crowded(self._connection.target.address, now):
+                break
             await self._wait_for_more(give_up - now)
         return None
 

@@ -89,10 +89,10 @@ def _concluded(claim: Claim, judged: Sequence[Judged], suppressions: tuple[Suppr
 
 
 def given_up(claim: Claim, rules: Rules, now: float, original: Callable[[], bytes]) -> Conclusion:
-    """The end of a claim that is past its expiry, or its sender's deadline, before it was tried again: failed, with
-    what was last heard."""
+    """The end of a claim that is past its expiry, or its sender's deadline, before it was tried again, or before the
+    message went out in its transaction: failed, with what was last heard."""
     attempts = {
-        recipient.number: Attempt(Said(Stage.LOCAL, None, recipient.last_reply or "it could not be tried in time"))
+        recipient.number: Attempt(Said(Stage.LOCAL, None, recipient.last_reply or "it did not go out in time"))
         for recipient in claim.recipients
     }
     return conclude(claim, attempts, rules, now, original)
@@ -212,7 +212,7 @@ def _suppressing(judged: Judged, rules: Rules, now: float) -> tuple[Judged, Supp
 
 
 def _word(case: Case) -> SiteWord | None:
-    return verdict.site_word(case.attempt.said.reply, case.ruling)
+    return verdict.site_word(case.attempt.said.reply, case.ruling, case.claim.destination)
 
 
 def _alarm(case: Case, rules: Rules) -> Alarm:

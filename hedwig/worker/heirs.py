@@ -30,7 +30,8 @@ def free_claims(spool: Work, name: str, dots: Path, retry: Retry) -> list[Waitin
     doubted = [each for each in freed if each.doubted]
     if freed:
         doubts = f", {len(doubted)} of them in doubt" if doubted else ""
-        log.say(log.Level.NOTICE, f"{len(freed)} deliveries that {name} held when it ended are free again{doubts}")
+        count = "1 delivery" if len(freed) == 1 else f"{len(freed)} deliveries"
+        log.say(log.Level.NOTICE, f"{count} that {name} held when it ended, free again{doubts}")
     return [each.waiting for each in freed if each.kind is not Kind.HELD and each.waiting.due <= now]
 
 

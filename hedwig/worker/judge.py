@@ -162,7 +162,7 @@ def _unless_again(case: Case, decided: Verdict, rules: Rules) -> Verdict:
 def _leaves_from_elsewhere(case: Case) -> bool:
     """Whether the receiver wants nothing from the address of ours that it left from, and there is another one. The
     address rests there from now on, so that no letter goes round in circles."""
-    if not case.attempt.elsewhere or case.ruling.scope is not About.ADDRESS:
+    if not case.attempt.elsewhere or case.ruling.scope is not About.ADDRESS or case.ruling.hearsay:
         return False
     word = verdict.site_word(case.attempt.said.reply, case.ruling)
     return word is not None and word.wait > 0

@@ -16,7 +16,9 @@ _SOMEWHERE = ("192.0.2.1", 9)  # TEST-NET-1: connecting a datagram socket sends 
 
 def find(settings: Worker) -> Myself:
     """Name and refused networks as the settings and this machine have them. May ask DNS once (a PTR)."""
-    return Myself(settings.ehlo or ehlo_name(), routing.parse_refuse(settings.refuse, own_addresses()))
+    own = own_addresses()
+    refused, ours = (routing.parse_refuse(entries, own) for entries in (settings.refuse, (routing.THIS_HOST,)))
+    return Myself(settings.ehlo or ehlo_name(), refused, ours)
 
 
 def ehlo_name() -> str:

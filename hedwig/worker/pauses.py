@@ -1,7 +1,7 @@
 """Pauses: what a worker says to the feeder of destinations that it takes no mail for now, and until when (I9). Pure.
 
-A destination whose receiver rests is paused for REST_MOST seconds at a time. When that rest ends earlier, because the
-operator says so, the pauses end, too.
+A destination whose receiver rests is paused for REST_MOST seconds at a time; `lasts` says when the rest ends. When it
+ends earlier, because the operator says so, the pauses end, too.
 """
 
 import time
@@ -9,6 +9,7 @@ from collections import defaultdict
 
 from hedwig.routing import Site
 from hedwig.spool import Pause, Stream
+from hedwig.spool.stops import paused_because
 from hedwig.worker.bag import Bag
 from hedwig.worker.provider import Provider
 from hedwig.worker.route import Route, Unroutable
@@ -39,7 +40,8 @@ class Pauses:
         if state.failures:
             return Pause(destination, now, now + max(cools, PROBE_PAUSE), state.reason)
         if cools > 0:
-            return self._rest(route.site, destination, now, cools, state.reason)
+            pause = self._rest(route.site, destination, now, cools, state.reason)
+            return pause._replace(lasts=now + max(cools, state.lasts - moment))
         if not state.couriers and not self._bag.connections.may_open(priority):
             why = "all connections of this worker are in use"
             return Pause(destination, now, now + CROWDED_PAUSE, why, priority)
@@ -48,7 +50,10 @@ class Pauses:
         return Pause(destination, now, now + state.provider.busy_for(), "all its connections are busy", priority)
 
     def _rest(self, site: Site, destination: str, now: float, seconds: float, why: str) -> Pause:
-        pause = Pause(destination, now, now + min(max(seconds, PROBE_PAUSE), REST_MOST), why)
+        lasts = (
+            0.0 if why == paused_because(site.name) else now + seconds
+        )  # that pause stands in the spool, with its end
+        pause = Pause(destination, now, now + min(max(seconds, PROBE_PAUSE), REST_MOST), why, lasts=lasts)
         self._resting[site.name, site.source][destination] = pause.until
         return pause
 

@@ -19,6 +19,9 @@ from hedwig.verdict import SiteWord
 from hedwig.worker.provider import Provider
 
 FAMILIES = ("ipv4", "ipv6")
+WITNESSED = 7200.0  # seconds for which one recipient domain's word waits for another's
+APART = 1.0  # seconds between them at least: what one transaction heard for two domains is one word
+_MOST_HEARD = 1000  # receivers' addresses of which a first word is remembered
 
 
 def place(source: str, family: str) -> str:
@@ -47,6 +50,7 @@ class Resting:
         # has it (monotonic)
         self._paused: dict[str, float] = {}
         self._sources: dict[str, Source] = {}
+        self._heard: dict[tuple[str, str], dict[str, float]] = {}  # since when which recipient domains hear it
         self._tasks: set[asyncio.Task[None]] = set()
 
     def use(self, sources: dict[str, Source]) -> None:
@@ -68,8 +72,11 @@ class Resting:
         self._paused = seen.paused
 
     def heed(self, receiver: str, source: str, family: str, word: SiteWord) -> None:
-        """A receiver has said so: in force here at once, and in the spool for all."""
+        """A receiver has said so: in force here at once, and in the spool for all. What may be one recipient domain's
+        word is in force when this worker has heard the like of another one's mail, within WITNESSED seconds."""
         now = time.time()
+        if word.witness and not self._has_two((receiver, place(source, family)), word.witness, now):
+            return
         said = Backoff(
             receiver, place(source, family), now, now + word.wait, word.connections, 1, word.rule, word.reason
         )
@@ -79,6 +86,17 @@ class Resting:
         task = asyncio.create_task(self._publish(said))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def _has_two(self, key: tuple[str, str], domain: str, now: float) -> bool:
+        """Whether mail to two recipient domains has heard it, this one and one before."""
+        heard = {name: at for name, at in self._heard.pop(key, {}).items() if now - at < WITNESSED}
+        others = [at for name, at in heard.items() if name != domain and now - at >= APART]
+        if domain in heard or len(heard) < 2:
+            heard.setdefault(domain, now)
+        self._heard[key] = heard
+        if len(self._heard) > _MOST_HEARD:
+            del self._heard[next(iter(self._heard))]
+        return bool(others)
 
     async def _publish(self, said: Backoff) -> None:
         try:

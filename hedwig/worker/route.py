@@ -54,10 +54,11 @@ class Unroutable:
 
 @dataclass(frozen=True, slots=True)
 class Myself:
-    """What is this host: its EHLO name, and the networks that no mail goes to (setting `refuse`)."""
+    """What is this host: its EHLO name, the networks that no mail goes to (setting `refuse`), and its own addresses."""
 
     ehlo: str
     refused: Networks
+    own: Networks = ()
 
 
 Admit = Callable[[str], Awaitable[Said | None]]
@@ -155,7 +156,7 @@ class Router:
                 return
             target = self._allowed(route, route.literal, route.literal)
             resting = rests(target.family) if isinstance(target, Target) else 0.0
-            yield _rested(route.literal, resting) if resting else target
+            yield _rested(route.literal) if resting else target
             return
         count = 0
         for host in routing.order(route.exchangers, random.shuffle)[:MOST_HOSTS]:
@@ -174,8 +175,8 @@ class Router:
                 yield Said(Stage.CONNECT, None, f"{host} has no address of a family that may be used for it")
             for address in addresses:
                 target = self._allowed(route, host, address)
-                if isinstance(target, Target) and (wait := rests(target.family)):
-                    yield _rested(host, wait)
+                if isinstance(target, Target) and rests(target.family):
+                    yield _rested(host)
                     continue
                 yield target
                 count += 1
@@ -197,7 +198,8 @@ class Router:
     def _allowed(self, route: Route, host: str, address: str) -> Target | Said:
         if route.smarthost is None and routing.refused(address, self.myself.refused):
             where = f"its MX {host} is [{address}], to which `refuse` in worker.yml lets no mail go"
-            return Said(Stage.LOCAL, routing.loop(route.destination, where))
+            ours = routing.refused(address, (*routing.LOOPBACK, *self.myself.own))
+            return Said(Stage.LOCAL, (routing.loop if ours else routing.not_to)(route.destination, where))
         port = self.port_of(route)
         local = self.ways.local(route.site.source, "ipv6" if ":" in address else "ipv4")
         if local is None:
@@ -210,5 +212,6 @@ def _under(route: Route, policy: Policy, kind: str) -> Route:
     return replace(route, policy=policy, site=replace(route.site, tls=kind) if kind else route.site)
 
 
-def _rested(host: str, wait: float) -> Said:
-    return Said(Stage.LOCAL, None, f"{host} is let alone for {wait:.0f} s, as it asked")
+def _rested(host: str) -> Said:
+    """Until when it rests is another's to say: this is still read when time has passed."""
+    return Said(Stage.LOCAL, None, f"{host} is left alone for a while, because of what it said")

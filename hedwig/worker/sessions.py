@@ -11,7 +11,6 @@ a session begins with a login, where the settings have one (logins.py).
 """
 
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
@@ -167,8 +166,7 @@ class Sessions:
     def left(self) -> None:
         """The connection is gone, and its address has room for another. Safe to call twice."""
         if self._address:
-            self._tools.addresses[self._address] -= 1
-            self._tools.addresses += Counter()  # drops what is zero
+            self._tools.addresses.leave(self._address)
             self._address = ""
         if self._answered:
             self._answered = False
@@ -177,10 +175,9 @@ class Sessions:
     async def _have_room(self, target: Target, *, again: bool) -> None:
         """Count a connection to that address in; ConnectFailed where it has as many as it may."""
         most = max(MOST_PER_ADDRESS, self._route.rule.connections)
-        if self._tools.addresses[target.address] >= most:
+        if not self._tools.addresses.enter(target.address, most, time.monotonic()):
             said = Said(Stage.LOCAL, None, f"{most} connections to this address are open already")
             raise ConnectFailed(target, said)
-        self._tools.addresses[target.address] += 1
         self._address = target.address
         try:
             await self._may_dial(again)

@@ -2,7 +2,6 @@
 
 import random
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -18,6 +17,7 @@ from hedwig.spool import Claim, SpoolTrouble, Work
 from hedwig.spool.receivers import Sharing
 from hedwig.spool.trouble import matter_of
 from hedwig.tlsrpt import Session
+from hedwig.worker.addresses import Addresses
 from hedwig.worker.allowance import Allowances, rates_now
 from hedwig.worker.bag import Bag
 from hedwig.worker.broken_tls import BrokenAddresses
@@ -54,7 +54,7 @@ class Tools:
     count_tls: Callable[[Session], None] = lambda session: None
     deadlines: Deadlines = field(default_factory=Deadlines)
     logins: Logins = field(default_factory=Logins)
-    addresses: Counter[str] = field(default_factory=Counter)  # connections that are open or being opened
+    addresses: Addresses = field(default_factory=Addresses)  # connections that are open or being opened
     pressed: bool = False  # most of the connections that this worker may have are in use
 
     def closed_for(self, receiver: str, source: str) -> tuple[float, int]:

@@ -55,6 +55,8 @@ def test_what_was_in_doubt_may_have_arrived(spool: Any, operator: Any) -> None:
     first, _, second = text.get_content().partition("<c@x.example>")
     assert "may have it" in first
     assert "may have it" not in second
+    assert "This was decided on this host, not by the receiver" in second
+    assert "receiver's words" not in second
     whole, told, _ = status.get_payload()
     assert whole["Original-Envelope-Id"] == "order 17"
     assert told["Original-Recipient"] == "rfc822; list@x.example"
@@ -91,4 +93,4 @@ def test_dropping_many_is_a_flood_too(spool: Any, operator: Any, clock: Clock) -
     sent = send_digests(spool, compose, START + HOUR).result(10)
     assert len(sent.digests) == 1
     assert [(count.letters, count.recipients) for count in told[0].counts] == [(7, 7)]
-    assert {each.reason for each in told[0].listed} == {"the operator of this host ended its delivery"}
+    assert {each.reason for each in told[0].listed} == {"554 5.7.1 the operator of this host ended its delivery"}

@@ -132,7 +132,7 @@ class Conversation(socketserver.StreamRequestHandler):
         if local == "nobody":
             raise Refused(f"550 5.1.1 <{rcptto}> there is no such user")
         if local == "busy":
-            raise Refused(f"450 4.2.1 <{rcptto}> gets too much mail just now, come again later")
+            raise Refused(f"450 4.2.1 <{rcptto}> is busy just now, come again later")
         self.rcpttos.append(rcptto)
         self._say("250 2.1.5 recipient noted")
 

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -102,14 +103,32 @@ def test_it_stays_for_more_until_ctrl_c(private_tmp: Path) -> None:
             second = run(private_tmp, "--once")
             assert second.returncode == 1 and "another `make run`" in second.stderr
             commands = re.findall(
-                r"^  (msmtp .*anyone@.*|curl .*|\S+/hedwig .*queue)", output.read_text(), re.MULTILINE
+                r"^  (msmtp .*@example.*|curl .*|\S+/hedwig .*queue)", output.read_text(), re.MULTILINE
             )
-            assert len(commands) == 3
+            assert [re.search(r"anyone|nobody|busy|curl|queue", each)[0] for each in commands] == [
+                "anyone",
+                "nobody",
+                "busy",
+                "curl",
+                "queue",
+            ]
             for command in commands:
                 shell = ["bash", "-euc", command.replace("msmtp --file=", "msmtp --logfile= --file=")]
                 done = subprocess.run(shell, cwd=private_tmp, capture_output=True, text=True, timeout=60, check=False)
                 assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
-            until("two more letters", (private_tmp / "run/far-side/0003.eml").exists)
+                if "busy@" in command:
+                    until(
+                        "busy@ is put off", lambda: re.search(r"worker.*busy just now", output.read_text()) is not None
+                    )
+                    time.sleep(2)  # had it asked for rest both workers would know: they look every second
+            folder = private_tmp / "run/far-side"
+            # Whatever the far side said of nobody@ and busy@ must not stop the others.
+            until(
+                "the letter by HTTP", lambda: any(b"By HTTP" in each.read_bytes() for each in folder.glob("*.eml")), 15
+            )
+            assert len(list(folder.glob("*.eml"))) >= 4, "the first, anyone's, the bounce, the form's"
+            assert "busy@example.com" in done.stdout, done.stdout
+            assert "nothing goes there" not in output.read_text()
         finally:
             demo.send_signal(signal.SIGINT)
             status = demo.wait(60)

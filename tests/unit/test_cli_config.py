@@ -157,3 +157,31 @@ def test_check_reads_replies_yml_beside_worker_yml(check, tmp_path):
         error = check(*arguments, status=1).stderr
         assert f"{replies}:2: rules.mine.provider: there is no 'campsu' in sites" in error
         assert "did you mean campus?" in error
+
+
+def test_check_tells_the_faults_of_replies_yml_beside_those_of_worker_yml(check, tmp_path):
+    worker, replies = tmp_path / "worker.yml", tmp_path / "replies.yml"
+    worker.write_text("dane: false\ndomains:\n  d.example: {tls: dane}\nsites:\n  campus: {mx: [.campus.example]}\n")
+    replies.write_text(
+        "rules:\n  a: {provider: [campus], txet: [closed], code: [421], class: c}\n  b: {acton: [fail]}\n"
+    )
+    expected = [
+        f"{worker}:3: domains.d.example.tls: `dane: false` rules dane out, so that this mail could never be delivered; "
+        "write dane: true, or here none, may, encrypt or verify",
+        f"{replies}:2: rules.a.txet: unknown key; did you mean text?",
+        f"{replies}:3: rules.b.acton: unknown key; did you mean action?",
+    ]
+    result = check(status=1)
+    assert result.stderr.splitlines() == expected
+    assert check(str(worker), str(replies), status=1).stderr.splitlines() == expected
+    assert check(str(replies), status=1).stderr.splitlines() == expected[1:]
+    assert result.stdout.count(": fine") == 0
+
+
+def test_check_tells_faults_of_postoffice_yml_and_of_the_keys(check, tmp_path):
+    (tmp_path / "postoffice.yml").write_text("debug: yes\n")
+    (tmp_path / "dkim").mkdir()
+    (tmp_path / "dkim" / "stray").touch()
+    first, second = check(status=1).stderr.splitlines()
+    assert first.startswith(f"{tmp_path}/postoffice.yml:1: debug: ")
+    assert second.startswith(f"{tmp_path}/dkim/stray: ")

@@ -130,6 +130,10 @@ def test_pauses_that_hold_for_it_are_named(cli: Cli) -> None:
     text = " ".join(cli("explain", "b@[127.0.0.1]", status=3).stdout.split())
     assert "paused by a worker for 49 s more: no host answers" in text
     assert "0 of them due now, the next in 9 min" in text
+    assert "is no client that is known" not in cli("explain", "b@[127.0.0.1]", "--client", CLIENT, status=3).stdout
+    typo = " ".join(cli("explain", "b@[127.0.0.1]", "--client", "les.nankai.edu.cn", status=3).stdout.split())
+    assert "note les.nankai.edu.cn is no client that is known here" in typo
+    assert f"near it: {CLIENT}" in typo
     cli("queue", "pause", CLIENT, "--client", "--reason", "it loops")
     text = " ".join(cli("explain", "b@[127.0.0.1]", "--client", CLIENT, status=3).stdout.split())
     assert f"client {CLIENT}, by" in text

@@ -91,11 +91,18 @@ def test_for_programs(explain: Explain) -> None:
         "counted": False,
         "suppress": False,
         "alert": True,
+        "hearsay": False,
         "site_wait": 900.0,
         "site_connections": 1,
         "help": "http://mail.163.com/x",
         "elsewhere": {},
     }
+
+
+def test_what_may_be_one_customers_word_is_shown_as_such(explain: Explain) -> None:
+    shown = explain("--site", "google", "--stage", "dot", "550 5.7.1 your IP is blocked using Spamhaus").stdout
+    assert "Once mail to two of its domains has heard it, nothing goes to this receiver" in shown
+    assert "It waits for 60 min" in shown
 
 
 def test_by_the_rules_and_settings_of_this_host(explain: Explain, tmp_path: Path) -> None:

@@ -141,6 +141,7 @@ def rule(**keys: str) -> str:
         (rule(example="450 hurry up"), 3, "example", "this rule is not for it"),
         (rule(class_="''"), 2, "", "it has no class"),
         (rule(text="", code="[421]"), 2, "", "it would be for every reply"),
+        (rule(native="[gmail]"), 3, "native", "there is no 'gmail' in sites of worker.yml"),
         (rule(provider="[gmail]"), 3, "provider", "there is no 'gmail' in sites of worker.yml"),
         ("rules:\n  My Rule: {text: [slow down], class: rate}\n", 2, "rules", "'My Rule' is not a name"),
         ("rules:\n  mine: fail\n", 2, "", "has no keys of its own"),
@@ -154,8 +155,58 @@ def test_faults(faults: Faults, text: str, line: int, key: str, wrong: str) -> N
 
 
 def test_all_faults_at_once(faults: Faults) -> None:
-    text = "rules:\n  one: {action: [explode]}\n  two: {stage: [quit]}\n  two: {}\n"
-    assert [line for line, _, _ in faults(text)] == [2, 3, 4]
+    text = "rules:\n  one: {action: [explode]}\n  two: {stage: [quit], provider: [gmail]}\n  two: {}\n  three: {}\n"
+    assert [(line, key) for line, key, _ in faults(text)] == [
+        (2, "rules.one.action"),
+        (3, "rules.two.stage"),
+        (3, "rules.two.provider"),
+        (4, "rules.two"),
+        (5, "rules.three"),
+        (5, "rules.three"),
+    ]
+
+
+def told(folder: Path) -> list[tuple[str, int, str]]:
+    with pytest.raises(config.ConfigError) as caught:
+        config.load_delivery(folder / "worker.yml")
+    return [(Path(one.file).name, one.line, one.key) for one in caught.value.problems]
+
+
+def test_faults_of_worker_yml_and_of_the_keys_hide_none_of_these(tmp_path: Path) -> None:
+    """Every fault of every file at once; and a site with a fault is a site all the same."""
+    (tmp_path / "worker.yml").write_text("debug: yes\nsites:\n  campus: {mx: [a b]}\n  other: 5\n")
+    (tmp_path / "replies.yml").write_text("""\
+rules:
+  one: {provider: [campus, other, campsu], text: [slow down], class: rate}
+""")
+    (tmp_path / "dkim").mkdir()
+    (tmp_path / "dkim" / "stray").touch()
+    assert told(tmp_path) == [
+        ("worker.yml", 1, "debug"),
+        ("worker.yml", 3, "sites.campus.mx"),
+        ("worker.yml", 3, "sites.campus"),
+        ("worker.yml", 4, "sites.other"),
+        ("replies.yml", 2, "rules.one.provider"),
+        ("stray", 0, ""),
+    ]
+
+
+@pytest.mark.parametrize("broken", ["\tsites: {}\n", "", None])
+def test_where_no_site_can_be_known_any_may_be_right(tmp_path: Path, broken: str | None) -> None:
+    if broken is not None:
+        (tmp_path / "worker.yml").write_text(broken)
+    (tmp_path / "replies.yml").write_text("rules:\n  one: {provider: [campus], txet: [x y z], code: [421], class: c}\n")
+    worker = [("worker.yml", 1 if broken else 0, "")] if broken != "" else []
+    unknown = [] if worker else [("replies.yml", 2, "rules.one.provider")]
+    assert told(tmp_path) == [*worker, ("replies.yml", 2, "rules.one.txet"), *unknown]
+    (tmp_path / "replies.yml").write_text("rules:\n  one: {provider: [campus], code: [421], class: c}\n")
+    assert told(tmp_path) == worker + unknown
+
+
+def test_another_file_that_can_not_be_known_is_not_guessed(tmp_path: Path) -> None:
+    (tmp_path / "worker.yml").write_text("replies: mine.yml\n")
+    (tmp_path / "replies.yml").write_text("not: ours\n")
+    assert told(tmp_path) == [("worker.yml", 1, "replies")]
 
 
 def test_a_rule_that_another_one_hides_is_a_fault(faults: Faults) -> None:

@@ -165,6 +165,14 @@ def test_one_that_was_dropped_in_doubt_says_so() -> None:
     assert (groups[1]["Action"], groups[1]["Status"]) == ("failed", "5.0.0")
 
 
+@pytest.mark.parametrize("said", [Reply(554, "5.7.1", "dropped"), Reply(554, "5.4.6", "it would loop"), None])
+def test_what_this_host_decided_is_not_laid_to_the_receiver(said: Reply | None) -> None:
+    """Nobody there has said a word."""
+    _, text, _, _ = read(dsn.build(report(Undelivered("b@e.net", Stage.LOCAL, said, "odd"))))
+    assert "decided on this host, not by the receiver" in text
+    assert "receiver's words" not in text
+
+
 def test_an_address_of_the_host_is_a_comment() -> None:
     """RFC 3464 §2.3.5: the name of the host; IPv6 too; a bare name stays."""
     for host, field in (

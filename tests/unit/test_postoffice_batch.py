@@ -53,6 +53,17 @@ def test_a_message_comes_out_as_it_went_in() -> None:
     assert found.digest == digest(found.envelope, [LETTER])
 
 
+@pytest.mark.parametrize("line", [b"Hedwig-Expires: 1s", b"hedwig_PRIORITY: bulk", b"HEDWIG-x"])
+def test_a_wish_in_the_header_is_told_where_it_belongs(line: bytes) -> None:
+    """It would be sent on, and mean nothing; below the header it is text."""
+    for above in (b"", b"From: a@b.example\r\nSubject: x\r\n folded\r\n"):
+        reply = refusal(frame(above + line + b"\r\n\r\nbody\r\n"))
+        assert reply.code == 554
+        assert "belongs into the frame's options" in str(reply)
+    only(frame(b"Subject: x\r\n\r\n" + line + b"\r\n"))
+    only(frame(b"Subject: x\r\n " + line + b"\r\nX-" + line + b"\r\n\r\n"))
+
+
 def test_what_it_asks_for_and_who_handed_it_in_come_along() -> None:
     options = Options(deadline=5.5, supersede="otp", priority=Priority.BULK, ret="HDRS", envid="a b")
     submitter = Submitter("172.17.0.2", "web", "nginx", "shop")

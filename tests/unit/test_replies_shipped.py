@@ -13,7 +13,7 @@ from hedwig.classify.table import Table
 from hedwig.config.replies import load_rules, shipped_file
 from hedwig.reply import Reply, Stage
 from hedwig.settings import SITES
-from hedwig.settings.replies import Action
+from hedwig.settings.replies import About, Action
 from hedwig.verdict import Outcome, decide
 
 RULES = load_rules(None, SITES)
@@ -251,3 +251,70 @@ def test_an_address_is_no_word_of_the_receivers(address: str) -> None:
 )
 def test_what_is_said_of_one_sender_letter_or_mailbox_stops_no_other_mail(text: str) -> None:
     assert TABLE.ruling("", Stage.RCPT, reply_of(text)).decision is not Action.BACK_OFF
+
+
+@pytest.mark.parametrize("stage", [Stage.RCPT, Stage.DATA, Stage.DOT])
+@pytest.mark.parametrize(
+    ("text", "meaning"),
+    [
+        ("550 5.7.1 You are blacklisted by the recipient", "recipient-refuses"),
+        ("550 user blocked, too many messages", "disabled"),
+        ("550 Mailbox not found, your IP reputation is fine", "bad-mailbox"),
+        ("450 4.2.1 <busy@x.example> gets too much mail just now", "recipient-rate"),
+        ("550 5.1.1 <a@x.example> no such user, too many connections from your IP blocked", "bad-mailbox"),
+        ("550 5.1.1 <a@x.example> your IP is blacklisted", "mailbox"),
+        ("550 5.1.6 moved, and your reputation is poor", "mailbox"),
+        ("550 5.1.10 blocked using dnsbl.example", "mailbox"),
+        ("452 4.2.2 too many messages from your IP", "mailbox"),
+        ("550 5.7.1 TRANSPORT.RULES.RejectMessage; the message was rejected by organization policy: your IP is blocked "
+         "using Spamhaus (S3150) HL:IPB [TSS04]", "policy"),
+        ("550 5.7.1 The domain that you are sending to has a policy that prohibited it: IP blacklisted", "policy"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("provider", ["", "google", "microsoft", "outlook"])
+def test_words_of_one_mailbox_or_customer_go_before_words_about_us(
+    provider: str, text: str, meaning: str, stage: Stage
+) -> None:
+    """What they say of our address beside it rests nobody."""
+    ruling = TABLE.ruling(provider, stage, reply_of(text))
+    want = {meaning, "bad-mailbox"} if provider in ("microsoft", "outlook") and "5.1.10" in text else {meaning}
+    assert ruling.meaning in want | ({"full"} if "4.2.2" in text else set()), ruling.rule
+    assert ruling.scope is not About.ADDRESS and ruling.decision not in (Action.BACK_OFF, Action.HOLD)
+
+
+def test_a_status_of_a_mailbox_beside_words_about_us_suppresses_nobody() -> None:
+    """An address must not be lost for a block of ours that came with the wrong status."""
+    assert not TABLE.ruling("", Stage.RCPT, reply_of("550 5.1.1 your IP is on a blacklist")).suppress
+
+
+def test_what_a_letter_names_is_no_list_that_we_are_on() -> None:
+    text = "554 5.7.1 your message mentions spamhaus.org in its body"
+    assert rule_for(text, stage=Stage.DOT) == "content-named"
+    assert rule_for("554 5.7.1 your IP is listed, see https://www.spamhaus.org/query", stage=Stage.DOT) == "blocked"
+
+
+@pytest.mark.parametrize(
+    ("provider", "stage", "text", "hearsay"),
+    [
+        ("google", Stage.DOT, "550 5.7.1 your IP is blocked", True),
+        ("google", Stage.RCPT, "450 too many messages", True),
+        ("google", Stage.DOT, "550 5.7.1 HL:IPB", True),
+        ("microsoft", Stage.DOT, "550 5.7.1 [TSS05]", True),
+        ("google", Stage.MAIL, "550 5.7.1 your IP is blocked", False),
+        ("google", Stage.BANNER, "554 your IP is blocked", False),
+        ("google", Stage.DOT, "421 4.7.0 too many messages, slow down", False),
+        ("google", Stage.DOT, "550 5.7.28 unusual rate", False),
+        ("google", Stage.DOT, "550 5.7.1 very low reputation of the sending IP", False),
+        ("microsoft", Stage.DOT, "550 5.7.1 on our list (S3150)", False),
+        ("microsoft", Stage.DOT, "550 5.7.1 on our block list", True),
+        ("microsoft", Stage.MAIL, "550 5.7.1 on our block list", False),
+        ("outlook", Stage.DOT, "550 5.7.1 on our block list", False),
+        ("netease", Stage.DOT, "554 HL:IPB", False),
+        ("yahoo", Stage.DOT, "553 5.7.2 [TSS09] all messages", False),
+        ("google", Stage.DOT, "550 5.7.1 likely unsolicited mail", False),
+        ("", Stage.DOT, "550 5.7.1 your IP is blocked", False),
+    ],
+)
+def test_what_may_be_one_customers_word(provider: str, stage: Stage, text: str, hearsay: bool) -> None:
+    """Of a receiver that has many, after MAIL, and in words that are nobody's own."""
+    assert TABLE.ruling(provider, stage, reply_of(text)).hearsay is hearsay

@@ -14,12 +14,14 @@ from hedwig.classify.table import Table
 from hedwig.config.replies import load_rules
 from hedwig.rates import Rate
 from hedwig.routing import Site
-from hedwig.settings import SITES, SiteRule, Smarthost, Tls
+from hedwig.settings import SITES, SiteRule, Smarthost, Tls, Worker
 from hedwig.settings.receivers import DomainRule
 from hedwig.spool import NORMAL, Kind, Preview, receivers
 from hedwig.spool.desk import open_desk
 from hedwig.verdict import SiteWord
 from hedwig.worker import claims as claiming
+from hedwig.worker import sessions
+from hedwig.worker.addresses import Addresses
 from hedwig.worker.bag import Bag
 from hedwig.worker.connections import Connections
 from hedwig.worker.provider import FULL_MOST, Provider
@@ -169,3 +171,31 @@ async def test_look_ups_in_flight_are_bounded(monkeypatch):
     assert len(claimer._tasks) == 2
     claimer._stop.set()
     await asyncio.gather(*claimer._tasks)
+
+
+async def test_domains_that_share_a_full_host_do_not_wait_for_each_others_idle_connections(make, receiver, monkeypatch):
+    """One connection is allowed there. Once somebody was turned away none is kept idle for two seconds."""
+    monkeypatch.setattr(sessions, "MOST_PER_ADDRESS", 1)
+    rig = make(settings=Worker(sites={"default": SiteRule(connections=1)}))
+    await rig.register(2, "one.example")
+    await rig.register(1, "two.example")
+    await rig.send_all("one.example")
+    await rig.settled(lambda: len(receiver.messages) == 2)
+    await rig.send_all("two.example")
+    await rig.settled(lambda: not rig.tools.bag.messages)
+    assert len(receiver.messages) == 2, "its host is full"
+    await rig.register(1, "one.example")
+    await rig.send_all("one.example")
+    began = time.monotonic()
+    await rig.settled(lambda: receiver.quits == 1)
+    assert time.monotonic() - began < 1.5
+    assert len(receiver.messages) == 3
+
+
+def test_a_full_host_is_crowded_for_a_moment():
+    addresses = Addresses()
+    assert [addresses.enter("192.0.2.1", 2, 0.0) for _ in range(3)] == [True, True, False]
+    assert [addresses.is_crowded("192.0.2.1", now) for now in (0.0, 4.9, 5.0, 4.9)] == [True, True, False, False]
+    addresses.leave("192.0.2.1")
+    assert addresses.enter("192.0.2.1", 2, 6.0)
+    assert not addresses.is_crowded("192.0.2.2", 0.0)

@@ -121,7 +121,7 @@ def test_the_source_that_need_not_rest_has_it() -> None:
 def test_a_family_that_rests_tells_until_when() -> None:
     """All addresses that there are belong to it, if not all that there might be."""
     resting = Backoff("google", "/ipv4", NOW - 5, NOW + 70, reason="421 slow down")
-    alone = Said(Stage.LOCAL, None, "mx.google.com is let alone for 70 s, as it asked")
+    alone = Said(Stage.LOCAL, None, "mx.google.com is left alone for a while, because of what it said")
     found = prospect(view(way(alone, backoffs=(resting,))), Paused(), RULES, NOW)
     assert (found.end, found.until) == (End.WAITS, NOW + 70)
     assert "421 slow down" in found.why

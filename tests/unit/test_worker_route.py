@@ -1,5 +1,7 @@
 """Routes and targets: what DNS says, and where mail must not go."""
 
+import pytest
+
 from hedwig.mx import (
     AddressAnswer,
     AddressesFound,
@@ -38,7 +40,7 @@ class Names:
 
 
 def router(names: Names, *refuse: str, own: tuple[str, ...] = ()) -> Router:
-    return Router(names, Myself("robot.genee.cn", parse_refuse(refuse, own)), 25)
+    return Router(names, Myself("robot.genee.cn", parse_refuse(refuse, own), parse_refuse(("this-host",), own)), 25)
 
 
 async def targets(names: Names, *refuse: str, own: tuple[str, ...] = ()) -> list[Target | Said]:
@@ -69,6 +71,17 @@ async def test_a_host_that_is_this_one_ends_the_list() -> None:
     assert said.stage is Stage.LOCAL
     assert said.reply is not None
     assert said.reply.enhanced == "5.4.6"
+
+
+@pytest.mark.parametrize(("address", "status"), [("169.254.169.254", "5.7.1"), ("127.0.0.9", "5.4.6")])
+async def test_a_refused_address_is_called_this_host_only_if_it_is(address: str, status: str) -> None:
+    """A link-local address is another's, however little mail may go there."""
+    names = Names(TWO, a=AddressesFound((address,)), b=AddressesFound(("192.0.2.2",)))
+    said = (await targets(names, "169.254.0.0/16", "127.0.0.0/8"))[0]
+    assert isinstance(said, Said)
+    assert said.reply is not None
+    assert (said.reply.enhanced, "this host" in said.reply.text) == (status, status == "5.4.6")
+    assert "`refuse` in worker.yml" in said.reply.text
 
 
 async def test_our_own_name_among_the_exchangers() -> None:

@@ -113,7 +113,7 @@ async def test_a_target_leaves_from_the_sources_address_of_its_family():
 async def test_a_family_that_must_rest_is_left_out():
     found = await route("partner.example")
     rested, tried = await targets(found, rests=lambda family: 60.0 if family == "ipv6" else 0.0)
-    assert isinstance(rested, Said) and "let alone for 60 s" in rested.detail
+    assert isinstance(rested, Said) and "is left alone for a while" in rested.detail
     assert tried.address == "192.0.2.1"
 
 

@@ -30,7 +30,8 @@ class Notice:
 @dataclass
 class Evidence:
     """All that is known when the storm is over. `sent`: numbers; `accepted`: number to queue ID; `queued`: recipients;
-    `told`: what the history says, by queue ID and recipient; `policies`: by number, `retry` where it is not there."""
+    `told`: what the history says, by queue ID and recipient; `policies`: by number, `retry` where it is not there;
+    `doubts`: what the history says of each, in words."""
 
     sent: set[int] = field(default_factory=set)
     accepted: dict[int, str] = field(default_factory=dict)
@@ -39,6 +40,7 @@ class Evidence:
     queued: set[str] = field(default_factory=set)
     told: dict[tuple[str, str], Counter[Kind]] = field(default_factory=dict)
     policies: dict[int, OnDoubt] = field(default_factory=dict)
+    doubts: list[str] = field(default_factory=list)
 
 
 class Reckoning:
@@ -47,6 +49,7 @@ class Reckoning:
     def __init__(self, evidence: Evidence) -> None:
         self.counts: Counter[str] = Counter()
         self.faults: list[str] = []
+        self.doubts = evidence.doubts
         self._evidence = evidence
         self._copies: dict[str, list[Arrival]] = defaultdict(list)
         for arrival in evidence.arrivals:

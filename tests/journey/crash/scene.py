@@ -113,7 +113,7 @@ class Scene:
         ids = {*found.accepted.values(), *(each.queue_id for each in (*found.arrivals, *found.notices))}
         found.policies = stream.policies
         self._ask(lambda look: found.queued.update(row.rcptto for row in _queued(look)))
-        self._ask(lambda look: _read_history(look, ids, found.told))
+        self._ask(lambda look: _read_history(look, ids, found))
         return found
 
 
@@ -126,7 +126,9 @@ def _queued(look: Look) -> Iterator[QueuedRecipient]:
             return
 
 
-def _read_history(look: Look, ids: set[str], told: dict[tuple[str, str], Counter[Kind]]) -> None:
+def _read_history(look: Look, ids: set[str], found: Evidence) -> None:
     for queue_id in ids:
         for line in look.history(queue_id):
-            told.setdefault((queue_id, line.rcptto), Counter())[line.kind] += 1
+            found.told.setdefault((queue_id, line.rcptto), Counter())[line.kind] += 1
+            if line.kind is Kind.IN_DOUBT:
+                found.doubts.append(f"{queue_id} to {line.rcptto}, {line.at:.3f}: {line.text}")

@@ -17,5 +17,5 @@ def test_nothing_is_in_doubt_while_no_worker_dies(world: World, record_property:
     record_property("printed", scene.words("no dead workers"))
     assert not scene.faults, "\n".join([f"{len(scene.faults)} faults:", *scene.faults])
     counts = scene.reckoning.counts
-    assert counts["lost"] == counts["doubled"] == counts["in doubt"] == 0
+    assert counts["lost"] == counts["doubled"] == counts["in doubt"] == 0, scene.reckoning.doubts
     assert counts["bounced"] and counts["delivered"]

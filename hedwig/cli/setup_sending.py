@@ -1,0 +1,225 @@
+"""`hedwig setup` on the host that delivers: what receivers know it by. Loaded there alone (at_worker.py).
+
+It asks for the domain that mail is from, the name in EHLO, the address that mail leaves from, and where a test letter
+is to go; each question has an answer of its own where one can be guessed. worker.yml gets what differs, DKIM keys are
+made where the domain has none, and all DNS records are printed that the domain and the host need. Then the daemons are
+reloaded, and the test letter shows whether it works. Doing it again changes nothing that is right.
+"""
+
+import contextlib
+import ipaddress
+import json
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hedwig.cli import at_signer, first_letter, yamltext
+from hedwig.cli.dns_records import Record, records
+from hedwig.cli.doctor import doctor as doctor_command
+from hedwig.cli.files import changing, replace
+from hedwig.cli.language import told
+from hedwig.cli.setup_values import Address, Domain, Ehlo, Recipient
+from hedwig.cli.terminal import clean
+from hedwig.config import ConfigError, load_worker
+from hedwig.config.document import read_text
+from hedwig.settings import Worker
+from hedwig.worker import myself
+
+_SOMEWHERE = ("2001:db8::1", 9)  # documentation (RFC 3849): connecting a datagram socket sends nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """`source`: the IPv4 address that mail leaves from, as the world sees it. `letter`: "" for none."""
+
+    domain: str
+    ehlo: str
+    source: str
+    letter: str
+
+
+def set_up(ctx: click.Context, given: dict[str, Any], *, doctor: bool) -> None:
+    """With the options that were given, and answers to the other questions. Ends the command with 1 where the test
+    letter was not delivered."""
+    config_dir: Path = ctx.obj
+    file = config_dir / "worker.yml"
+    answers = _asked(given, _loaded(file))
+    _heading(told("Settings", "配置"))
+    _write(config_dir, file, answers)
+    _heading(told(f"Keys that sign mail from {answers.domain} (DKIM)", f"为 {answers.domain} 的信签名的密钥（DKIM）"))
+    keys = _keys(config_dir, answers.domain)
+    at_signer.reload(config_dir)
+    _heading(told("DNS records", "DNS 记录"))
+    _show(records(answers.domain, answers.ehlo, [answers.source, *_ipv6()], keys))
+    if doctor:
+        _heading(told("Whether receivers can check it", "收件方能否验证"))
+        _examine(ctx, answers)
+    if answers.letter:
+        _heading(told(f"A test letter to {answers.letter}", f"给 {answers.letter} 的测试信"))
+        if not first_letter.send(config_dir, answers.domain, answers.letter):
+            ctx.exit(1)
+
+
+def _loaded(file: Path) -> Worker:
+    try:
+        return load_worker(file)
+    except ConfigError as error:  # a file with faults is not touched
+        raise click.ClickException(f"{error}\n" + told("Nothing was changed.", "什么都没有改。")) from None
+
+
+def _heading(text: str) -> None:
+    click.echo(f"\n{text}\n")
+
+
+# Questions
+
+
+def _asked(given: dict[str, Any], settings: Worker) -> Answers:
+    ehlo = given["ehlo"] or ""
+    guess = settings.ehlo or ehlo or _own_name()
+    parent = guess.partition(".")[2]
+    domain = given["domain"] or _answer(
+        "domain",
+        told("The domain that your mail is from (behind the @)", "信从哪个域名发出（@ 后面的部分）"),
+        Domain(),
+        parent if "." in parent else guess if "." in guess else None,
+    )
+    ehlo = ehlo or _answer(
+        "ehlo",
+        told(
+            "The name of this host, which its address's PTR should give (EHLO)",
+            "本机的名字，应与其地址的 PTR 一致（EHLO）",
+        ),
+        Ehlo(),
+        guess if "." in guess and not guess.startswith("[") else f"mail.{domain}",
+    )
+    source = given["source"] or _answer(
+        "source",
+        told("The IPv4 address that its mail leaves from, as others see it", "发信所用的 IPv4 地址（外界看到的）"),
+        Address(),
+        next((each.ipv4 for each in settings.sources.values() if each.ipv4), myself.source_address()),
+    )
+    letter = given["test_letter"]
+    if letter is None:
+        question = told("Where a test letter shall go (empty: nowhere)", "测试信寄给谁（留空则不寄）")
+        letter = _answer("test-letter", question, Recipient(), "")
+    return Answers(domain, ehlo, source, letter)
+
+
+def _own_name() -> str:
+    name = socket.getfqdn()
+    return name if "." in name and not name.startswith("localhost") else ""
+
+
+def _answer(option: str, question: str, kind: click.ParamType, default: str | None) -> str:
+    """Asked until it is one; where nobody is there to be asked, the default."""
+    while True:
+        try:
+            answer = click.prompt(question, default=default, show_default=bool(default), err=True)
+        except click.Abort:
+            if click.get_text_stream("stdin").isatty():  # Ctrl-C
+                raise
+            click.echo(err=True)
+            if default is None:
+                missing = told("there is nobody to ask: give", "没有人可以回答：请给出")
+                raise click.UsageError(f"{missing} --{option}") from None
+            answer = default
+        try:
+            return str(kind.convert(answer, None, None))
+        except click.UsageError as error:
+            click.echo(told("Error: ", "错误：") + error.message, err=True)
+            if answer == default:
+                default = None
+
+
+# Settings
+
+
+def _write(config_dir: Path, file: Path, answers: Answers) -> None:
+    with changing(config_dir):
+        try:
+            old = read_text(file)
+            new = _edited(file, old, answers)
+        except ConfigError as error:
+            raise click.ClickException(f"{error}\n" + told("Nothing was changed.", "什么都没有改。")) from None
+        if new != old:
+            replace(file, new, kept=True)
+    click.echo(f"{clean(str(file))}: " + (told("written", "已写入") if new != old else told("already so", "本来就对")))
+
+
+def _edited(file: Path, text: str, answers: Answers) -> str:
+    settings = load_worker(file)
+    if settings.ehlo != answers.ehlo:
+        text = yamltext.with_value(file, text, "ehlo", answers.ehlo)
+    known = {each.ipv4 for each in settings.sources.values()}
+    if answers.source in {myself.source_address(), *known}:
+        return text
+    if answers.source not in myself.own_addresses():
+        click.echo(
+            told(
+                f"{answers.source} is no address of this host: mail is taken to leave from there by NAT",
+                f"{answers.source} 不是本机的地址：视为经 NAT 从那里发出",
+            )
+        )
+        return text
+    if settings.sources:
+        click.echo(
+            told(
+                f"add this to `sources` in {clean(str(file))}: main: {{ipv4: {answers.source}}}",
+                f"请在 {clean(str(file))} 的 `sources` 里加上：main: {{ipv4: {answers.source}}}",
+            )
+        )
+        return text
+    return yamltext.with_value(file, text, "sources", f"{{main: {{ipv4: {json.dumps(answers.source)}}}}}")
+
+
+# Keys and records
+
+
+def _keys(config_dir: Path, domain: str) -> list[Record]:
+    """The records of the keys that sign for the domain; made where it has none."""
+    keys = at_signer.module("hedwig.cli.dkim_keys")
+    try:
+        there = [each for each in keys.listed(config_dir, domain) if each.state != keys.WORDS[keys.State.RETIRED]]
+        for each in there or keys.new(config_dir, domain, None, keys.ALGORITHMS):
+            state = told("already there", "已有") if there else told("made", "已生成")
+            click.echo(f"{clean(each.file)}: {state}, {each.algorithm}")
+        return [Record(each.name, "TXT", each.value, each.zone) for each in keys.listed(config_dir, domain)]
+    except ConfigError as error:
+        raise click.ClickException("\n".join(clean(str(each)) for each in error.problems)) from None
+
+
+def _examine(ctx: click.Context, answers: Answers) -> None:
+    """By doctor, for this domain. What it finds stops nothing: DNS may take a while to show the records."""
+    behind_nat = answers.source not in myself.own_addresses()
+    given = {"addresses": (answers.source,) if behind_nat else (), "receivers": (), "dnsbls": (), "connect": True}
+    with contextlib.suppress(SystemExit):
+        ctx.invoke(doctor_command, name=answers.domain, as_json=False, journal=False, **given)
+
+
+def _show(found: list[Record]) -> None:
+    click.echo(told("For a zone file:\n", "写在区域文件（zone）里：\n"))
+    for record in found:
+        click.echo(record.in_zone())
+    click.echo(told("\nThe same for a web panel:", "\n同样的内容，填在网页控制台里："))
+    for record in found:
+        whose = f"    ({told(*record.whose)})" if record.whose[0] else ""
+        click.echo(f"\n    {record.kind:5} {record.name}{whose}\n          {record.value}")
+    click.echo(
+        told(
+            "\nA domain has one SPF record: where there is one, put the ip4: and ip6: parts into it.",
+            "\n一个域名只能有一条 SPF 记录：若已有，把 ip4: 和 ip6: 部分加进去即可。",
+        )
+    )
+
+
+def _ipv6() -> list[str]:
+    """The IPv6 address that mail leaves from, where this host has a way out by it."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+        probe.connect(_SOMEWHERE)
+        address = ipaddress.ip_address(probe.getsockname()[0])
+        return [str(address)] if address.is_global else []
+    return []

@@ -1,0 +1,146 @@
+"""`hedwig setup` on the host that delivers: questions or options, worker.yml, keys, records; in either language."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from hedwig import config
+from hedwig.cli import setup_sending
+from hedwig.cli.dns_records import Record, records
+from hedwig.cli.hedwig import main
+from hedwig.cli.sample import sample
+from hedwig.worker import myself
+
+OPTIONS = ("--domain", "genee.cn", "--ehlo", "robot.genee.cn", "--test-letter", "", "--no-doctor")
+Setup = Callable[..., Result]
+
+
+@pytest.fixture
+def setup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Setup:
+    """On a host whose address is 192.0.2.7, and which has 192.0.2.8 too; as `hedwig-worker` leaves its file."""
+    (tmp_path / "worker.yml").write_text(sample("worker"))
+    monkeypatch.setattr(myself, "source_address", lambda: "192.0.2.7")
+    monkeypatch.setattr(myself, "own_addresses", lambda: ["192.0.2.7", "192.0.2.8", "::1"])
+    monkeypatch.setattr(setup_sending, "_ipv6", list)
+    monkeypatch.setattr("socket.getfqdn", lambda: "robot.genee.cn")
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG", "LANGUAGE"):
+        monkeypatch.delenv(name, raising=False)
+
+    def call(*arguments: str, status: int = 0, answer: str = "", **environment: str) -> Result:
+        runner = CliRunner(mix_stderr=False, env=environment)
+        result = runner.invoke(main, ["--config-dir", str(tmp_path), "setup", *arguments], input=answer)
+        assert result.exit_code == status, result.stdout + result.stderr
+        return result
+
+    return call
+
+
+def test_it_asks_and_guesses(setup: Setup, tmp_path: Path) -> None:
+    """An empty answer takes what is guessed; the rest of the file stays to the letter."""
+    said = setup("--no-doctor", answer="\n\n\n\n")
+    for question in ("[genee.cn]", "[robot.genee.cn]", "[192.0.2.7]", "test letter"):
+        assert question in said.stderr
+    loaded = config.load_worker(tmp_path / "worker.yml")
+    assert (loaded.ehlo, loaded.sources) == ("robot.genee.cn", {})
+    before, after = sample("worker").splitlines(), (tmp_path / "worker.yml").read_text().splitlines()
+    assert [old for old, new in zip(before, after, strict=True) if old != new] == ['#ehlo: ""']
+
+
+def test_the_second_time_nothing_is_changed(setup: Setup, tmp_path: Path) -> None:
+    """Neither settings nor keys: for Ansible."""
+    setup(*OPTIONS)
+    keys = {file: file.read_bytes() for file in (tmp_path / "dkim").rglob("*.pem")}
+    assert len(keys) == 2
+    said = setup(*OPTIONS).stdout
+    assert "already so" in said and said.count("already there") == 2
+    assert {file: file.read_bytes() for file in (tmp_path / "dkim").rglob("*.pem")} == keys
+
+
+def test_a_wrong_answer_is_asked_for_again(setup: Setup, tmp_path: Path) -> None:
+    said = setup(
+        "--no-doctor", answer="genee\nmy domain\ngenee.cn\nrobot\nrobot.genee.cn\n999.1.1.1\n192.0.2.7\nnobody\n\n"
+    )
+    assert said.stderr.count("Error: ") == 5
+    assert config.load_worker(tmp_path / "worker.yml").ehlo == "robot.genee.cn"
+
+
+def test_nobody_to_ask(setup: Setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What can't be guessed must be an option; nothing is written without it."""
+    monkeypatch.setattr("socket.getfqdn", lambda: "robot")
+    monkeypatch.setattr(click, "prompt", _nobody)
+    before = (tmp_path / "worker.yml").read_text()
+    assert "give --domain" in setup(status=2).stderr
+    assert (tmp_path / "worker.yml").read_text() == before and not (tmp_path / "dkim").exists()
+
+
+def _nobody(*_arguments: Any, **_options: Any) -> str:
+    raise click.Abort
+
+
+def test_another_address_of_the_host(setup: Setup, tmp_path: Path) -> None:
+    """Becomes a source; one that is not the host's is behind NAT, and stands in DNS alone."""
+    assert "192.0.2.8" in setup(*OPTIONS, "--source", "192.0.2.8").stdout
+    assert config.load_worker(tmp_path / "worker.yml").sources["main"].ipv4 == "192.0.2.8"
+    text = (tmp_path / "worker.yml").read_text()
+    said = setup(*OPTIONS, "--source", "203.0.113.9").stdout
+    assert "by NAT" in said and '"v=spf1 ip4:203.0.113.9 -all"' in said
+    assert (tmp_path / "worker.yml").read_text() == text
+
+
+def test_a_file_with_faults_is_not_touched(setup: Setup, tmp_path: Path) -> None:
+    (tmp_path / "worker.yml").write_text("elho: robot.genee.cn\n")
+    assert "Nothing was changed" in setup(*OPTIONS, status=1).stderr
+    assert (tmp_path / "worker.yml").read_text() == "elho: robot.genee.cn\n"
+
+
+def test_records_are_in_both_forms(setup: Setup) -> None:
+    """The key's record is one line for a panel, and strings of 255 octets at the most in a zone file."""
+    said = setup(*OPTIONS).stdout
+    zone, panel = said.split("The same for a web panel:")
+    assert max(len(each) for each in re.findall(r'"([^"]*)"', zone)) <= 255
+    assert re.search(r"v=DKIM1; k=rsa; p=[A-Za-z0-9+/=]{300,}\n", panel)
+    for line in ("robot.genee.cn. 3600 IN A 192.0.2.7", "7.2.0.192.in-addr.arpa. 3600 IN PTR robot.genee.cn."):
+        assert line in zone
+
+
+def test_in_chinese(setup: Setup) -> None:
+    said = setup(*OPTIONS, LANG="zh_CN.UTF-8").stdout
+    assert "DNS 记录" in said and "已写入" in said and "Settings" not in said
+
+
+def test_it_is_for_the_host_that_delivers(setup: Setup, tmp_path: Path) -> None:
+    (tmp_path / "worker.yml").unlink()
+    assert "there is no worker.yml here" in setup(*OPTIONS, status=1).stderr
+
+
+def test_a_letter_without_a_postoffice(setup: Setup) -> None:
+    options = (*OPTIONS[:4], "--no-doctor", "--test-letter", "stenote@163.com")
+    assert "no postoffice of its own" in setup(*options, status=1).stderr
+
+
+def test_records() -> None:
+    """A, AAAA and PTR of the host, SPF of domain and host, keys, DMARC; none of a host that has no name."""
+    key = Record("s._domainkey.genee.cn", "TXT", "v=DKIM1; p=", zone="as it is")
+
+    def made(ehlo: str) -> list[Any]:
+        return [each.in_zone() for each in records("genee.cn", ehlo, ["192.0.2.7", "2001:db8::7"], [key])]
+
+    spf = '3600 IN TXT "v=spf1 ip4:192.0.2.7 ip6:2001:db8::7 -all"'
+    ends = ["as it is", '_dmarc.genee.cn. 3600 IN TXT "v=DMARC1; p=none; rua=mailto:postmaster@genee.cn"']
+    assert made("[192.0.2.7]") == [f"genee.cn. {spf}", *ends]
+    assert made("genee.cn")[4:] == [f"genee.cn. {spf}", *ends]
+    nibbles = "7" + ".0" * 23 + ".8.b.d.0.1.0.0.2"
+    assert made("robot.genee.cn") == [
+        "robot.genee.cn. 3600 IN A 192.0.2.7",
+        "robot.genee.cn. 3600 IN AAAA 2001:db8::7",
+        "7.2.0.192.in-addr.arpa. 3600 IN PTR robot.genee.cn.",
+        f"{nibbles}.ip6.arpa. 3600 IN PTR robot.genee.cn.",
+        f"genee.cn. {spf}",
+        f"robot.genee.cn. {spf}",
+        *ends,
+    ]
