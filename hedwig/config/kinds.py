@@ -138,7 +138,7 @@ SCALARS: dict[str, Parser] = {
     "optional ipv4": ways.ipv4_or_none, "optional ipv6": ways.ipv6_or_none, "optional day": ways.day_or_none,
     "pattern": rulekinds.pattern, "scope": rulekinds.scope, "optional page": rulekinds.page_or_none,
     "example": rulekinds.example, "optional hook url": places.hook_url_or_none,
-    "size or none": _or_none(size, "none of its own"),
+    "size or none": _or_none(size, "none of its own"), "size or never": _or_none(size, "never"),
     "hash": clientkinds.hash_, "expiry": clientkinds.expiry,
     "from mismatch": clientkinds.from_mismatch, "from match": clientkinds.from_match,
     "unsubscribe": clientkinds.unsubscribe,

@@ -63,7 +63,7 @@ class Alerts:
         kind="duration or never",
     )
     disk_free: int = setting(
-        "Less than this on a spool's disk is an alert; 0: never.", default=1 * GIB, kind="size or none"
+        "Less than this on a spool's disk is an alert; 0: never.", default=1 * GIB, kind="size or never"
     )
     folder: str = setting(
         "Where alerts lie until they are told, and 30 days more.",
