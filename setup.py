@@ -32,6 +32,7 @@ setup(
     entry_points={
         "console_scripts": [
             "hedwig = hedwig.cli.hedwig:main",
+            "hedwig-alerts = hedwig.cli.daemon_alerts:main",
             "hedwig-mailman = hedwig.cli.daemon_mailman:main",
             "hedwig-postoffice = hedwig.cli.daemon_postoffice:main",
             "hedwig-worker = hedwig.cli.daemon_worker:main",

@@ -11,12 +11,11 @@ passed to this module.
 Fields: MESSAGE, PRIORITY, MESSAGE_ID (a UUID per kind of event), HEDWIG_QUEUE_ID, HEDWIG_CLIENT, HEDWIG_SENDER,
 HEDWIG_RCPT, HEDWIG_SITE, HEDWIG_MX, HEDWIG_REPLY, HEDWIG_STATUS, HEDWIG_DELAY, HEDWIG_ATTEMPT, HEDWIG_TLS (protocol and
 cipher), HEDWIG_TLS_POLICY (what held on the way, and what came of it), HEDWIG_RULE (of replies.yml, by which a reply
-was judged), HEDWIG_HELP (the page where its receiver explains it), HEDWIG_SOURCE (the
-address of ours that it left from), HEDWIG_SUCCESSOR (the queue ID that supersedes it),
-HEDWIG_OPERATOR (who did it by command, and HEDWIG_REASON why); HEDWIG_DEADLINE, HEDWIG_PRIORITY, HEDWIG_SUPERSEDE,
-HEDWIG_REQUIRE_TLS (what it asks for); HEDWIG_PEER, HEDWIG_CONTAINER, HEDWIG_IMAGE, HEDWIG_PROJECT (who handed it in);
-and of a daemon HEDWIG_REASON (what is wrong), HEDWIG_PLACE (where it listens), HEDWIG_FILE (of its configuration),
-HEDWIG_PEER.
+was judged) and HEDWIG_MEANING (its class), HEDWIG_HELP (the page where its receiver explains it), HEDWIG_SOURCE (the
+address of ours that it left from), HEDWIG_SUCCESSOR (the queue ID that supersedes it), HEDWIG_OPERATOR (who did it by
+command, and HEDWIG_REASON why); HEDWIG_DEADLINE, HEDWIG_PRIORITY, HEDWIG_SUPERSEDE, HEDWIG_REQUIRE_TLS (what it asks
+for); HEDWIG_PEER, HEDWIG_CONTAINER, HEDWIG_IMAGE, HEDWIG_PROJECT (who handed it in); and of a daemon HEDWIG_REASON
+(what is wrong), HEDWIG_PLACE (where it listens), HEDWIG_FILE (of its configuration), HEDWIG_PEER.
 """
 
 import contextlib
@@ -80,6 +79,8 @@ class Matter(enum.StrEnum):
     SETUP_REFUSED = "setup_refused"
     MAIL_REFUSED = "mail_refused"
     LOGIN_FAILED = "login_failed"
+    LOGIN_BACK = "login_back"
+    MOVES_AGAIN = "moves_again"
     QUOTA_HIT = "quota_hit"
 
 
@@ -93,6 +94,7 @@ MOST_VALUES = 100
 _JOURNAL = Path("/run/systemd/journal/socket")
 
 Sink = Callable[[Level, str, dict[str, str]], None]
+Listener = Callable[[str, Level, str, dict[str, str]], None]
 
 
 def _to_journal(level: Level, message: str, fields: dict[str, str]) -> None:
@@ -129,6 +131,8 @@ def _under_journald() -> bool:
 _identifier = "hedwig"
 _sink: Sink = _to_stderr
 _debug = False
+_listener: Listener | None = None
+_heard: frozenset[str] = frozenset()
 
 
 def start(identifier: str, debug: bool = False) -> None:
@@ -146,6 +150,13 @@ def start_command(identifier: str) -> None:
     _identifier = identifier
     if _sink is _to_stderr:
         _sink = _to_journal if _JOURNAL.exists() else _to_nowhere
+
+
+def listen(listener: Listener | None, kinds: frozenset[str] = frozenset()) -> None:
+    """Have `listener` told of each event of these kinds, after its entry is written: its kind, level, text and fields.
+    It must return at once, whatever happens. None: nobody."""
+    global _listener, _heard
+    _listener, _heard = listener, kinds
 
 
 def capture(sink: Sink) -> None:
@@ -186,6 +197,8 @@ def event(kind: str, message: str, level: Level = Level.INFO, **fields: object) 
     queue_id = named.get("HEDWIG_QUEUE_ID", "")
     text = _safe(message)
     _sink(level, f"{queue_id}: {text}" if queue_id and "\n" not in queue_id else text, named)
+    if kind in _heard and _listener is not None:
+        _listener(str(kind), level, text, named)
 
 
 def _text(value: object) -> str:

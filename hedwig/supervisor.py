@@ -65,6 +65,7 @@ class Supervisor:
         self._status = ""
         self._pet_at = 0.0
         self._stuck: set[str] = set()
+        self._when_ready: Callable[[], object] | None = None
 
     @classmethod
     def of_this_process(cls) -> "Supervisor":
@@ -78,6 +79,13 @@ class Supervisor:
     def ready(self, status: str) -> None:
         """The start, or a reload, is complete."""
         self._say(status, "READY=1")
+        first, self._when_ready = self._when_ready, None
+        if first is not None:
+            first()
+
+    def when_ready(self, call: Callable[[], object]) -> None:
+        """Have this called once, when the start is complete; with systemd or without."""
+        self._when_ready = call
 
     def reloading(self) -> None:
         """SIGHUP came; `ready` must follow."""
@@ -106,7 +114,7 @@ class Supervisor:
             text = f"{name} is stuck or has died: systemd's watchdog will start this daemon again"
             log.event(log.Matter.STUCK, text, log.Level.ALERT, reason=name)
         for name in self._stuck - stuck:
-            log.say(log.Level.NOTICE, f"{name} moves again")
+            log.event(log.Matter.MOVES_AGAIN, f"{name} moves again", log.Level.NOTICE, reason=name)
         self._stuck = stuck
         if not stuck:
             self._notify("WATCHDOG=1")

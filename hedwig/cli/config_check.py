@@ -19,6 +19,7 @@ from hedwig.config import (
     ConfigError,
     Problem,
     Unfit,
+    load_alerts,
     load_client,
     load_delivery,
     load_mailman,
@@ -29,15 +30,16 @@ from hedwig.config import (
 from hedwig.config.document import line_of
 from hedwig.config.replies import NAME as REPLIES
 from hedwig.config.replies import load_rules, own_file
-from hedwig.settings import SITES, Mailman, Postoffice, Worker
+from hedwig.settings import SITES, Alerts, Mailman, Postoffice, Worker
 
-Settings = Mailman | Postoffice | Worker
+Settings = Mailman | Postoffice | Worker | Alerts
 
 _LOADERS: Mapping[str, Callable[[Path], Settings]] = {
     "mailman.yml": load_mailman,
     "postoffice.yml": load_reception,
     "worker.yml": load_delivery,
 }
+_ALERTS = "alerts.yml"
 
 
 @click.group()
@@ -66,7 +68,8 @@ def print_manual(name: str) -> None:
 def check(config_dir: Path, files: tuple[Path, ...], as_json: bool) -> None:
     """Check the configuration files: all of CONFIGDIR's that exist, or the FILEs.
 
-    A FILE's name says what it is: mailman.yml, postoffice.yml, worker.yml, replies.yml or clients.d/FQDN.yml. Exit
+    A FILE's name says what it is: mailman.yml, postoffice.yml, worker.yml, alerts.yml, replies.yml or
+    clients.d/FQDN.yml. Exit
     status 1 when one of them can't be used.
     """
     if not files:
@@ -92,6 +95,8 @@ def _files_of(config_dir: Path, report: "_Report") -> list[Path]:
             report.absent.append(str(config_dir / name))
     if not files:
         report.faults.append(Problem(str(config_dir), 0, "", "there is no configuration file in this directory"))
+    if (config_dir / _ALERTS).exists():
+        files.append(config_dir / _ALERTS)
     directory = config_dir / "clients.d"
     try:
         files += sorted(file for file in directory.iterdir() if file.suffix == ".yml" and file.name[0] != ".")
@@ -119,10 +124,12 @@ class _Report:
                 settings = _LOADERS[file.name](file)
             elif file.absolute().parent.name == "clients.d":
                 load_client(file)
+            elif file.name == _ALERTS:
+                settings = load_alerts(file)
             elif file.name == REPLIES:
                 load_rules(file, _sites_beside(file))
             else:
-                known = f"name it {', '.join(_LOADERS)}, {REPLIES} or clients.d/FQDN.yml"
+                known = f"name it {', '.join(_LOADERS)}, {_ALERTS}, {REPLIES} or clients.d/FQDN.yml"
                 raise ConfigError([Problem(str(file), 0, "", "its name doesn't say what it is", known)])
         except ConfigError as error:
             self.faults += [fault for fault in error.problems if fault not in self.faults]  # a DKIM key is of two files

@@ -1,31 +1,37 @@
-"""What the three daemons' commands have in common: options, configuration, log, and the word to systemd.
+"""What the daemons' commands have in common: options, configuration, log, the bell, and the word to systemd.
 
     hedwig-mailman [--config FILE]        hedwig-postoffice [--config FILE]        hedwig-worker [--config FILE] [N]
+    hedwig-alerts [--config FILE]
 
 Each runs in the foreground, as any user, on the files that its configuration names. Exit status: 0 after SIGTERM; 2 for
 a wrong option; 78 (EX_CONFIG of sysexits.h) when the configuration can't be used, after every fault of it was logged;
 else what the room's `run` returns.
+
+Where alerts.yml lies beside FILE, what is alarming is laid into its folder, too (hedwig/bell). Nothing waits for that,
+and nothing fails by it: where the file is broken, which hedwig-alerts says, the usual folder is taken.
 
 All modules are imported before anything runs (preload.py): during an upgrade the files change underneath.
 """
 
 import argparse
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from hedwig import __version__, log
+from hedwig.bell import HEARD, Bell, Edge, Reading, new_folder
 from hedwig.cli.preload import preload
-from hedwig.config import ConfigError, warnings
-from hedwig.settings import Mailman, Postoffice, Worker
+from hedwig.config import ConfigError, load_alerts, warnings
+from hedwig.settings import Alerts, Mailman, Postoffice, Worker
 from hedwig.supervisor import Supervisor
 
 EX_CONFIG = 78
 MAX_WORKERS = 999
 
-S = TypeVar("S", Mailman, Postoffice, Worker)
+S = TypeVar("S", Mailman, Postoffice, Worker, Alerts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +89,31 @@ def main_for(
         log.say(log.Level.NOTICE, f"{file} was read again")
         return new
 
-    return run(Start(settings, file, reload, supervisor, options.number))
+    with _bell(file.with_name("alerts.yml"), identifier, supervisor) as end:
+        status = run(Start(settings, file, reload, supervisor, options.number))
+        if status == 0:
+            end()
+    return status
+
+
+@contextmanager
+def _bell(file: Path, identifier: str, supervisor: Supervisor) -> Iterator[Callable[[], object]]:
+    """What `log` tells of goes to whoever is called by alerts, meanwhile. Gives what says that the end is orderly."""
+    if not file.exists():
+        yield lambda: None
+        return
+    try:
+        folder = load_alerts(file).folder
+    except ConfigError:
+        folder = Alerts().folder
+    bell = Bell(new_folder(folder), identifier)
+    supervisor.when_ready(lambda: bell.ring(Reading("", Edge.STARTED)))
+    log.listen(bell.hear, HEARD)
+    try:
+        yield lambda: bell.ring(Reading("", Edge.ENDED))
+    finally:
+        log.listen(None)
+        bell.close()
 
 
 def _options(name: str, numbered: bool) -> argparse.ArgumentParser:

@@ -9,6 +9,7 @@
                               dkim new DOMAIN | dkim list | dkim check | dkim rotate DOMAIN
                               config check | config sample NAME | config man NAME
                               doctor [FQDN|DOMAIN]
+                              alert test | alert list | alert failed UNIT
                               setup | open [NETWORK...] | local-key | detect-docker0
 
 Reads the files of CONFIGDIR (default /etc/hedwig) and the spools that they name; it needs no daemon to run. Exit
@@ -27,6 +28,7 @@ from hedwig.cli.lazy import LazyGroup
 from hedwig.cli.readable import readable
 
 COMMANDS = {
+    "alert": ("hedwig.cli.alert", "alert"),
     "config": ("hedwig.cli.config_check", "config"),
     "dkim": ("hedwig.cli.dkim", "dkim"),
     "detect-docker0": ("hedwig.cli.docker0", "detect_docker0"),

@@ -52,6 +52,11 @@ _PAGES = {
     "worker": _daemons(
         "worker", "read by each `hedwig-worker` on the host that delivers. All settings may be left out."
     ),
+    "alerts": _daemons(
+        "alerts",
+        "read by `hedwig-alerts` on each host that has a part of hedwig. It need not be there: then nobody is called, "
+        "and `hedwig alert list` shows what there was.",
+    ),
     "replies": _Page(
         Replies,
         "replies.yml",

@@ -32,6 +32,7 @@ _EVERYWHERE = (
 # A daemon that has no DKIM key yet may get one at a reload; cryptography loads its other half with the first key.
 _SIGNING = ("cryptography.hazmat.backends.openssl.backend", "hedwig.dkim.private")
 _OF_A_ROOM = {
+    "alerts": ("idna.uts46data",),
     "mailman": ("http.cookies", "idna.uts46data", "netrc", "requests", "urllib3.util.ssl_match_hostname"),
     "postoffice": (*_SIGNING, "bottle", "html", "http.cookies", "idna.uts46data", "waitress"),
     "worker": (
@@ -47,7 +48,7 @@ _OF_A_ROOM = {
 
 
 def preload(room: str) -> None:
-    """All that a daemon of this room ("mailman", "postoffice", "worker") may come to need."""
+    """All that a daemon of this room ("mailman", "postoffice", "worker", "alerts") may come to need."""
     for name in (*_codecs(), *_EVERYWHERE, *_OF_A_ROOM[room]):
         module = importlib.import_module(name)
         if name.startswith("dns.rdtypes."):

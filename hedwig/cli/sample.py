@@ -10,15 +10,16 @@ from dataclasses import Field, fields
 from typing import Any
 
 from hedwig.config.kinds import written
-from hedwig.settings import Client, Mailman, Postoffice, Worker
+from hedwig.settings import Alerts, Client, Mailman, Postoffice, Worker
 
-FILES: dict[str, type] = {"mailman": Mailman, "postoffice": Postoffice, "worker": Worker}
+FILES: dict[str, type] = {"mailman": Mailman, "postoffice": Postoffice, "worker": Worker, "alerts": Alerts}
 
 _WIDTH = 100
 RELOAD = {
     "mailman": "systemctl reload hedwig-mailman",
     "postoffice": "systemctl reload hedwig-postoffice",
     "worker": "systemctl reload 'hedwig-worker@*'",
+    "alerts": "systemctl reload hedwig-alerts",
 }
 _PASTED = (
     "Where postoffice runs on this host too, these three may stay out: local.key beside this file has them then.",

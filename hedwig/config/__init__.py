@@ -23,14 +23,14 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from hedwig.config.agreement import disagreements, faults_of_client
+from hedwig.config.agreement import disagreements, disagreements_of_alerts, faults_of_client
 from hedwig.config.document import parse, read_text
 from hedwig.config.localkey import LocalKey, path_beside, this_host
 from hedwig.config.names import host_name
 from hedwig.config.problem import ConfigError, Problem, Unfit, gathering
 from hedwig.config.reading import Reading
 from hedwig.config.replies import load_rules, own_file
-from hedwig.settings import Client, Mailman, Postoffice, Worker
+from hedwig.settings import Alerts, Client, Mailman, Postoffice, Worker
 
 __all__ = [
     "ConfigError",
@@ -38,6 +38,7 @@ __all__ = [
     "Unfit",
     "host_name",
     "lines_of_worker",
+    "load_alerts",
     "load_client",
     "load_delivery",
     "load_local_key",
@@ -82,6 +83,19 @@ def load_local_key(path: Path | str) -> LocalKey:
 def load_postoffice(path: Path | str) -> Postoffice:
     """postoffice.yml, or ConfigError."""
     return Postoffice(**_values(Path(path), Postoffice))
+
+
+def load_alerts(path: Path | str) -> Alerts:
+    """alerts.yml, or ConfigError; the defaults where there is none."""
+    path = Path(path)
+    if not path.exists():
+        return Alerts()
+    reading = Reading(str(path))
+    alerts = Alerts(**reading.section(Alerts, parse(path, read_text(path))))
+    for key, error in disagreements_of_alerts(alerts):
+        reading.problems.append(Problem(str(path), reading.line(key), key, error.wrong, error.right))
+    reading.finish()
+    return alerts
 
 
 def load_reception(path: Path | str) -> Postoffice:

@@ -1,12 +1,13 @@
 """Whether the settings of one file fit together: in worker.yml what one entry names another must have, and what one
-demands another must not rule out. Pure. An error is what could never work, or would be passed over in silence.
+demands another must not rule out; alerts.yml, too. Pure. An error is what could never work, or would be passed over in
+silence.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from hedwig.choices import FromMismatch
 from hedwig.config.problem import Unfit
-from hedwig.settings import SITES, Client, Family, SiteRule, Source, Tls, Worker
+from hedwig.settings import SITES, Alerts, Client, Family, SiteRule, Source, Tls, Worker
 
 DEFAULT = "default"
 Fault = tuple[str, Unfit]  # the key's full name, and what is wrong
@@ -144,3 +145,13 @@ def _unknown(key: str, names: Iterable[str], known: Mapping[str, object], sectio
         if name not in known:
             have = f"known there: {', '.join(known)}" if known else f"add it below `{section}:`"
             yield key, Unfit(f"there is no {name!r} in {section}", have)
+
+
+def disagreements_of_alerts(alerts: Alerts) -> Iterator[Fault]:
+    """Every fault of alerts.yml."""
+    if alerts.command and not alerts.command[0].startswith("/"):
+        yield "command", Unfit("the program is not named by its full path", "write [/usr/local/bin/page-me]")
+    if alerts.webhook.secret and alerts.webhook.secret_file:
+        yield "webhook.secret", Unfit("secret_file is there, too", "keep one of the two")
+    if not alerts.webhook.url and (alerts.webhook.secret or alerts.webhook.secret_file):
+        yield "webhook", Unfit("it has a secret and no url", "write url, too")

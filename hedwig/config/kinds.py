@@ -137,7 +137,8 @@ SCALARS: dict[str, Parser] = {
     "tls": ways.tls, "tls or none": ways.tls_or_none, "family": ways.family, "eight bit": ways.eight_bit,
     "optional ipv4": ways.ipv4_or_none, "optional ipv6": ways.ipv6_or_none, "optional day": ways.day_or_none,
     "pattern": rulekinds.pattern, "scope": rulekinds.scope, "optional page": rulekinds.page_or_none,
-    "example": rulekinds.example, "size or none": _or_none(size, "none of its own"),
+    "example": rulekinds.example, "optional hook url": places.hook_url_or_none,
+    "size or none": _or_none(size, "none of its own"), "size or never": _or_none(size, "never"),
     "hash": clientkinds.hash_, "expiry": clientkinds.expiry,
     "from mismatch": clientkinds.from_mismatch, "from match": clientkinds.from_match,
     "unsubscribe": clientkinds.unsubscribe,
@@ -151,14 +152,14 @@ LISTS: dict[str, Parser] = {
     "hosts": host_name,
     "allow": lambda text: places.network(text, ("loopback", "docker")),
     "stages": rulekinds.stage, "codes": rulekinds.code, "statuses": rulekinds.status, "phrases": rulekinds.phrase,
-    "actions": rulekinds.step,
+    "actions": rulekinds.step, "command": _text,
     "refuse": lambda text: places.network(text, ("this-host",)),
 }  # fmt: skip
 NAMES: dict[str, Callable[[str], str]] = {"word": names.word, "domain": names.domain_or_below, "host": host_name}
 NEVER_EMPTY = frozenset({"listen", "listen inet", "durations", "counts"})
-REPEATABLE = frozenset({"durations", "counts"})
+REPEATABLE = frozenset({"durations", "counts", "command"})
 OF_ENTRIES: dict[str, type] = {"hashes": ClientKey}  # whose items may be mappings: of these keys, and `line`
-WITH_COMMAS = frozenset({"phrases"})  # elsewhere a comma says that brackets were forgotten
+WITH_COMMAS = frozenset({"phrases", "command"})  # elsewhere a comma says that brackets were forgotten
 
 
 def written(kind: str, value: object) -> str:

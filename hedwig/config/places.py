@@ -125,3 +125,22 @@ def network(text: str, words: tuple[str, ...]) -> str:
     if network.network_address == ipaddress.ip_address(address):
         return text
     raise Unfit(f"{shown(text)} is an address within a network", f"write {network} for all of it, or {address} alone")
+
+
+def hook_url_or_none(text: str) -> str:
+    """An http or https URL to post to, with whatever path and query it has; or ""."""
+    right = "write it like https://hooks.example.com/services/x"
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise Unfit("this is not a URL", right) from None
+    if not text:
+        return text
+    if parts.username is not None:
+        raise Unfit("there is a user or password in this URL", "put what proves you into its path or query")
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or parts.fragment:
+        raise Unfit("this is not an http URL", right)
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise Unfit("it has characters that no URL has", "write them as %20 and the like")
+    return text

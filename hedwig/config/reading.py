@@ -9,13 +9,14 @@ import yaml
 from hedwig.config.document import Entry, entries, named
 from hedwig.config.kinds import LISTS, NAMES, NEVER_EMPTY, OF_ENTRIES, REPEATABLE, SCALARS, WITH_COMMAS, written
 from hedwig.config.problem import ConfigError, Problem, Unfit
-from hedwig.settings import ClientKey, Mailman, Postoffice, Replies, Worker, key_of
+from hedwig.settings import Alerts, ClientKey, Mailman, Postoffice, Replies, Worker, key_of
 
 _FILES: dict[str, type] = {
     "mailman.yml": Mailman,
     "postoffice.yml": Postoffice,
     "worker.yml": Worker,
     "replies.yml": Replies,
+    "alerts.yml": Alerts,
 }
 _NULL = "tag:yaml.org,2002:null"
 

@@ -1,10 +1,11 @@
-"""Every setting of the three daemons: its name, type, default and meaning, said once.
+"""Every setting of the daemons: its name, type, default and meaning, said once.
 
 config reads YAML into these; the comments in etc/*.yml and the man pages come from the texts here. All are frozen: a
 reload makes a new object. `base` says how a key is said; the other modules have a file's keys each; `receivers` has
 what worker.yml says of receivers and of the ways to them, and `replies` what replies.yml says of their replies.
 """
 
+from hedwig.settings.alerts import Alerts, WebhookRule
 from hedwig.settings.base import DAY, GIB, HOUR, KIB, MIB, MINUTE, key_of, named, needs_restart, section, setting
 from hedwig.settings.client import Client, ClientKey, Quota
 from hedwig.settings.mailman import Listen, Mailman
@@ -21,6 +22,7 @@ __all__ = [
     "MIB",
     "MINUTE",
     "SITES",
+    "Alerts",
     "Client",
     "ClientKey",
     "ClientRule",
@@ -41,6 +43,7 @@ __all__ = [
     "Source",
     "Tls",
     "TlsReport",
+    "WebhookRule",
     "Worker",
     "key_of",
     "named",

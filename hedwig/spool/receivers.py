@@ -96,7 +96,7 @@ def back_off(spool: Sharing, word: Backoff) -> "Future[Backoff]":
 
 def backoffs(spool: Sharing, now: float) -> list[Backoff]:
     """Those in force, or whose bound on connections still is."""
-    return spool.read(_backoffs, now)
+    return spool.read(standing, now)
 
 
 def lift(spool: Sharing, sites: Iterable[str], now: float) -> "Future[list[Backoff]]":
@@ -162,7 +162,8 @@ def _heed(db: sqlite3.Connection, word: Backoff) -> Backoff:
     return word
 
 
-def _backoffs(db: sqlite3.Connection, now: float) -> list[Backoff]:
+def standing(db: sqlite3.Connection, now: float) -> list[Backoff]:
+    """As `backoffs`, for who has a connection of his own."""
     found = [Backoff(*row) for row in db.execute(_ALL, (now - LIMITED,))]
     return [each for each in found if each.until > now or each.connections]
 
@@ -170,7 +171,7 @@ def _backoffs(db: sqlite3.Connection, now: float) -> list[Backoff]:
 def _lift(db: sqlite3.Connection, entries: Sequence[tuple[Sequence[str], float]]) -> list[list[Backoff]]:
     gone = []
     for sites, now in entries:
-        gone.append([each for each in _backoffs(db, now) if each.site in sites])
+        gone.append([each for each in standing(db, now) if each.site in sites])
         db.executemany("DELETE FROM backoffs WHERE site = ?", [(site,) for site in sites])
         db.executemany(_SET, [(site, _LIFTED, now, now, 0, 0, "", "") for site in sites])
     return gone

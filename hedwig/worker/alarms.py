@@ -48,47 +48,25 @@ class Alarms:
 
 
 def _tell(alarm: Alarm) -> None:
-    site, mx, words, rule, page = alarm.site, alarm.mx, alarm.words, alarm.ruling.rule, alarm.ruling.help
-    why = f"{rule} ({alarm.ruling.meaning})"
+    site, words, why = alarm.site, alarm.words, f"{alarm.ruling.rule} ({alarm.ruling.meaning})"
     if alarm.ruling.decision is Action.BACK_OFF:
         says = "limits or blocks this host; its mail waits"
         if alarm.ruling.hearsay:
             says = "or one of its domains says that this host is limited or blocked; that letter waits"
-        text = f"{site} {says}: {words} (rule {why})"
-        log.event(
-            log.Matter.SITE_BLOCKED,
-            text,
-            log.Level.ALERT,
-            site=site,
-            mx=mx,
-            reply=words,
-            reason=why,
-            rule=rule,
-            help=page,
-        )
+        matter, text = log.Matter.SITE_BLOCKED, f"{site} {says}"
     elif alarm.ruling.decision is Action.HOLD:
-        text = f"{site} refuses mail for a fault of ours; it is kept for now: {words} (rule {why})"
-        log.event(
-            log.Matter.SETUP_REFUSED,
-            text,
-            log.Level.ALERT,
-            site=site,
-            mx=mx,
-            reply=words,
-            reason=why,
-            rule=rule,
-            help=page,
-        )
+        matter, text = log.Matter.SETUP_REFUSED, f"{site} refuses mail for a fault of ours; it is kept for now"
     else:
-        text = f"{site} minds our mail: {words} (rule {why})"
-        log.event(
-            log.Matter.MAIL_REFUSED,
-            text,
-            log.Level.ALERT,
-            site=site,
-            mx=mx,
-            reply=words,
-            reason=why,
-            rule=rule,
-            help=page,
-        )
+        matter, text = log.Matter.MAIL_REFUSED, f"{site} minds our mail"
+    log.event(
+        matter,
+        f"{text}: {words} (rule {why})",
+        log.Level.ALERT,
+        site=site,
+        mx=alarm.mx,
+        reply=words,
+        reason=why,
+        rule=alarm.ruling.rule,
+        meaning=alarm.ruling.meaning,
+        help=alarm.ruling.help,
+    )

@@ -61,4 +61,4 @@ class Logins:
     def succeeded(self, name: str) -> None:
         """It logs us in."""
         if self._told.pop(name, None) is not None:
-            log.say(log.Level.NOTICE, f"{name}: it logs us in again")
+            log.event(log.Matter.LOGIN_BACK, f"{name}: it logs us in again", log.Level.NOTICE, site=name)

@@ -19,6 +19,7 @@ import uvloop
 
 from hedwig import limits, log
 from hedwig.dkim.sign import Signer
+from hedwig.https_post import client_context, post
 from hedwig.in_force import InForce
 from hedwig.mx.dns import DnsResolver
 from hedwig.pulse import STUCK
@@ -39,7 +40,6 @@ from hedwig.worker.dispatch import MOST_CONNECTIONS, Dispatch
 from hedwig.worker.dots import DotMarks, path_of
 from hedwig.worker.heirs import free_predecessors
 from hedwig.worker.hinter import Hinter
-from hedwig.worker.https_post import client_context, post
 from hedwig.worker.policies import Policies
 from hedwig.worker.resting import Resting
 from hedwig.worker.route import Router

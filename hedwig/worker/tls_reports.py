@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from hedwig import log, queueid
 from hedwig.dkim.sign import NOBODY, Signer
 from hedwig.envelope import Envelope, digest
+from hedwig.https_post import post
 from hedwig.mx import AddressesFound, MxUnknown, Resolver
 from hedwig.options import Notify, Options, Priority, TlsWish
 from hedwig.reply import one_line
@@ -30,7 +31,6 @@ from hedwig.spool.digests import Putting
 from hedwig.spool.tls_results import End, count, end, take
 from hedwig.tlsrpt import DAY, Count, Day, Reporter, Session, day_of, letter, record
 from hedwig.tlsrpt.report import Report, build
-from hedwig.worker.https_post import post
 
 ROUND = 60.0  # seconds between flushes, and between looks at what is due
 MOST = 5_000  # kinds of sessions that are kept in memory; more are flushed at once

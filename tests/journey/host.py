@@ -158,6 +158,8 @@ class Host:
             return _connects(socket.AF_UNIX, f"{self.run}/queue.sock")
         if name == "postoffice":
             return self.http.healthy()
+        if name == "alerts":
+            return (self.directory / "alerts" / "told").is_dir()
         if name == "mailman":
             return _connects(socket.AF_INET, MAILMAN, greeting=True)
         return _is_locked(self.run / "workers" / name.partition("-")[2])

@@ -42,17 +42,18 @@ def test_a_sample_shows_every_key_with_its_default(name, tmp_path):
     named = set(re.findall(r"^ *([a-z_-]+):", text, flags=re.MULTILINE))
     file = tmp_path / f"{name}.yml"
     file.write_text(text.replace("key: …", "key: k"))
-    loaded = {"mailman": config.load_mailman, "postoffice": config.load_postoffice, "worker": config.load_worker}[name](
-        file
-    )
+    loaders = {"mailman": config.load_mailman, "postoffice": config.load_postoffice, "worker": config.load_worker}
+    loaded = {**loaders, "alerts": config.load_alerts}[name](file)
     filled = {key: getattr(loaded, key) for key in ("fqdn", "postoffice", "key") if name == "mailman"}
     assert loaded == FILES[name](**filled)
     top = [one.metadata for one in dataclasses.fields(FILES[name])]
     sections = [one["section"] for one in top if "section" in one] + [settings.SiteRule]
     inner = {one.name for cls in sections for one in dataclasses.fields(cls)}
     inner |= settings.SITES.keys()
+    if name == "alerts":
+        inner, top = {one.name for one in dataclasses.fields(settings.WebhookRule)}, []
     assert named == {one.name for one in dataclasses.fields(FILES[name]) if one.metadata} | (
-        inner if name == "worker" else set()
+        inner if name in ("worker", "alerts") else set()
     )
 
 
@@ -109,7 +110,7 @@ def test_check_takes_files_by_name(check, tmp_path):
     )
     assert error.stderr.splitlines() == [
         f"{tmp_path}/strange.yml: its name doesn't say what it is; "
-        "name it mailman.yml, postoffice.yml, worker.yml, replies.yml or clients.d/FQDN.yml",
+        "name it mailman.yml, postoffice.yml, worker.yml, alerts.yml, replies.yml or clients.d/FQDN.yml",
         f"{tmp_path}/x/mailman.yml: there is no such file",
     ]
 

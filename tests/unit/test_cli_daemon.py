@@ -15,7 +15,7 @@ from hedwig.config import load_mailman, load_worker
 from hedwig.settings import Worker
 
 BIN = Path(__file__).parents[2] / ".venv" / "bin"
-DAEMONS = ["hedwig-mailman", "hedwig-postoffice", "hedwig-worker"]
+DAEMONS = ["hedwig-alerts", "hedwig-mailman", "hedwig-postoffice", "hedwig-worker"]
 
 
 @pytest.fixture

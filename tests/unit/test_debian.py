@@ -32,7 +32,9 @@ LIBRARIES = {
     "yaml": "python3-yaml",
 }
 MAINS = {
-    "hedwig-common": ", ".join(["hedwig.cli.hedwig", *sorted({module for module, _ in COMMANDS.values()})]),
+    "hedwig-common": ", ".join(
+        ["hedwig.cli.hedwig", "hedwig.cli.daemon_alerts", *sorted({module for module, _ in COMMANDS.values()})]
+    ),
     "hedwig-mailman": "hedwig.cli.daemon_mailman",
     # `hedwig open` makes certificates and `hedwig dkim` keys, and both are for the postoffice's host.
     "hedwig-postoffice": (
@@ -151,10 +153,11 @@ def test_the_slice_is_never_stopped_by_an_upgrade() -> None:
     """dh_installsystemd is called for packages and units by name, and never for the slice."""
     calls = re.findall(r"^\tdh_installsystemd (.*)$", text_of("rules"), re.MULTILINE)
     assert calls
-    calls.remove("-phedwig-common hedwig-doctor.timer hedwig-retention.timer")
+    calls.remove("-phedwig-common hedwig-doctor.timer hedwig-hook.socket hedwig-retention.timer")
     for call in calls:
         assert re.fullmatch(
-            r"-phedwig-(mailman|postoffice|worker)( \$\(KEPT_RUNNING\))?( hedwig-[\w.-]+\.(service|target))+", call
+            r"-phedwig-(common|mailman|postoffice|worker)( \$\(KEPT_RUNNING\))?( hedwig-[\w.-]+\.(service|target))+",
+            call,
         )
 
 

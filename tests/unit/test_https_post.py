@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from certificates import make
 
-from hedwig.worker import https_post
-from hedwig.worker.https_post import post
+from hedwig import https_post
+from hedwig.https_post import post
 
 ROOT = make("root", authority=True)
 HOST = "reports.example"

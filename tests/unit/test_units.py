@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from hedwig.alerts import runner
 from hedwig.mailman import forwarder
 from hedwig.mailman import loop as mailman
 from hedwig.postoffice import loop as postoffice
 from hedwig.pulse import STUCK
-from hedwig.settings import Worker
+from hedwig.settings import Alerts, Worker
 from hedwig.supervisor import PET_EVERY
 from hedwig.worker import loop as worker
 
@@ -23,8 +24,11 @@ SERVICES = {
     "hedwig-beanstalkd.service": 0.3,
     "hedwig-retention.service": 0.5,
     "hedwig-doctor.service": 1.3,
+    "hedwig-alerts.service": 1.2,
+    "hedwig-failed@.service": 0.5,
+    "hedwig-hook@.service": 1.5,
 }
-DAEMONS = [name for name in SERVICES if "beanstalkd" not in name and "retention" not in name and "doctor" not in name]
+DAEMONS = ["hedwig-alerts.service", "hedwig-mailman.service", "hedwig-postoffice.service", "hedwig-worker@.service"]
 
 
 class Unit(configparser.ConfigParser):
@@ -60,12 +64,13 @@ def test_exposure(name: str, most: float, tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", sorted(SYSTEMD.glob("*.*")), ids=lambda path: path.name)
 def test_systemd_understands_every_line(path: Path, tmp_path: Path) -> None:
     """No unknown key or value: systemd only warns of those, and goes on without."""
-    if path.suffix not in {".service", ".target", ".slice", ".timer"}:
+    if path.suffix not in {".service", ".socket", ".target", ".slice", ".timer"}:
         return
     for other in SYSTEMD.iterdir():
-        if other.suffix in {".service", ".target", ".slice", ".timer"}:
+        if other.suffix in {".service", ".socket", ".target", ".slice", ".timer"}:
             text = other.read_text().replace("ExecStart=/usr/bin/", "ExecStart=/bin/true /usr/bin/")
-            (tmp_path / other.name.replace("@.", "@1.")).write_text(text)
+            for there in {other.name, other.name.replace("@.", "@1.")}:
+                (tmp_path / there).write_text(text)
     done = analyze("verify", "--man=no", tmp_path / path.name.replace("@.", "@1."))
     ours = [line for line in done.stderr.splitlines() if "hedwig" in line]
     assert not ours
@@ -137,3 +142,24 @@ def test_the_queue_is_where_the_settings_look_for_it() -> None:
     assert Worker().run_dir == "/run/hedwig"
     folders = (SYSTEMD / "hedwig.tmpfiles").read_text()
     assert "d /run/hedwig/workers " in folders
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_unit_that_fails_is_an_alert(name: str) -> None:
+    """But for those that tell it: an alert of an alert that failed would go round in a circle."""
+    wanted = None if "failed" in name or "hook" in name else "hedwig-failed@%n.service"
+    assert Unit(name)["Unit"].get("OnFailure") == wanted
+
+
+def test_alerts_are_laid_where_the_settings_say_and_the_command_sees_nothing_of_ours() -> None:
+    folder = Alerts().folder
+    for name in (*DAEMONS, "hedwig-failed@.service"):
+        text = (SYSTEMD / name).read_text()
+        assert f"ReadWritePaths=-{folder}\n" in text or "StateDirectory=hedwig/alerts\n" in text, name
+    assert f"d {folder}/new 0750 hedwig hedwig " in (SYSTEMD / "hedwig.tmpfiles").read_text()
+    socket, hook = Unit("hedwig-hook.socket")["Socket"], Unit("hedwig-hook@.service")["Service"]
+    assert (socket["ListenStream"], socket["SocketUser"], socket["SocketMode"]) == (runner.SOCKET, "hedwig", "0600")
+    assert hook["DynamicUser"] == "yes"
+    assert {"-/var/lib/hedwig", "-/etc/hedwig"} <= set(hook["InaccessiblePaths"].split())
+    for name in ("hedwig-mailman.service", "hedwig-postoffice.service", "hedwig-worker@.service"):
+        assert "-/run/hedwig-hook" in Unit(name)["Service"]["InaccessiblePaths"].split()

@@ -74,6 +74,7 @@ def test_what_is_said(told: list[Entry], decision: Action | None, matter: Matter
         "HEDWIG_REPLY": "550 Ip frequency limited",
         "HEDWIG_REASON": "qq-frequency (rate)",
         "HEDWIG_RULE": "qq-frequency",
+        "HEDWIG_MEANING": "rate",
         "HEDWIG_HELP": "https://example.com/help",
     }
 

@@ -1,13 +1,15 @@
-"""One POST by HTTPS to a URL that somebody else chose (RFC 8460 §5.4; HTTP/1.1, RFC 9112).
+"""One POST by HTTP or HTTPS, to a URL that somebody else chose (RFC 8460 §5.4) or the operator (HTTP/1.1, RFC 9112).
 
-It goes to an address that the caller has checked: the host's name is not looked up anew, so that it can't lead anywhere
-else. The certificate must be for that name. No redirect is followed, no proxy asked, and of the answer the status alone
-is read; all of it has SECONDS, however slowly the host drips.
+It goes to an address that the caller has checked: the host's name is not looked up anew, so that it can't lead
+anywhere else; whoever trusts the URL gives its host for the address. A certificate must be for that name. No redirect
+is followed, no proxy asked, and of the answer the status alone is read; all of it has SECONDS, however slowly the
+host drips.
 """
 
 import asyncio
 import re
 import ssl
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -31,15 +33,20 @@ def client_context(ca_file: str) -> ssl.SSLContext:
     return context
 
 
-async def post(url: str, address: str, content: bytes, content_type: str, tls: ssl.SSLContext | None = None) -> str:
-    """An empty text if the host took it (2yz), else why not. `tls`: by default the system's authorities count."""
-    context = tls or ssl.create_default_context()
+Headers = Mapping[str, str]
+
+
+async def post(url: str, address: str, content: bytes, about: str | Headers, tls: ssl.SSLContext | None = None) -> str:
+    """An empty text if the host took it (2yz), else why not. `about`: the content's type, or more header fields with
+    it. `tls`: by default the system's authorities count."""
     parts = urlsplit(url)
+    context = (tls or ssl.create_default_context()) if parts.scheme == "https" else None
+    fields = {"Content-Type": about} if isinstance(about, str) else about
     target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
     head = (
         f"POST {target} HTTP/1.1",
         f"Host: {parts.netloc}",
-        f"Content-Type: {content_type}",
+        *(f"{name}: {value}" for name, value in fields.items()),
         f"Content-Length: {len(content)}",
         "Connection: close",
         "\r\n",
@@ -47,7 +54,10 @@ async def post(url: str, address: str, content: bytes, content_type: str, tls: s
     try:
         async with asyncio.timeout(SECONDS):
             reader, writer = await asyncio.open_connection(
-                address, parts.port or 443, ssl=context, server_hostname=parts.hostname
+                address,
+                parts.port or (443 if context else 80),
+                ssl=context,
+                server_hostname=parts.hostname if context else None,
             )
             try:
                 writer.write("\r\n".join(head).encode("ascii") + content)
