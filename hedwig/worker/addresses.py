@@ -16,6 +16,10 @@ class Addresses:
         self._open: Counter[str] = Counter()
         self._crowded: dict[str, float] = {}
 
+    def __len__(self) -> int:
+        """How many addresses there are connections to."""
+        return len(self._open)
+
     def enter(self, address: str, most: int, now: float) -> bool:
         """Count in one more, unless there are `most`."""
         if self._open[address] >= most:

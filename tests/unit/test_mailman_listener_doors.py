@@ -209,31 +209,38 @@ async def test_a_client_that_won_t_finish_does_not_outlast_the_grace():
         assert await client.ended() == b""
 
 
-async def test_real_msmtp_sends_and_is_quick(tmp_path):
-    """By msmtp itself; without TCP_QUICKACK each letter waits 40 ms and more for an ACK. One that does not is enough:
-    on a busy machine others wait for a core."""
+async def test_real_msmtp_sends_and_is_quick(monkeypatch):
+    """By msmtp itself. Without TCP_QUICKACK a letter waits 40 ms and more for an ACK: letters with and without it take
+    turns, so that what else the machine does counts for both."""
     program = shutil.which("msmtp")
     assert program, "msmtp is not installed"
     text = b"From: a@b.example\nSubject: hi\nBcc: x@y.example\n\n.dot\n..\nend\n" + "中文\n".encode("gbk")
+    options = {"with": socket.TCP_QUICKACK, "without": socket.TCP_NODELAY}
+    spent = {"with": [], "without": []}
     async with mailman() as host:
-        spent = []
-        while len(spent) < 10 or (min(spent) >= 0.04 and len(spent) < 100):
-            began = time.monotonic()
-            sending = await asyncio.create_subprocess_exec(
-                *(program, "--file=/dev/null", "--host=127.0.0.1", f"--port={host.port}", "--from=a@b.example"),
-                *("c@d.example", "e@f.example"),
-                stdin=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-            )
-            _, errors = await asyncio.wait_for(sending.communicate(text), 30)
-            spent.append(time.monotonic() - began)
-            assert sending.returncode == 0, errors
-        assert len(host.forwarder.taken) == len(spent)
+        while len(spent["with"]) < 10 or (not _is_quicker(spent) and len(spent["with"]) < 100):
+            for how, times in spent.items():
+                monkeypatch.setattr(socket, "TCP_QUICKACK", options[how])
+                began = time.monotonic()
+                sending = await asyncio.create_subprocess_exec(
+                    *(program, "--file=/dev/null", "--host=127.0.0.1", f"--port={host.port}", "--from=a@b.example"),
+                    *("c@d.example", "e@f.example"),
+                    stdin=asyncio.subprocess.PIPE,
+                    stderr=asyncio.subprocess.PIPE,
+                )
+                _, errors = await asyncio.wait_for(sending.communicate(text), 30)
+                times.append(time.monotonic() - began)
+                assert sending.returncode == 0, errors
+        assert len(host.forwarder.taken) == sum(map(len, spent.values()))
         taken = host.forwarder.taken[0]
     assert taken.envelope.rcpttos == ("c@d.example", "e@f.example")
     assert taken.body.endswith(b"\r\n\r\n.dot\r\n..\r\nend\r\n" + "中文\r\n".encode("gbk"))
     assert b"Bcc" not in taken.body
-    assert min(spent) < 0.04, spent
+    assert _is_quicker(spent), spent
+
+
+def _is_quicker(spent):
+    return min(spent["with"]) < min(spent["without"]) - 0.02
 
 
 async def test_real_msmtp_shows_a_stranger_what_to_do():
