@@ -109,6 +109,12 @@ def test_a_claim_past_its_expiry_fails_with_what_was_last_heard() -> None:
     assert b"greylisted" in b"".join(conclusion.settlement.bounces[0].body.pieces())
 
 
+def test_a_claim_of_which_nothing_was_heard_is_not_said_to_be_untried() -> None:
+    """Its deadline may have passed in the midst of its transaction."""
+    conclusion = given_up(a_claim(expires_at=1.0), RULES, 1000.0, lambda: ORIGINAL)
+    assert conclusion.lines[0].attempt.said.detail.startswith("it did not go out in time")
+
+
 def test_the_sender_is_warned_once_after_four_hours() -> None:
     waiting = a_claim(accepted_at=1000.0)
     early = conclude(waiting, {0: LATER}, RULES, 1000.0 + 3600, lambda: ORIGINAL)
