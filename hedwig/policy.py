@@ -216,7 +216,7 @@ def _rewritten(
 ) -> Aligned | Refused:
     """From becomes an address that the client may use: the envelope's sender, or the first one of `senders`. What it
     was goes to Reply-To, unless the letter has one."""
-    missing = not header.get(b"from")
+    missing = header.whole and not header.get(b"from")
     if not authors and not missing:
         return _refused(client, fault)  # what it was can't be told, so nobody could be answered
     sender = Address.parse(envelope.mailfrom) if envelope.mailfrom else None

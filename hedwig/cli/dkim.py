@@ -127,7 +127,7 @@ def check(config_dir: Path, domain: str | None, as_json: bool) -> None:
 
 @dkim.command()
 @click.argument("domain", type=Domain())
-@click.option("--force", is_flag=True, help="Take the new keys into use though DNS does not show them.")
+@click.option("--force", is_flag=True, help="Don't wait: for DNS to show the new keys, or for retired ones to be over.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
 @click.pass_obj
 def rotate(config_dir: Path, domain: str, force: bool, as_json: bool) -> None:

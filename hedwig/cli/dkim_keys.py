@@ -127,6 +127,9 @@ def rotate(config_dir: Path, domain: str, look: Look, *, force: bool) -> Rotated
             return _moved_on(config_dir, _Step(active, staged, deleted), look, force=force)
         if deleted:
             return Rotated(deleted)
+        resting = [file for file in there if file.state is State.RETIRED]
+        if resting and not force:  # else whoever asks once too often would have to publish records again
+            return Rotated(retired=tuple(shown(file) for file in resting))
         algorithms = tuple(each for each in ALGORITHMS if each in {file.read().algorithm for file in active})
         return Rotated(made=tuple(_made(folder, there, None, algorithms or ALGORITHMS, State.STAGED)))
 

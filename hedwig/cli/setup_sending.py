@@ -155,7 +155,7 @@ def _edited(file: Path, text: str, answers: Answers) -> str:
     if settings.ehlo != answers.ehlo:
         text = yamltext.with_value(file, text, "ehlo", answers.ehlo)
     known = {each.ipv4 for each in settings.sources.values()}
-    if answers.source in {myself.source_address(), *known}:
+    if answers.source in (known or {myself.source_address()}):
         return text
     if answers.source not in myself.own_addresses():
         click.echo(
@@ -166,13 +166,12 @@ def _edited(file: Path, text: str, answers: Answers) -> str:
         )
         return text
     if settings.sources:
-        click.echo(
+        raise click.ClickException(
             told(
-                f"add this to `sources` in {clean(str(file))}: main: {{ipv4: {answers.source}}}",
-                f"请在 {clean(str(file))} 的 `sources` 里加上：main: {{ipv4: {answers.source}}}",
+                f"{clean(str(file))} has `sources` already: change them there by hand, to {answers.source}",
+                f"{clean(str(file))} 里已有 `sources`：请手工改成 {answers.source}",
             )
         )
-        return text
     return yamltext.with_value(file, text, "sources", f"{{main: {{ipv4: {json.dumps(answers.source)}}}}}")
 
 

@@ -66,7 +66,7 @@ def judge(domain: str, keys: Sequence[Key]) -> list[Finding]:
             "Ed25519 keys alone: receivers that know only RSA see no signature",
             "只有 Ed25519 密钥：只认 RSA 的收件方看不到签名",
         )
-        found.append(Check("dkim", domain).warn(seen, f"hedwig dkim new {domain}", AS_ROOT))
+        found.append(Check("dkim", domain).warn(seen, f"hedwig dkim new {domain} --rsa", AS_ROOT))
     return found
 
 
@@ -97,7 +97,7 @@ def _judged(key: Key) -> Finding:
         seen = Text(
             f"the key has {key.bits} bits; receivers advise {GOOD_BITS}", f"密钥只有 {key.bits} 位，建议 {GOOD_BITS} 位"
         )
-        return check.warn(seen, f"hedwig dkim new {key.domain}", AS_ROOT)
+        return check.warn(seen, f"hedwig dkim rotate {key.domain}", AS_ROOT)
     size = f", {key.bits} bits" if key.algorithm == RSA else ""
     return check.passed(
         Text(

@@ -208,6 +208,9 @@ class _Interface:
             raise Refusal(401, "5.7.8", str(error)) from error
         if client is None and self._room.clients.unread:
             raise Refusal(503, "4.3.5", f"no key can be checked just now: {self._room.clients.unread}", retry_after=30)
+        if client is None and self._room.clients.is_broken(fqdn):
+            text = "the settings of this host have a fault: `hedwig config check` on the postoffice host names it"
+            raise Refusal(503, "4.3.5", text, retry_after=30)
         if client is None:
             self._strangers.tell(fqdn, peer)
             raise Refusal(

@@ -59,6 +59,7 @@ class Clients:
         self._marks: dict[str, _Mark] = {}
         self._by_file: dict[str, Client] = {}
         self._by_name: dict[str, Client] = {}
+        self._broken: set[str] = set()
         self._trouble = ""
         self._was_read = False
         self._read_at = float("-inf")
@@ -126,7 +127,12 @@ class Clients:
             if marks[name] != self._marks.get(name):
                 self._read_file(name, files)
         self._marks, self._by_file = marks, files
+        self._broken = {name.lower().removesuffix(".yml") for name in marks if name not in files}
         self._by_name = {client.fqdn.lower(): client for client in files.values()}
+
+    def is_broken(self, fqdn: str) -> bool:
+        """Whether there is such a client, whose file can't be used: a fault of ours (I8)."""
+        return fqdn.lower() in self._broken
 
     def _read_file(self, name: str, files: dict[str, Client]) -> None:
         path = os.path.join(self._directory, name)  # noqa: PTH118 -- a name that scandir gave, as text for messages

@@ -4,7 +4,8 @@
 The digest by which a repeat is known again is that of what was submitted, and stays (I3). The header is read once, and
 only where something asks for it; the body is never read here, but by the signer, and goes on as the same object (I6).
 
-What mailman reports to its own containers (the null sender, and no container that handed it in) passes as it is (I7).
+What mailman reports to its own containers passes under no rule (I7): it has the null sender, no container that handed
+it in, and is from the postmaster of the host itself, so that nobody can use that way to be somebody else.
 A refusal is a Refused; a repeat of what was accepted before a rule changed must be told apart by who calls.
 """
 
@@ -16,6 +17,7 @@ from urllib.parse import quote
 from hedwig.choices import Priority
 from hedwig.envelope import Envelope
 from hedwig.header import Header, read
+from hedwig.header.mailboxes import Unreadable, mailboxes
 from hedwig.policy import Aligned, Refused, aligned, has_rules_of_from, oversized
 from hedwig.postoffice.quotas import Quotas
 from hedwig.postoffice.registration import priority_of
@@ -65,8 +67,7 @@ class Finishing:
 
     def finish(self, client: Client, submission: Submission, now: float) -> Finished | Refused:
         """Do all of it. OSError as the body has it."""
-        own = not submission.envelope.mailfrom and not submission.submitter
-        if own:
+        if _is_own_report(client, submission):
             return Finished(self._signer(submission))
         refused = oversized(client, submission.body.size)
         if refused:
@@ -82,11 +83,16 @@ class Finishing:
         charges = self._quotas.charge(client, submission.submitter, len(submission.envelope.rcpttos), now)
         if isinstance(charges, Refused):
             return charges
-        if header is None:
-            return Finished(self._signer(submission), charges)
-        added = _unsubscribe(client, submission) if listing and not header.get(b"list-unsubscribe") else b""
-        changed = _changed(submission, who, added, header)
-        return Finished(self._signer(changed), charges, who.changes if who else ())
+        changed = submission
+        if header is not None:
+            added = _unsubscribe(client, submission) if listing and not header.get(b"list-unsubscribe") else b""
+            changed = _changed(submission, who, added, header)
+        try:
+            signed = self._signer(changed)
+        except BaseException:
+            self._quotas.give_back(client.fqdn, charges, len(submission.envelope.rcpttos), now)
+            raise
+        return Finished(signed, charges, who.changes if who else ())
 
 
 def _changed(submission: Submission, who: Aligned | None, added: bytes, header: Header) -> Submission:
@@ -102,6 +108,17 @@ def _changed(submission: Submission, who: Aligned | None, added: bytes, header: 
     body = submission.body if raw is header.raw else _with_header(submission.body, raw, len(header.raw))
     smtputf8 = submission.smtputf8 or needs_smtputf8(envelope)
     return replace(submission, envelope=envelope, body=body, smtputf8=smtputf8)
+
+
+def _is_own_report(client: Client, submission: Submission) -> bool:
+    if submission.envelope.mailfrom or submission.submitter:
+        return False
+    fields = read(_first(submission.body)).get(b"from")
+    try:
+        named = [mailbox.address.widest.lower() for field in fields for mailbox in mailboxes(field.value)]
+    except Unreadable:
+        return False
+    return len(fields) == 1 and named == [f"postmaster@{client.fqdn}"]
 
 
 def _is_listed(client: Client, submission: Submission) -> bool:

@@ -17,6 +17,7 @@ from hedwig.settings import Client
 from hedwig.spool.usage import Used
 
 Names = tuple[str, str]  # client, container
+_UNNAMED = "?"  # all containers that nobody names are one: else leaving out the name would leave out the quota
 
 
 class Quotas:
@@ -33,7 +34,7 @@ class Quotas:
         if not client.quota and not client.container_quota:
             return ()
         by = submitter_of(submitter)
-        container = (by.container or by.peer) if client.container_quota else ""
+        container = (by.container or by.peer or _UNNAMED) if client.container_quota else ""
         with self._lock:
             counters = self._read(now)
             host = counters.setdefault((client.fqdn, ""), Counter())

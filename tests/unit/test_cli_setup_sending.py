@@ -92,6 +92,19 @@ def test_another_address_of_the_host(setup: Setup, tmp_path: Path) -> None:
     assert (tmp_path / "worker.yml").read_text() == text
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0", "224.0.0.1", "169.254.1.1"])
+def test_no_mail_leaves_from_such_an_address(setup: Setup, tmp_path: Path, address: str) -> None:
+    assert "no mail can leave from" in setup(*OPTIONS, "--source", address, status=2).stderr
+    assert (tmp_path / "worker.yml").read_text() == sample("worker")
+
+
+def test_sources_of_the_admins_are_not_overruled(setup: Setup, tmp_path: Path) -> None:
+    setup(*OPTIONS, "--source", "192.0.2.8")
+    text = (tmp_path / "worker.yml").read_text()
+    assert "has `sources` already" in setup(*OPTIONS, "--source", "192.0.2.7", status=1).stderr
+    assert (tmp_path / "worker.yml").read_text() == text
+
+
 def test_a_file_with_faults_is_not_touched(setup: Setup, tmp_path: Path) -> None:
     (tmp_path / "worker.yml").write_text("elho: robot.genee.cn\n")
     assert "Nothing was changed" in setup(*OPTIONS, status=1).stderr

@@ -186,3 +186,12 @@ def test_a_folder_that_is_not_there_yet_means_no_keys(tmp_path: Path, clock: Clo
     assert clients.known("less.example", "one") is None
     assert clients.unread == ""
     assert [line for line in said if "hedwig key add" in line] == said[:1]
+
+
+def test_a_client_whose_file_was_never_good_is_a_fault_of_ours(clients: Clients, clock: Clock, tmp_path: Path) -> None:
+    """Not a stranger's: its programs are to come again, once the file is mended (I8)."""
+    (tmp_path / "new.example.yml").write_text("quotas: {messages_per_hour: 1}\n")
+    clock.now += 1
+    assert clients.known("new.example", "x" * 30) is None
+    assert clients.is_broken("New.example")
+    assert not clients.is_broken("other.example")

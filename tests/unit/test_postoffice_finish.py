@@ -85,9 +85,12 @@ def test_reports_of_mailmans_own_are_under_no_rule_and_those_of_containers_are()
         FREE, senders=("robot@x.example",), max_size=1024, quota=Quota(messages_per_hour=1), lines={"senders": 2}
     )
     finishing = Finishing(Quotas(lambda _now: [(int(NOW // 300), "less.example", "", 1, 1)]))
-    own = submission(LETTER + b"x" * 2000, "", peer="")
+    report = b'From: "Mail Delivery System" <postmaster@less.example>\r\nSubject: x\r\n\r\n' + b"x" * 2000
+    own = submission(report, "", peer="")
     assert finish(strict, own, finishing).charges == ()
-    for other in (replace(own, submitter=Submitter("172.17.0.2").packed()), submission(peer="")):
+    forged = submission(LETTER + b"x" * 2000, "", peer="")
+    twice = submission(b"From: ceo@bank.example\r\n" + report, "", peer="")
+    for other in (replace(own, submitter=Submitter("172.17.0.2").packed()), submission(peer=""), forged, twice):
         assert isinstance(finishing.finish(strict, other, NOW), Refused)
 
 
@@ -113,3 +116,29 @@ def test_quotas_are_charged_once_and_given_back() -> None:
     quotas.give_back("less.example", ("", "172.17.0.3"), 1, NOW)
     assert quotas.charge(client, second, 1, NOW) == ("", "172.17.0.3")
     assert quotas.charge(client, second, 1, NOW + 7200) == ("", "172.17.0.3")
+
+
+def test_a_signer_that_fails_costs_no_quota() -> None:
+    def fail(_one: Submission) -> Submission:
+        raise OSError("the file is gone")
+
+    quotas = Quotas(lambda _now: [])
+    once = replace(FREE, quota=Quota(messages_per_hour=1))
+    with pytest.raises(OSError, match="gone"):
+        Finishing(quotas, fail).finish(once, submission(), NOW)
+    assert isinstance(Finishing(quotas).finish(once, submission(), NOW), Finished)
+
+
+def test_containers_that_nobody_names_are_one() -> None:
+    """Leaving out the name does not leave out the quota."""
+    finishing = Finishing(Quotas(lambda _now: []))
+    client = replace(FREE, container_quota=Quota(messages_per_hour=1))
+    assert isinstance(finishing.finish(client, submission(peer=""), NOW), Finished)
+    assert isinstance(finishing.finish(client, submission(peer=""), NOW), Refused)
+    assert isinstance(finishing.finish(client, submission(), NOW), Finished)
+
+
+def test_a_header_without_an_end_is_not_rewritten() -> None:
+    """Else From would be put into the middle of it, and what stands behind would stay."""
+    content = b"X-A: aaaa\r\n" * 60_000 + LETTER
+    assert isinstance(Finishing(Quotas(lambda _now: [])).finish(REWRITES, submission(content), NOW), Refused)
