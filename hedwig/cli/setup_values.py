@@ -39,7 +39,7 @@ def _address(text: str) -> str:
     try:
         address = ipaddress.IPv4Address(text)
     except ValueError:
-        raise Unfit(f"{ascii(text)} is no IPv4 address", "write it like 192.0.2.1") from None
+        raise Unfit(f"{text!a} is no IPv4 address", "write it like 192.0.2.1") from None
     if address.is_loopback or address.is_unspecified or address.is_multicast or address.is_link_local:
         raise Unfit(f"no mail can leave from {address}", "write the address that others see, like 192.0.2.1")
     return str(address)
