@@ -6,6 +6,7 @@ program fails the test. What real servers don't do is in dns_script.py.
 """
 
 import contextlib
+import random
 import shutil
 import signal
 import socket
@@ -59,13 +60,13 @@ $TTL {ttl}
 
 
 def free_port(address: str = "127.0.0.1") -> int:
-    """A port that is free for UDP and TCP on `address` now."""
+    """A port that is free for UDP and TCP on `address` now; not one that the kernel gives to whoever asks for any."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     while True:
         with socket.socket(family, socket.SOCK_STREAM) as stream, socket.socket(family, socket.SOCK_DGRAM) as datagram:
-            stream.bind((address, 0))
-            port: int = stream.getsockname()[1]
+            port = random.randrange(20_000, 32_000)
             with contextlib.suppress(OSError):
+                stream.bind((address, port))
                 datagram.bind((address, port))
                 return port
 

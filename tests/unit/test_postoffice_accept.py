@@ -181,7 +181,8 @@ def test_what_was_accepted_before_stays_so_when_a_rule_is_new(
 ) -> None:
     """The repeat hears 250, another letter of the same batch its refusal, a third is registered; in their order."""
     strict = replace(HOST, senders=("robot@y.example",), lines={"senders": 2})
-    sent = [submission(), submission(), replace(submission(), envelope=Envelope("", ("b@x.example",)))]
+    report = Bytes(b"From: postmaster@host.example\r\n\r\n")  # mailman's own
+    sent = [submission(), submission(), replace(submission(), envelope=Envelope("", ("b@x.example",)), body=report)]
     desk.intake.known.add(sent[0].queue_id)
     desk.intake.future.set_result([Registered(Outcome.ACCEPTED)])
     verdicts = desk.acceptance.register(strict, sent)
