@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hedwig.doctor.dkim_rules import tags
-from hedwig.doctor.finding import Check, Finding, Text, Texts, Unknown, zone
+from hedwig.doctor.finding import AS_ROOT, Check, Finding, Text, Texts, Unknown, zone
 from hedwig.doctor.spf_record import txt
 
 _VERSION = re.compile(r"v\s*=\s*DMARC1\s*(?:;|\Z)")
@@ -22,8 +22,8 @@ MOST_PARENTS = 8
 @dataclass(frozen=True, slots=True)
 class Dmarc:
     """What was found. `at`: the domain whose record it is, the sender's or one above it; `records`: the DMARC records
-    there. `spf`, `dkim`: whether letters pass, aligned. `consents`: of domains elsewhere to which reports go, whether
-    they take them."""
+    there. `spf`, `dkim`: whether letters pass, aligned; `own_key`: DKIM does, by a key of the very domain. `consents`:
+    of domains elsewhere to which reports go, whether they take them."""
 
     domain: str
     at: str = ""
@@ -31,6 +31,7 @@ class Dmarc:
     spf: bool = False
     dkim: bool = False
     consents: Mapping[str, Texts] = field(default_factory=dict)
+    own_key: bool = False
 
 
 def is_dmarc(text: str) -> bool:
@@ -99,13 +100,21 @@ def _judged(check: Check, dmarc: Dmarc, record: str, name: str) -> Finding:
         return check.fail(seen, txt(name, f"v=DMARC1; p=none{reports}"), zone(dmarc.at))
     if dmarc.domain != dmarc.at:
         policy = said.get("sp", policy).lower()
-    if not (dmarc.spf or dmarc.dkim):
+    strict = said.get("adkim", "").lower() == "s"  # then only a key of the very domain counts (RFC 7489 §3.1.1)
+    dkim = dmarc.own_key if strict else dmarc.dkim
+    if strict and dmarc.dkim and not (dmarc.spf or dkim):
+        seen = Text(
+            f"adkim=s, and {dmarc.domain} is signed by a key of the domain above it: not aligned, p={policy}",
+            f"adkim=s，而 {dmarc.domain} 由上级域名的密钥签名：不对齐，p={policy}",
+        )
+        return check.fail(seen, f"hedwig dkim new {dmarc.domain}", AS_ROOT)
+    if not (dmarc.spf or dkim):
         seen = Text(
             f"neither SPF nor DKIM passes for {dmarc.domain}, and the record says p={policy} of such letters",
             f"{dmarc.domain} 的 SPF 与 DKIM 都不通过，而记录要求对这样的邮件 p={policy}",
         )
         return check.fail(seen, where=Text("mend SPF or DKIM, as told above", "请按上面的提示修复 SPF 或 DKIM"))
-    by = " + ".join(what for what, passes in (("SPF", dmarc.spf), ("DKIM", dmarc.dkim)) if passes)
+    by = " + ".join(what for what, passes in (("SPF", dmarc.spf), ("DKIM", dkim)) if passes)
     return check.passed(Text(f"p={policy}, aligned by {by}", f"p={policy}，由 {by} 对齐"))
 
 

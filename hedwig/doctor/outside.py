@@ -165,7 +165,9 @@ class _Examination:
         by_dkim = dkim_rules.judge(domain, keys)
         passes = bool(spf) and all(each.result == "pass" for each in spf)
         signed = any(dkim_rules.sound(key) for key in keys)
-        return [*_without_echoes(by_spf), *by_dkim, *await self._dmarc(Dmarc(domain, spf=passes, dkim=signed))]
+        own = any(dkim_rules.sound(key) and key.domain == domain for key in keys)
+        facts = Dmarc(domain, spf=passes, dkim=signed, own_key=own)
+        return [*_without_echoes(by_spf), *by_dkim, *await self._dmarc(facts)]
 
     async def _keys(self, domain: str) -> list[dkim_rules.Key]:
         """The keys of the domain, or of the nearest one above it that has some: they sign for what is below, too."""

@@ -142,11 +142,17 @@ def test_dkim(record: str, grade: str, words: str) -> None:
     assert dkim_rules.sound(key) == (grade != "fail")
 
 
+STRICT: dict[str, Any] = {"at": "example", "records": ("v=DMARC1; p=reject; adkim=s",)}
+
+
 @pytest.mark.parametrize(
     ("facts", "grade", "words", "mend"),
     [
         ({"at": "d.example", "records": ("v=DMARC1; p=none",), "spf": True}, "pass", "SPF", ""),
         ({"at": "example", "records": ("v=DMARC1; p=none; sp=reject",), "dkim": True}, "pass", "p=reject", ""),
+        (STRICT | {"dkim": True}, "fail", "adkim=s", "hedwig dkim new d.example"),
+        (STRICT | {"dkim": True, "own_key": True}, "pass", "DKIM", ""),
+        (STRICT | {"dkim": True, "spf": True}, "pass", "SPF", ""),
         ({}, "warn", "no DMARC", '_dmarc.d.example. IN TXT "v=DMARC1; p=none; rua=mailto:postmaster@d.example"'),
         ({"at": "d.example", "records": ("v=DMARC1",)}, "fail", "in error", '"v=DMARC1; p=none"'),
         ({"at": "d.example", "records": ("v=DMARC1; p=none", "v=DMARC1; p=none")}, "fail", "2 DMARC", "p=none"),
