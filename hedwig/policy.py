@@ -42,11 +42,9 @@ class Refused:
 @dataclass(frozen=True, slots=True)
 class Aligned:
     """How the letter goes on: with this sender in the envelope; without the fields `gone` (names in lower case) and
-    with the lines `added`. `changes`: what was done, or is only wrong (`warn`), for the journal. `author`: the address
-    in From, None where there is not exactly one."""
+    with the lines `added`. `changes`: what was done, or is only wrong (`warn`), for the journal."""
 
     mailfrom: str
-    author: Address | None = None
     gone: tuple[bytes, ...] = ()
     added: bytes = b""
     changes: tuple[str, ...] = ()
@@ -114,10 +112,10 @@ def aligned(client: Client, envelope: Envelope, header: Header) -> Aligned | Ref
     sender_fault = _of_sender(client, header, author)
     first = fault or envelope_fault or sender_fault
     if first is None:
-        return Aligned(envelope.mailfrom, author)
+        return Aligned(envelope.mailfrom)
     way = client.from_mismatch
     if way is FromMismatch.WARN:
-        return Aligned(envelope.mailfrom, author, changes=(_sentence(client, first),))
+        return Aligned(envelope.mailfrom, changes=(_sentence(client, first),))
     if way is FromMismatch.REJECT or (way is FromMismatch.FIX_ENVELOPE and fault):
         return _refused(client, first)
     if fault is None and author is not None:
@@ -208,7 +206,7 @@ def _mended(
     if sender_fault:
         changes.append("Sender was taken out")
     gone = (b"sender",) if sender_fault else ()
-    return Aligned(mailfrom, author, gone, changes=tuple(changes))
+    return Aligned(mailfrom, gone, changes=tuple(changes))
 
 
 def _rewritten(
@@ -229,7 +227,7 @@ def _rewritten(
     mailfrom = sender.widest if envelope.mailfrom else ""
     changes = (f"From became {_shown(sender)}, was {_were(authors)}",)
     lines = added.encode("utf-8", "surrogateescape")
-    return Aligned(mailfrom, sender, (b"from", b"sender"), lines, changes)
+    return Aligned(mailfrom, (b"from", b"sender"), lines, changes)
 
 
 def _reply_to(authors: tuple[Mailbox, ...]) -> str:

@@ -10,7 +10,7 @@ A refusal is a Refused; a repeat of what was accepted before a rule changed must
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from urllib.parse import quote
 
@@ -21,11 +21,15 @@ from hedwig.header.mailboxes import Unreadable, mailboxes
 from hedwig.policy import Aligned, Refused, aligned, has_rules_of_from, oversized
 from hedwig.postoffice.quotas import Quotas
 from hedwig.postoffice.registration import priority_of
-from hedwig.postoffice.submission import Submission, needs_smtputf8
+from hedwig.postoffice.submission import Submission, headed, needs_smtputf8
 from hedwig.settings import Client
-from hedwig.spool import Body, Bytes
+from hedwig.spool import Body
 
 _PLACE = re.compile(r"\{(id|recipient)\}")
+
+_UNSUBSCRIBES = (
+    b"list-unsubscribe-post",
+)  # what a letter may have of it beside List-Unsubscribe, and means nothing then
 
 Signer = Callable[[Submission], Submission]
 
@@ -37,25 +41,6 @@ class Finished:
     submission: Submission
     charges: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Headed:
-    """A Body whose first `skip` octets are others: `head`."""
-
-    head: bytes
-    rest: Body
-    skip: int
-
-    @property
-    def size(self) -> int:
-        """Octets."""
-        return len(self.head) + self.rest.size - self.skip
-
-    def pieces(self) -> Iterator[bytes]:
-        """The bytes in pieces of at most 1 MiB, or of what `rest` gives."""
-        yield self.head
-        yield from _behind(self.rest, self.skip)
 
 
 class Finishing:
@@ -85,8 +70,8 @@ class Finishing:
             return charges
         changed = submission
         if header is not None:
-            added = _unsubscribe(client, submission) if listing and not header.get(b"list-unsubscribe") else b""
-            changed = _changed(submission, who, added, header)
+            wanted = listing and header.whole and not header.get(b"list-unsubscribe")
+            changed = _changed(submission, who, _unsubscribe(client, submission) if wanted else b"", header)
         try:
             signed = self._signer(changed)
         except BaseException:
@@ -99,13 +84,13 @@ def _changed(submission: Submission, who: Aligned | None, added: bytes, header: 
     envelope, raw = submission.envelope, header.raw
     if who is not None and who.mailfrom != envelope.mailfrom:
         envelope = Envelope(who.mailfrom, envelope.rcpttos)
+    gone = (*(who.gone if who is not None else ()), *(_UNSUBSCRIBES if added else ()))
     added = (who.added if who is not None else b"") + added
-    gone = who.gone if who is not None else ()
     if added or any(header.get(name) for name in gone):
         raw = header.edited(gone, added)
     if raw is header.raw and envelope is submission.envelope:
         return submission
-    body = submission.body if raw is header.raw else _with_header(submission.body, raw, len(header.raw))
+    body = submission.body if raw is header.raw else headed(submission.body, raw, len(header.raw))
     smtputf8 = submission.smtputf8 or needs_smtputf8(envelope)
     return replace(submission, envelope=envelope, body=body, smtputf8=smtputf8)
 
@@ -139,16 +124,3 @@ def _unsubscribe(client: Client, submission: Submission) -> bytes:
 
 def _first(body: Body) -> bytes:
     return next(iter(body.pieces()), b"")
-
-
-def _behind(body: Body, skip: int) -> Iterator[bytes]:
-    """Its bytes from `skip` on, which lies within the first piece."""
-    pieces = iter(body.pieces())
-    first = next(pieces, b"")
-    if len(first) > skip:
-        yield first[skip:]
-    yield from pieces
-
-
-def _with_header(body: Body, raw: bytes, skip: int) -> Body:
-    return Bytes(raw + body.content[skip:]) if isinstance(body, Bytes) else Headed(raw, body, skip)

@@ -14,7 +14,7 @@ from hedwig.address import Address, AddressError
 from hedwig.envelope import Envelope
 from hedwig.options import PLAIN, Options
 from hedwig.postoffice.refusal import Unacceptable
-from hedwig.spool import Body
+from hedwig.spool import Body, Bytes
 
 PIECE = 1 << 20
 
@@ -70,6 +70,35 @@ def in_file(content: bytes) -> InFile:
         file.write(content)
         file.flush()
         return InFile(file.fileno(), 0, len(content))
+
+
+@dataclass(frozen=True, slots=True)
+class _Headed:
+    """See headed."""
+
+    head: bytes
+    rest: Body
+    skip: int
+
+    @property
+    def size(self) -> int:
+        """Octets."""
+        return len(self.head) + self.rest.size - self.skip
+
+    def pieces(self) -> Iterator[bytes]:
+        """The bytes in pieces of at most 1 MiB, or of what `rest` gives. OSError as that has it."""
+        yield self.head
+        pieces = iter(self.rest.pieces())
+        first = next(pieces, b"")
+        if len(first) > self.skip:
+            yield first[self.skip :]
+        yield from pieces
+
+
+def headed(body: Body, head: bytes, skip: int = 0) -> Body:
+    """A Body with `head` in place of the first `skip` octets, which lie within its first piece; what lies in a file is
+    not copied."""
+    return Bytes(head + body.content[skip:]) if isinstance(body, Bytes) else _Headed(head, body, skip)
 
 
 def envelope_of(mailfrom: str, rcpttos: list[str], max_recipients: int) -> Envelope:

@@ -104,6 +104,16 @@ def test_letters_priority_decides_about_list_unsubscribe() -> None:
         assert finish(client, each).submission is each
 
 
+def test_half_of_list_unsubscribe_is_made_whole() -> None:
+    """A List-Unsubscribe-Post alone means nothing, and must not be there twice (RFC 8058 §3.1)."""
+    client = replace(FREE, list_unsubscribe="https://x.example/{id}", priority=Priority.BULK)
+    half = submission(b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" + LETTER)
+    whole = b"".join(finish(client, half).submission.body.pieces())
+    assert whole.count(b"List-Unsubscribe-Post:") == whole.count(b"List-Unsubscribe:") == 1
+    endless = submission(b"X-A: aaaa\r\n" * 60_000 + LETTER)
+    assert finish(client, endless).submission is endless
+
+
 def test_quotas_are_charged_once_and_given_back() -> None:
     """By the host and by the container; what was not accepted is free again."""
     quotas = Quotas(lambda _now: [])
