@@ -1,26 +1,24 @@
 """DKIM of a sender domain: does DNS have what fits the private keys on this host (RFC 6376 §3.6.1, RFC 8463)? Pure.
 
 A receiver that finds no record, or another key, takes the signature for a broken one, which is worse than none. RSA
-keys of less than 1024 bits don't count (RFC 8301 §3.2), and 2048 are advised. Some receivers know no Ed25519.
+keys of 2048 bits are advised (RFC 8301 §3.2; config/dkim.py takes none below 1024). Some receivers know no Ed25519.
 """
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from hedwig.dkim.keys import ED25519, RSA
 from hedwig.doctor.finding import AS_ROOT, Check, Finding, Text, Texts, Unknown, zone
 from hedwig.doctor.spf_record import txt
 
-LEAST_BITS = 1024
 GOOD_BITS = 2048
-RSA = "rsa"
-ED25519 = "ed25519"
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
     """A private key on disk, and the TXT records at its name. `public`: base64, as `p=` has it. `trouble`: why the
-    file gives no key; then all else is empty."""
+    file gives no key, and `mend` what to do; then all else is empty."""
 
     domain: str
     selector: str
@@ -30,6 +28,7 @@ class Key:
     public: str = ""
     records: Texts = ()
     trouble: str = ""
+    mend: str = ""
 
     @property
     def name(self) -> str:
@@ -78,9 +77,8 @@ def sound(key: Key) -> bool:
 def _judged(key: Key) -> Finding:
     check = Check("dkim", key.name)
     if key.trouble:
-        where = Text("root and hedwig must be able to read it", "root 与 hedwig 必须能读取")
         seen = Text(f"{key.file}: {key.trouble}", f"{key.file}：{key.trouble}")
-        return check.fail(seen, f"chown root:hedwig {key.file} && chmod 640 {key.file}", where)
+        return check.fail(seen, key.mend, AS_ROOT)
     if isinstance(key.records, Unknown):
         return check.unknown(key.records)
     trouble = _trouble_of(key)
@@ -110,8 +108,6 @@ def _trouble_of(key: Key) -> Text | None:
     """Why a signature by this key would not be good."""
     if isinstance(key.records, Unknown):
         return Text(key.records.text, key.records.text)
-    if key.algorithm == RSA and key.bits < LEAST_BITS:
-        return Text(f"the key has {key.bits} bits: receivers ignore it", f"密钥只有 {key.bits} 位，收件方不认")
     if not key.records:
         return Text(f"DNS has no record at {key.name}", f"DNS 里没有 {key.name} 的记录")
     if len(key.records) > 1:

@@ -26,9 +26,7 @@ def domains(config_dir: Path, settings: Worker, name: str, client: str) -> list[
 
 def of_senders(client: Client) -> list[str]:
     """The domains of a client's `senders`: addresses, `*@domain`."""
-    senders: Iterable[object] = getattr(client, "senders", ())
-    named = (str(sender).rpartition("@")[2].removeprefix("*.") for sender in senders)
-    return list(_sound(named))
+    return list(_sound(sender.rpartition("@")[2] for sender in client.senders))
 
 
 def _sound(names: Iterable[str]) -> Iterator[str]:

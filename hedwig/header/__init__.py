@@ -1,8 +1,8 @@
 """The fields of a message's header that tell who it is from: found once, by bytes, and changed by place. Pure.
 
-Only the header is looked at, up to its blank line, and of it only the fields that _FIELD names; a From that stands below a line
-which is no field counts all the same, as some receivers read on there. Lines end with CRLF (I6). What a field says
-is read by `mailboxes`.
+Only the header is looked at, up to its blank line, and of it only the fields that _FIELD names; a From that stands
+below a line which is no field counts all the same, as some receivers read on there. Lines end with CRLF (I6). What a
+field says is read by `mailboxes`.
 """
 
 import re
@@ -11,7 +11,9 @@ from typing import NamedTuple
 
 MOST = 512 * 1024  # octets of a header that are looked at
 # The line end in front makes it fast; the one behind belongs to the next field.
-_FIELD = re.compile(rb"\n(from|sender|reply-to|list-unsubscribe(?:-post)?)[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)", re.IGNORECASE)
+_FIELD = re.compile(
+    rb"\n(from|sender|reply-to|list-unsubscribe(?:-post)?)[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)", re.IGNORECASE
+)
 
 
 class Field(NamedTuple):

@@ -109,8 +109,10 @@ def test_the_key_of_the_domain_above_counts(keyed: Clinic) -> None:
 def test_a_key_that_is_none(keyed: Clinic) -> None:
     file = keyed.host.config / "dkim" / "good.key.example" / "s2.pem"
     file.write_text("-----BEGIN NOTHING-----\n")
+    file.chmod(0o640)
     try:
         found = keyed.finding("dkim", "good.key.example", "--no-connect")
     finally:
         file.unlink()
     assert (found["grade"], "no private key" in found["seen"]) == ("fail", True), found
+    assert "hedwig dkim new good.key.example" in found["mend"]
