@@ -100,13 +100,19 @@ def _asked(given: dict[str, Any], settings: Worker) -> Answers:
         "source",
         told("The IPv4 address that its mail leaves from, as others see it", "发信所用的 IPv4 地址（外界看到的）"),
         Address(),
-        next((each.ipv4 for each in settings.sources.values() if each.ipv4), myself.source_address()),
+        _seen(settings),
     )
     letter = given["test_letter"]
     if letter is None:
         question = told("Where a test letter shall go (empty: nowhere)", "测试信寄给谁（留空则不寄）")
         letter = _answer("test-letter", question, Recipient(), "")
     return Answers(domain, ehlo, source, letter)
+
+
+def _seen(settings: Worker) -> str:
+    """The IPv4 address that receivers see, as far as it is known."""
+    named = (*settings.doctor.addresses, *(each.ipv4 for each in settings.sources.values()))
+    return next((each for each in named if each and ":" not in each), "") or myself.source_address()
 
 
 def _own_name() -> str:
@@ -154,25 +160,37 @@ def _edited(file: Path, text: str, answers: Answers) -> str:
     settings = load_worker(file)
     if settings.ehlo != answers.ehlo:
         text = yamltext.with_value(file, text, "ehlo", answers.ehlo)
-    known = {each.ipv4 for each in settings.sources.values()}
-    if answers.source in (known or {myself.source_address()}):
-        return text
-    if answers.source not in myself.own_addresses():
+    source, seen = answers.source, settings.doctor.addresses
+    if source not in myself.own_addresses():
         click.echo(
             told(
-                f"{answers.source} is no address of this host: mail is taken to leave from there by NAT",
-                f"{answers.source} 不是本机的地址：视为经 NAT 从那里发出",
+                f"{source} is no address of this host: mail is taken to leave from there by NAT",
+                f"{source} 不是本机的地址：视为经 NAT 从那里发出",
             )
         )
+        return text if source in seen else _with(file, text, "doctor", f"{{addresses: [{source}]}}")
+    if seen:
+        raise _by_hand(file, "doctor", f"addresses: [{source}]")
+    known = {each.ipv4 for each in settings.sources.values()}
+    if source in (known or {myself.source_address()}):
         return text
-    if settings.sources:
-        raise click.ClickException(
-            told(
-                f"{clean(str(file))} has `sources` already: change them there by hand, to {answers.source}",
-                f"{clean(str(file))} 里已有 `sources`：请手工改成 {answers.source}",
-            )
+    return _with(file, text, "sources", f"{{main: {{ipv4: {json.dumps(source)}}}}}")
+
+
+def _with(file: Path, text: str, section: str, written: str) -> str:
+    """With a section that the file did not have; one of the admin's own is left to them."""
+    if yamltext.has(file, text, section):
+        raise _by_hand(file, section, written.removeprefix("{").removesuffix("}"))
+    return yamltext.with_value(file, text, section, written)
+
+
+def _by_hand(file: Path, section: str, line: str) -> click.ClickException:
+    return click.ClickException(
+        told(
+            f"{clean(str(file))} has `{section}` already: write there by hand: {line}. Nothing was changed.",
+            f"{clean(str(file))} 里已有 `{section}`：请手工写入 {line}。什么都没有改。",
         )
-    return yamltext.with_value(file, text, "sources", f"{{main: {{ipv4: {json.dumps(answers.source)}}}}}")
+    )
 
 
 # Keys and records
@@ -193,8 +211,7 @@ def _keys(config_dir: Path, domain: str) -> list[Record]:
 
 def _examine(ctx: click.Context, answers: Answers) -> None:
     """By doctor, for this domain. What it finds stops nothing: DNS may take a while to show the records."""
-    behind_nat = answers.source not in myself.own_addresses()
-    given = {"addresses": (answers.source,) if behind_nat else (), "receivers": (), "dnsbls": (), "connect": True}
+    given = {"addresses": (), "receivers": (), "dnsbls": (), "connect": True}
     with contextlib.suppress(SystemExit):
         ctx.invoke(doctor_command, name=answers.domain, as_json=False, journal=False, **given)
 
@@ -209,8 +226,12 @@ def _show(found: list[Record]) -> None:
         click.echo(f"\n    {record.kind:5} {record.name}{whose}\n          {record.value}")
     click.echo(
         told(
-            "\nA domain has one SPF record: where there is one, put the ip4: and ip6: parts into it.",
-            "\n一个域名只能有一条 SPF 记录：若已有，把 ip4: 和 ip6: 部分加进去即可。",
+            "\nA domain has one SPF record: where there is one, put the ip4: and ip6: parts into it; whoever else "
+            "sends from the domain must be in it, or is refused by it.\nThe domain needs an MX as well, a host that "
+            "takes its mail: receivers refuse senders whom nobody can answer, and bounces go there.",
+            "\n一个域名只能有一条 SPF 记录：若已有，把 ip4: 和 ip6: 部分加进去即可；"
+            "别的发信方也必须写在里面，否则会被拒收。\n"
+            "域名还需要 MX 记录，指向收信的主机：收件方会拒收无法回信的发件人，退信也寄到那里。",
         )
     )
 

@@ -63,8 +63,7 @@ def _behind_nat(origin: Origin) -> Finding:
         f"{origin.address} is an inner address: receivers see another one, which is not known here",
         f"{origin.address} 是内网地址，收件方看到的是另一个地址，本机无法得知",
     )
-    where = Text("run it again with the public address", "请带上公网地址重新运行")
-    return Check("ptr", origin.address).warn(seen, "hedwig doctor --address PUBLIC-ADDRESS", where)
+    return Check("ptr", origin.address).warn(seen, "doctor: {addresses: [PUBLIC-ADDRESS]}", in_file("worker.yml"))
 
 
 def confirmed(origin: Origin) -> tuple[str, ...]:

@@ -35,7 +35,7 @@ LONG = 16.0  # seconds, for what takes several steps
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """`domains`: senders'; () for the EHLO names. `addresses`: that receivers see, where they are not this host's own.
+    """`domains`: senders'; () for the EHLO names. `addresses`: that receivers see, else those of worker.yml.
     `client`: whose mail it is, for its sources, "" for any. `connect`: whether receivers and an NTP server are
     connected to. `receivers`, `dnsbls`: beside those of worker.yml."""
 
@@ -54,7 +54,8 @@ async def examine(settings: Worker, config_dir: Path, wanted: Wanted) -> list[Fi
         base = [Look(Check("resolver", ", ".join(lookups.servers)), lambda: _resolver(lookups, settings))]
         if wanted.connect:
             base.append(Look(Check("clock", settings.doctor.ntp), lambda: _clock(lookups, settings)))
-        found, leaving = await asyncio.gather(together(base), leavings(settings, wanted.client, wanted.addresses))
+        seen = wanted.addresses or settings.doctor.addresses
+        found, leaving = await asyncio.gather(together(base), leavings(settings, wanted.client, seen))
         if not leaving:
             return [*found, _no_address()]
         examination = _Examination(settings, config_dir, wanted, lookups, leaving)

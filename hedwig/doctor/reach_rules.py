@@ -93,8 +93,7 @@ def judge_port(address: str, knocks: Sequence[Knock], smtp_port: int = 25) -> Fi
                 f"{knock.receiver} sees {knock.seen_as}, not {address} (NAT)",
                 f"{knock.receiver} 看到的是 {knock.seen_as}，不是 {address}（NAT）",
             )
-            where = Text("to judge the address that receivers see", "以收件方看到的地址来检查")
-            return check.warn(seen, f"hedwig doctor --address {knock.seen_as}", where)
+            return check.warn(seen, f'doctor: {{addresses: ["{knock.seen_as}"]}}', in_file("worker.yml"))
     lost = [knock for knock in tried if knock.reach is not Reach.ANSWERED]
     if lost:
         said = listed([f"{knock.receiver} ({knock.words})" for knock in lost])

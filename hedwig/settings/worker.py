@@ -64,6 +64,12 @@ class TlsReport:
 class Doctor:
     """worker.yml, `doctor`: what `hedwig doctor` asks outside."""
 
+    addresses: tuple[str, ...] = setting(
+        "The addresses that receivers see this host's mail come from, where they are not its own (NAT); empty: they "
+        "are.",
+        default=(),
+        kind="addresses",
+    )
     receivers: tuple[str, ...] = setting(
         "Domains whose mail servers are connected to, to see whether port 25 is open outward.",
         default=("gmail.com", "qq.com", "163.com"),

@@ -83,12 +83,22 @@ def _nobody(*_arguments: Any, **_options: Any) -> str:
 
 
 def test_another_address_of_the_host(setup: Setup, tmp_path: Path) -> None:
-    """Becomes a source; one that is not the host's is behind NAT, and stands in DNS alone."""
+    """Becomes a source."""
     assert "192.0.2.8" in setup(*OPTIONS, "--source", "192.0.2.8").stdout
     assert config.load_worker(tmp_path / "worker.yml").sources["main"].ipv4 == "192.0.2.8"
-    text = (tmp_path / "worker.yml").read_text()
+    assert "already so" in setup(*OPTIONS, "--source", "192.0.2.8").stdout
+
+
+def test_an_address_behind_nat_is_kept(setup: Setup, tmp_path: Path) -> None:
+    """Doctor goes by it each week, and the next run of setup offers it."""
     said = setup(*OPTIONS, "--source", "203.0.113.9").stdout
     assert "by NAT" in said and '"v=spf1 ip4:203.0.113.9 -all"' in said
+    loaded = config.load_worker(tmp_path / "worker.yml")
+    assert (loaded.doctor.addresses, loaded.sources) == (("203.0.113.9",), {})
+    text = (tmp_path / "worker.yml").read_text()
+    again = setup("--no-doctor", answer="\n\n\n\n")
+    assert "[203.0.113.9]" in again.stderr and '"v=spf1 ip4:203.0.113.9 -all"' in again.stdout
+    assert "write there by hand: addresses: [192.0.2.7]" in setup(*OPTIONS, "--source", "192.0.2.7", status=1).stderr
     assert (tmp_path / "worker.yml").read_text() == text
 
 
@@ -101,7 +111,10 @@ def test_no_mail_leaves_from_such_an_address(setup: Setup, tmp_path: Path, addre
 def test_sources_of_the_admins_are_not_overruled(setup: Setup, tmp_path: Path) -> None:
     setup(*OPTIONS, "--source", "192.0.2.8")
     text = (tmp_path / "worker.yml").read_text()
-    assert "has `sources` already" in setup(*OPTIONS, "--source", "192.0.2.7", status=1).stderr
+    assert (
+        "has `sources` already: write there by hand: main: {ipv4"
+        in setup(*OPTIONS, "--source", "192.0.2.7", status=1).stderr
+    )
     assert (tmp_path / "worker.yml").read_text() == text
 
 

@@ -44,7 +44,7 @@ def _only(known: dict[str, Any]) -> dict[str, Any]:
         ({"forward": {"robot.example": ("203.0.113.8",)}}, "fail", "lead back", f"robot.example. IN A {A}"),
         ({"forward": {"robot.example": LAME}}, "fail", "SERVFAIL", ""),
         ({"address": "2001:db8::7", "ptr": ()}, "fail", "worse than no IPv6", "ip6.arpa. IN PTR robot.example."),
-        ({"address": "192.168.1.2"}, "warn", "inner address", "hedwig doctor --address"),
+        ({"address": "192.168.1.2"}, "warn", "inner address", "doctor: {addresses: [PUBLIC-ADDRESS]}"),
         (
             {"ptr": ("7-113-0-203.x.example",), "forward": {"7-113-0-203.x.example": (A,)}},
             *("warn", "pool name", "IN PTR robot.example."),

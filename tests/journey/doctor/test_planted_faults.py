@@ -1,6 +1,9 @@
 """Faults that were planted, each in a domain or at an address of its own: the doctor finds each, and names its mend."""
 
+from pathlib import Path
+
 import pytest
+import yaml
 
 from .clinic import NAME, SOURCE, Clinic, sender
 
@@ -67,7 +70,7 @@ ADDRESS_FAULTS = [
     ("ptr", "198.51.100.10", "fail", "does not lead back", "lost.example. IN A 198.51.100.10"),
     ("ptr", "198.51.100.11", "fail", "does not lead back", f"{NAME}. IN A 198.51.100.11"),
     ("ptr", "198.51.100.12", "warn", "pool name", f"12.100.51.198.in-addr.arpa. IN PTR {NAME}."),
-    ("ptr", "10.1.2.3", "warn", "inner address", "hedwig doctor --address"),
+    ("ptr", "10.1.2.3", "warn", "inner address", "doctor: {addresses: [PUBLIC-ADDRESS]}"),
     ("ehlo", "198.51.100.9", "fail", f"which is {SOURCE}", f"{NAME}. IN A 198.51.100.9"),
     ("ehlo", "198.51.100.12", "fail", f"which is {SOURCE}", "ehlo: 198-51-100-12.pool.example"),
 ]
@@ -135,3 +138,13 @@ def test_the_mend_mends_it(clinic: Clinic, check: str, domain: str) -> None:
 def test_an_address_is_mended(clinic: Clinic) -> None:
     clinic.apply(clinic.finding("ptr", NAME, "--no-connect", "--address", "198.51.100.10")["mend"])
     clinic.passes("ptr", NAME, "--no-connect", "--address", "198.51.100.10")
+
+
+def test_the_address_that_receivers_see_is_a_setting(clinic: Clinic, tmp_path: Path) -> None:
+    """Behind NAT: the line that is printed, put into worker.yml, has that address judged, as the weekly run needs."""
+    worker = yaml.safe_load((clinic.host.config / "worker.yml").read_text())
+    worker["sources"]["main"]["ipv4"] = "10.1.2.3"
+    worker["doctor"]["addresses"] = ["198.51.100.11"]
+    (tmp_path / "worker.yml").write_text(yaml.safe_dump(worker))
+    told = clinic.finding("ptr", NAME, "--no-connect", config=tmp_path)
+    assert told["subject"] == "198.51.100.11", told
