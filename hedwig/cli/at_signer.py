@@ -2,12 +2,13 @@
 daemons take new keys at a reload.
 """
 
-import importlib
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import click
+
+from hedwig.cli.lazy import installed
 
 _CONFIG = Path("/etc/hedwig")
 _SYSTEMD = Path("/run/systemd/system")
@@ -16,13 +17,7 @@ _UNITS = ("hedwig-postoffice.service", "hedwig-worker@*.service")
 
 def module(name: str) -> Any:
     """The module that does it; ClickException on a host without postoffice."""
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("hedwig"):
-            raise
-        text = f"hedwig-postoffice is not installed here (there is no {error.name}); letters are signed where it runs"
-        raise click.ClickException(text) from None
+    return installed(name, "hedwig-postoffice is not installed here ({}); letters are signed where it runs")
 
 
 def reload(config_dir: Path) -> None:

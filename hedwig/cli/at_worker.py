@@ -2,12 +2,12 @@
 hedwig-worker, to the hosts that deliver.
 """
 
-import importlib
 from pathlib import Path
 from typing import Any
 
 import click
 
+from hedwig.cli.lazy import installed
 from hedwig.cli.terminal import clean
 
 
@@ -17,10 +17,4 @@ def module(config_dir: Path, name: str) -> Any:
         raise click.ClickException(
             f"{clean(str(config_dir))}: there is no worker.yml here; ask on the host that delivers"
         )
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("hedwig"):
-            raise
-        text = f"hedwig-worker is not installed here (there is no {error.name}); ask on the host that delivers"
-        raise click.ClickException(text) from None
+    return installed(name, "hedwig-worker is not installed here ({}); ask on the host that delivers")

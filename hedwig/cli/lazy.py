@@ -19,6 +19,17 @@ def _cut(line: str) -> str:
     return line if len(line) <= _MOST else f"{line[: _MOST // 2]} ... {line[-_MOST // 4 :]}"
 
 
+def installed(name: str, elsewhere: str) -> Any:
+    """The module `name`. ClickException where a library that it needs did not come with what is installed here;
+    `elsewhere` says what is missing and where to go, with {} for the library."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("hedwig"):
+            raise
+        raise click.ClickException(elsewhere.format(f"there is no {error.name}")) from None
+
+
 class LazyGroup(click.Group):
     """`table` as above; what is added by `add_command` or `@group.command` is there as ever."""
 

@@ -122,6 +122,9 @@ def test_a_rotation_from_end_to_end(
     assert f"{new['name']}: signs from the next reload on" in shown
     assert "old._domainkey.example.com: retired; leave its record in DNS until" in shown
     assert [key.selector for key in load_keys(tmp_path / "dkim")] == [new["selector"]]
+    again = call("rotate", "example.com").stdout
+    assert "old._domainkey.example.com: retired; leave its record in DNS until" in again
+    assert len(made(call("list", "--json"))) == 2, "who asks once too often begins no other rotation"
     monkeypatch.setattr(dkim_keys, "KEEP", -1)  # seven days later
     assert "old._domainkey.example.com: the key is deleted" in call("rotate", "example.com").stdout
     assert [each["state"] for each in made(call("list", "--json"))] == ["signs"]
