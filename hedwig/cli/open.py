@@ -12,7 +12,6 @@ import datetime
 import ipaddress
 import shutil
 import socket
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ import click
 from hedwig.cli import yamltext
 from hedwig.cli.files import changing, replace, trouble
 from hedwig.cli.nginx import CONF, Nginx, NginxTrouble, Pair, Site, firewall, url
+from hedwig.cli.reloading import reload
 from hedwig.cli.terminal import clean
 from hedwig.config import ConfigError, Unfit, host_name, load_postoffice
 from hedwig.config.document import read_text
@@ -31,8 +31,6 @@ from hedwig.settings import Listen, Postoffice
 
 _SOCKET = "/run/hedwig/http.sock"
 _CA_FILE = "/etc/hedwig/postoffice-ca.pem"
-_CONFIG = Path("/etc/hedwig")
-_SYSTEMD = Path("/run/systemd/system")
 
 
 class _Network(click.ParamType):
@@ -183,23 +181,8 @@ def _listening(config_dir: Path, place: Listen) -> Postoffice:
         new = yamltext.with_item(file, text, "listen", written("listen", place), default)
         replace(file, new, kept=True)
         click.echo(f"{clean(str(file))}: {place} is in `listen:` now")
-    _reload(config_dir)
+    reload(config_dir, "hedwig-postoffice")
     return settings
-
-
-def _reload(config_dir: Path) -> None:
-    """Have a running postoffice take the line; where that is not for us or fails, the admin is told to."""
-    said = "Then: systemctl reload hedwig-postoffice"
-    if config_dir == _CONFIG and _SYSTEMD.is_dir():
-        command = ["systemctl", "try-reload-or-restart", "hedwig-postoffice"]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=90, check=False)
-        except (OSError, subprocess.TimeoutExpired) as error:
-            said = f"`{' '.join(command)}` failed: {error}\n{said}"
-        else:
-            said = f"{done.stderr.strip()}\n{said}" if done.returncode else ""
-    if said:
-        click.echo(said, err=True)
 
 
 def _tell_firewall(networks: tuple[str, ...], port: int) -> None:

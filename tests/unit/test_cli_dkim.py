@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 from dns_fixtures import DnsServers
 
-from hedwig.cli import at_signer, dkim_keys
+from hedwig.cli import at_signer, dkim_keys, reloading
 from hedwig.cli.hedwig import main
 from hedwig.config.dkim import load_keys
 
@@ -153,8 +153,8 @@ def test_daemons_are_reloaded(
     (tmp_path / "systemctl").write_text(f'#!/bin/sh\necho "$@" >{said}\n')
     (tmp_path / "systemctl").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    monkeypatch.setattr(at_signer, "_SYSTEMD", tmp_path)
-    monkeypatch.setattr(at_signer, "_CONFIG", tmp_path)
+    monkeypatch.setattr(reloading, "SYSTEMD", tmp_path)
+    monkeypatch.setattr(reloading, "CONFIG", tmp_path)
     at_signer.reload(tmp_path)
-    assert said.read_text() == "try-reload-or-restart hedwig-postoffice.service hedwig-worker@*.service\n"
-    assert capsys.readouterr().err == "postoffice and workers were reloaded\n"
+    assert said.read_text() == "try-reload-or-restart hedwig-postoffice hedwig-worker@*\n"
+    assert capsys.readouterr().err == "reloaded: hedwig-postoffice, hedwig-worker@*\n"

@@ -11,8 +11,7 @@ from click.testing import CliRunner
 from open_place import NGINX, Place, until
 
 from hedwig import config
-from hedwig.cli import open as module
-from hedwig.cli import site_check
+from hedwig.cli import reloading, site_check
 from hedwig.cli.authority import pair_for
 from hedwig.cli.hedwig import main
 from hedwig.cli.nginx import Pair, Site, firewall, site
@@ -131,8 +130,8 @@ def test_a_reload_that_fails_is_told(place, monkeypatch):
     systemctl.write_text("#!/bin/sh\necho 'Unit hedwig-postoffice.service not loaded.' >&2\nexit 5\n")
     systemctl.chmod(0o755)
     monkeypatch.setenv("PATH", f"{place.run}:{os.environ['PATH']}")
-    monkeypatch.setattr(module, "_CONFIG", place.etc)
-    monkeypatch.setattr(module, "_SYSTEMD", place.run)
+    monkeypatch.setattr(reloading, "CONFIG", place.etc)
+    monkeypatch.setattr(reloading, "SYSTEMD", place.run)
     said = place.hedwig("open", "--plain", "10.1.2.3:8025").stderr
     assert "not loaded" in said and "Then: systemctl reload hedwig-postoffice" in said
     systemctl.write_text("#!/bin/sh\nexit 0\n")
