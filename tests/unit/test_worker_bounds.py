@@ -37,7 +37,7 @@ async def receiver() -> AsyncIterator[Receiver]:
     await made.start()
     yield made
     assert made.server is not None
-    made.server.close()
+    await made.close()
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ async def test_who_stands_in_line_gets_none_where_this_worker_has_none_left(make
     await rig.register(1, "one.example")
     await rig.register(1, "two.example")
     await rig.send_all("one.example", "two.example")
-    await rig.settled(lambda: receiver.connections == 1)
+    await rig.settled(lambda: receiver.at_mail == 1)
     taken = Connections(20)
     for _ in range(19):
         taken.opened(NORMAL)

@@ -21,8 +21,7 @@ ONCE = Options(on_doubt=OnDoubt.RETRY_ONCE)
 async def receiver() -> AsyncIterator[Receiver]:
     made = Receiver()
     yield made
-    if made.server:
-        made.server.close()
+    await made.close()
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     await made.running
     await rig.close()
     assert receiver.server is not None
-    receiver.server.close()
+    await receiver.close()
 
 
 async def test_urgent_passes_what_waits_for_a_busy_site(scene: Scene) -> None:
@@ -75,7 +75,7 @@ async def test_urgent_passes_what_waits_for_a_busy_site(scene: Scene) -> None:
     scene.receiver.wait_at_mail.clear()
     await scene.rig.register(300, priority=BULK, body=b"S: bulk\r\n\r\n")
     scene.hint()
-    await scene.rig.settled(lambda: scene.receiver.connections == 2 and scene.pauses() == {"example.com": BULK})
+    await scene.rig.settled(lambda: scene.receiver.at_mail == 2 and scene.pauses() == {"example.com": BULK})
     await scene.rig.register(1, priority=NORMAL, body=b"S: normal\r\n\r\n")
     await scene.rig.register(1, priority=URGENT, body=b"S: urgent\r\n\r\n")
     held = scene.rig.tools.bag.messages

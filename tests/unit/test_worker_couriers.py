@@ -19,8 +19,7 @@ from hedwig.worker.route import Route
 async def receiver() -> AsyncIterator[Receiver]:
     made = Receiver()
     yield made
-    if made.server:
-        made.server.close()
+    await made.close()
 
 
 @pytest.fixture

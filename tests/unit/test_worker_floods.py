@@ -38,8 +38,7 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
     made.tools.rules = dataclasses.replace(made.tools.rules, most_reports=3)
     yield made
     await made.close()
-    if receiver.server:
-        receiver.server.close()
+    await receiver.close()
 
 
 async def fail(rig: Rig, count: int) -> None:

@@ -27,7 +27,7 @@ async def receiver() -> AsyncIterator[Receiver]:
     await made.start()
     yield made
     assert made.server is not None
-    made.server.close()
+    await made.close()
 
 
 @pytest.fixture

@@ -21,8 +21,7 @@ OTP = Options(supersede="otp")
 async def receiver() -> AsyncIterator[Receiver]:
     made = Receiver()
     yield made
-    if made.server:
-        made.server.close()
+    await made.close()
 
 
 @pytest.fixture
@@ -44,7 +43,7 @@ async def test_of_three_codes_only_the_newest_arrives(rig: Rig, receiver: Receiv
     for number in (1, 2, 3):
         await rig.register(1, body=code(number), options=options)
         await rig.send()
-        await rig.settled(lambda number=number: receiver.connections == number)
+        await rig.settled(lambda number=number: receiver.at_mail == number)
     receiver.wait_at_mail.set()
     await rig.settled(lambda: not rig.states())
     assert [b"code 3" in message for message in receiver.messages] == [True]
@@ -58,7 +57,7 @@ async def test_who_has_no_newer_one_gets_the_older(rig: Rig, receiver: Receiver)
     receiver.wait_at_mail.clear()
     await rig.register(1, body=code(1), options=OTP, to=("b@example.com", "c@example.com"))
     await rig.send()
-    await rig.settled(lambda: receiver.connections == 1)
+    await rig.settled(lambda: receiver.at_mail == 1)
     await rig.register(1, body=code(2), options=OTP)
     receiver.wait_at_mail.set()
     await rig.settled(lambda: rig.settler.counts[Kind.SUPERSEDED] == 1 and rig.tools.bag.messages == 0)
@@ -74,7 +73,7 @@ async def test_what_was_superseded_in_the_bag_is_not_begun(rig: Rig, receiver: R
     receiver.wait_at_mail.clear()
     await rig.register(10)
     await rig.send()
-    await rig.settled(lambda: receiver.connections == 10)
+    await rig.settled(lambda: receiver.at_mail == 10)
     await rig.register(1, body=code(1), options=OTP, to=("b@example.com", "c@example.com"))
     await rig.send()
     await rig.register(1, body=code(2), options=OTP)
@@ -95,7 +94,7 @@ async def test_no_dot_after_the_deadline(
     deadline = time.time() + 600
     await rig.register(1, options=replace(options, deadline=deadline))
     await rig.send()
-    await rig.settled(lambda: receiver.connections == 1)
+    await rig.settled(lambda: receiver.at_mail == 1)
     real = time.time
     monkeypatch.setattr(time, "time", lambda: real() + 601)
     receiver.wait_at_mail.set()
@@ -115,7 +114,7 @@ async def test_nothing_is_begun_of_what_was_paused(rig: Rig, receiver: Receiver,
     receiver.wait_at_mail.clear()
     await rig.register(30)
     await rig.send()
-    await rig.settled(lambda: receiver.connections == 10)
+    await rig.settled(lambda: receiver.at_mail == 10)
     await rig.settled(lambda: rig.tools.bag.messages == 30)
     rig.dispatch.call_back(Halted(frozenset({"elsewhere.example"}), frozenset({"other.example"}), frozenset({77})))
     assert rig.tools.bag.messages == 30
@@ -141,7 +140,7 @@ async def test_no_dot_for_what_was_recalled(rig: Rig, receiver: Receiver, desk: 
     receiver.wait_at_mail.clear()
     await rig.register(3, options=Options(on_doubt=policy))
     await rig.send()
-    await rig.settled(lambda: receiver.connections == 3)
+    await rig.settled(lambda: receiver.at_mail == 3)
     recalled = desk.recall(Order(Act.HOLD, "jia"), Filter())
     assert len(recalled.asked) == 3
     rig.dispatch.call_back(rig.spool.halted(OWNER, time.time()))
@@ -158,7 +157,7 @@ async def test_what_was_recalled_in_the_bag_goes_back_at_once(rig: Rig, receiver
     receiver.wait_at_mail.clear()
     await rig.register(30)
     await rig.send()
-    await rig.settled(lambda: receiver.connections == 10)
+    await rig.settled(lambda: receiver.at_mail == 10)
     last = rig.spool.queued()[0][-1].queue_id
     desk.recall(Order(Act.HOLD, "jia"), Filter(ids=(last,)))
     rig.dispatch.call_back(rig.spool.halted(OWNER, time.time()))
@@ -191,7 +190,7 @@ async def test_a_recall_is_of_one_claim(rig: Rig, receiver: Receiver, desk: Sqli
     receiver.wait_at_mail.clear()
     await rig.register(1)
     await rig.send()
-    await rig.settled(lambda: receiver.connections == 1)
+    await rig.settled(lambda: receiver.at_mail == 1)
     desk.recall(Order(Act.HOLD, "jia"), Filter())
     rig.dispatch.call_back(rig.spool.halted(OWNER, time.time()))
     await rig.register(1)

@@ -25,8 +25,7 @@ TABLE = Table(load_rules(None, SITES))
 async def receiver() -> AsyncIterator[Receiver]:
     made = Receiver()
     yield made
-    if made.server:
-        made.server.close()
+    await made.close()
 
 
 def ruled(rig: Rig) -> Rig:
@@ -99,7 +98,7 @@ async def test_another_host_may_take_what_one_has_no_ptr_for(tmp_path: Path, rec
     await rig.settled(lambda: rig.settler.counts[Kind.DELIVERED] == 1)
     assert other.connections == 1
     await rig.close()
-    other.server.close()
+    await other.close()
 
 
 async def test_what_a_rule_understands_counts_before_what_the_last_host_said(

@@ -22,8 +22,7 @@ async def receiver() -> AsyncIterator[Receiver]:
     await made.start()
     yield made
     made.wait_at_mail.set()
-    assert made.server is not None
-    made.server.close()
+    await made.close()
 
 
 @pytest.fixture

@@ -29,8 +29,7 @@ from hedwig.worker.ways import Ways
 async def receiver() -> AsyncIterator[Receiver]:
     made = Receiver()
     yield made
-    if made.server:
-        made.server.close()
+    await made.close()
 
 
 @pytest.fixture
@@ -88,7 +87,7 @@ async def test_one_address_under_many_names_gets_a_bounded_number_of_connections
     receiver.wait_at_mail.clear()
     await rig.register(3)
     await rig.send()
-    await rig.settled(lambda: receiver.connections == 3)
+    await rig.settled(lambda: receiver.at_mail == 3)
     await rig.register(2, "example.org")
     await rig.send("example.org")
     await rig.settled(lambda: rig.tools.bag.messages == 3)
@@ -150,7 +149,7 @@ async def test_no_connection_left_for_a_new_site_hands_back(rig: Rig, receiver: 
     await rig.register(1)
     await rig.register(1, destination="[127.0.0.1]")
     await rig.send()
-    await rig.settled(lambda: receiver.connections == 1)
+    await rig.settled(lambda: receiver.at_mail == 1)
     assert not rig.tools.bag.connections.may_open(NORMAL)
     await rig.send("[127.0.0.1]")
     await rig.settled(lambda: sorted(rig.states()) == [State.ACTIVE, State.READY])

@@ -69,14 +69,27 @@ class Receiver:
         self.wait_at_dot.set()
         self.wait_at_mail = asyncio.Event()
         self.wait_at_mail.set()
+        self.at_mail = 0  # MAIL commands that came, answered or not
         self.at_dot_now = asyncio.Event()
         self.server: asyncio.Server | None = None
+        self._sessions: set[asyncio.Task[None]] = set()
 
     async def start(self) -> int:
         self.server = await asyncio.start_server(self.session, "127.0.0.1", 0, limit=1 << 22)
         return int(self.server.sockets[0].getsockname()[1])
 
+    async def close(self) -> None:
+        """Nothing of it outlives its test: a conversation that waits for the test is broken off."""
+        if self.server:
+            self.server.close()
+        for task in self._sessions:
+            task.cancel()
+        await asyncio.gather(*self._sessions, return_exceptions=True)
+
     async def session(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if (task := asyncio.current_task()) is not None:
+            self._sessions.add(task)
+            task.add_done_callback(self._sessions.discard)
         if self.open >= self.most:
             self.turned_away += 1
             writer.write(b"421 4.7.0 too many connections from you\r\n")
@@ -101,6 +114,7 @@ class Receiver:
                 if verb == b"EHLO":
                     writer.write(b"250-there\r\n250-PIPELINING\r\n250 8BITMIME\r\n")
                 elif verb == b"MAIL":
+                    self.at_mail += 1
                     await self.wait_at_mail.wait()
                     refusals = 0
                     writer.write(b"250 ok\r\n")
@@ -191,7 +205,7 @@ class Rig:
             self.dispatch.carry(claim, route)
 
     async def settled(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not condition():
                 await asyncio.sleep(0.005)
 
