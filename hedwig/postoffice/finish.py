@@ -26,10 +26,8 @@ from hedwig.settings import Client
 from hedwig.spool import Body
 
 _PLACE = re.compile(r"\{(id|recipient)\}")
-
-_UNSUBSCRIBES = (
-    b"list-unsubscribe-post",
-)  # what a letter may have of it beside List-Unsubscribe, and means nothing then
+# What a letter may have of it beside List-Unsubscribe, and means nothing then.
+_UNSUBSCRIBES = (b"list-unsubscribe-post",)
 
 Signer = Callable[[Submission], Submission]
 
@@ -50,8 +48,9 @@ class Finishing:
         self._quotas = quotas
         self._signer = signer
 
-    def finish(self, client: Client, submission: Submission, now: float) -> Finished | Refused:
-        """Do all of it. OSError as the body has it."""
+    def finish(self, client: Client, submission: Submission, now: float, *, again: bool = False) -> Finished | Refused:
+        """Do all of it. `again`: another of the same request has its ID, so it can't be accepted, and is charged
+        nothing. OSError as the body has it."""
         if _is_own_report(client, submission):
             return Finished(self._signer(submission))
         refused = oversized(client, submission.body.size)
@@ -65,17 +64,18 @@ class Finishing:
             if isinstance(found, Refused):
                 return found
             who = found
-        charges = self._quotas.charge(client, submission.submitter, len(submission.envelope.rcpttos), now)
+        recipients = len(submission.envelope.rcpttos)
+        charges = () if again else self._quotas.charge(client, submission.submitter, recipients, now)
         if isinstance(charges, Refused):
             return charges
-        changed = submission
-        if header is not None:
-            wanted = listing and header.whole and not header.get(b"list-unsubscribe")
-            changed = _changed(submission, who, _unsubscribe(client, submission) if wanted else b"", header)
         try:
+            changed = submission
+            if header is not None:
+                wanted = listing and header.whole and not header.get(b"list-unsubscribe")
+                changed = _changed(submission, who, _unsubscribe(client, submission) if wanted else b"", header)
             signed = self._signer(changed)
-        except BaseException:
-            self._quotas.give_back(client.fqdn, charges, len(submission.envelope.rcpttos), now)
+        except BaseException:  # whatever it is, it is not accepted
+            self._quotas.give_back(client.fqdn, charges, recipients, now)
             raise
         return Finished(signed, charges, who.changes if who else ())
 

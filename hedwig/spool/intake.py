@@ -193,10 +193,11 @@ def _known(db: sqlite3.Connection, numbered: Sequence[tuple[int, NewMessage]], n
     return known
 
 
-def is_known(db: sqlite3.Connection, client: str, queue_id: str, digest: bytes) -> bool:
-    """Whether this very message was accepted before (I3). Reads only."""
-    query = "SELECT 1 FROM seen WHERE client = ? AND queue_id = ? AND digest = ?"
-    return db.execute(query, (client, queue_id, digest)).fetchone() is not None
+def seen(db: sqlite3.Connection, client: str, queue_ids: Sequence[str]) -> dict[str, bytes]:
+    """Which of these IDs messages of this client were accepted under, and their digests (I3). Reads only."""
+    query = "SELECT digest FROM seen WHERE client = ? AND queue_id = ?"
+    found = ((queue_id, db.execute(query, (client, queue_id)).fetchone()) for queue_id in queue_ids)
+    return {queue_id: row[0] for queue_id, row in found if row}
 
 
 class LongIntake:

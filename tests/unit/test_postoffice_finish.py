@@ -128,14 +128,21 @@ def test_quotas_are_charged_once_and_given_back() -> None:
     assert quotas.charge(client, second, 1, NOW + 7200) == ("", "172.17.0.3")
 
 
-def test_a_signer_that_fails_costs_no_quota() -> None:
-    def fail(_one: Submission) -> Submission:
+def test_a_signer_that_fails_costs_no_quota(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_any: object) -> Submission:
         raise OSError("the file is gone")
 
     quotas = Quotas(lambda _now: [])
     once = replace(FREE, quota=Quota(messages_per_hour=1))
     with pytest.raises(OSError, match="gone"):
         Finishing(quotas, fail).finish(once, submission(), NOW)
+    unreadable = replace(submission(), body=in_file(LETTER))
+    monkeypatch.setattr("hedwig.postoffice.submission.os.pread", fail)
+    with pytest.raises(OSError, match="gone"):
+        Finishing(quotas, lambda one: replace(one, body=Bytes(b"".join(one.body.pieces())))).finish(
+            once, unreadable, NOW
+        )
+    monkeypatch.undo()
     assert isinstance(Finishing(quotas).finish(once, submission(), NOW), Finished)
 
 
