@@ -257,7 +257,7 @@ class Submitter:
 
     @property
     def name(self) -> str:
-        """What it is counted under (quotas.py): the container's name, or else its address; "" where nothing is known."""
+        """What quotas count it under: the container's name, or else its address; "" where nothing is known."""
         return self.container or self.peer
 
     def packed(self) -> str:
