@@ -28,6 +28,8 @@ NETEASE = frozenset(
     {"163.com", "126.com", "yeah.net", "188.com", "vip.163.com", "vip.126.com", "vip.188.com", "163.net", "netease.com"}
 )
 _SHOWN = 80  # characters of an address in a sentence
+_MOST_RESENT = 50  # fields of one name, as of Received: a letter that was sent on more often goes round
+_LONGEST = 900  # octets of a name that is written anew, on one line (RFC 5322 §2.1.1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,8 +202,11 @@ def _of_resent(client: Client, header: Header) -> _Fault | None:
     """What is wrong with who has sent it on (RFC 5322 §3.6.6). By its meaning that is another than From; but each must
     be one that the client may use."""
     for name, called in ((b"resent-from", "Resent-From"), (b"resent-sender", "Resent-Sender")):
+        fields = header.get(name)
+        if len(fields) > _MOST_RESENT:
+            return _Fault(f"{called} is in the header {len(fields)} times")
         try:
-            named = [mailbox for field in header.get(name) for mailbox in mailboxes(field.value)]
+            named = [mailbox for field in fields for mailbox in mailboxes(field.value)]
         except Unreadable as error:
             return _Fault(f"{called} {error}")
         if fault := next(filter(None, (_of_mailbox(client, called, one) for one in named)), None):
@@ -243,7 +248,8 @@ def _rewritten(client: Client, envelope: Envelope, header: Header, found: _Found
         return _refused(client, found.author)  # what it was can't be told, so nobody could be answered
     sender = _own_sender(client, envelope, authors)
     called = authors[0].called if len(authors) == 1 else ""
-    name = "" if _of_mailbox(client, "From", Mailbox(sender, called)) else called
+    too_long = len(called.encode("utf-8", "surrogateescape")) > _LONGEST
+    name = "" if too_long or _of_mailbox(client, "From", Mailbox(sender, called)) else called
     added = f"From: {name} <{sender.widest}>\r\n" if name else f"From: {sender.widest}\r\n"
     gone: tuple[bytes, ...] = (b"from", b"sender", *(RESENT if found.resent else ()))
     if any(one.address != sender for one in authors) and _names_nobody(header, b"reply-to"):

@@ -16,8 +16,9 @@ from urllib.parse import quote
 
 from hedwig.choices import Priority
 from hedwig.envelope import Envelope
-from hedwig.header import Header, read
+from hedwig.header import RESENT, Header, read
 from hedwig.header.mailboxes import Unreadable, mailboxes
+from hedwig.header.names import Undecodable, addresses_shown
 from hedwig.policy import Aligned, Refused, aligned, has_rules_of_from, oversized
 from hedwig.postoffice.quotas import Quotas
 from hedwig.postoffice.registration import priority_of
@@ -96,14 +97,20 @@ def _changed(submission: Submission, who: Aligned | None, added: bytes, header: 
 
 
 def _is_own_report(client: Client, submission: Submission) -> bool:
+    """Whether mailman has made it: nothing in its header may tell any reader that it is from somebody else."""
     if submission.envelope.mailfrom or submission.submitter:
         return False
-    fields = read(_first(submission.body)).get(b"from")
-    try:
-        named = [mailbox.address.widest.lower() for field in fields for mailbox in mailboxes(field.value)]
-    except Unreadable:
+    header = read(_first(submission.body))
+    if header.odd or not header.whole or any(header.get(name) for name in (b"sender", *RESENT)):
         return False
-    return len(fields) == 1 and named == [f"postmaster@{client.fqdn}"]
+    try:
+        named = [mailbox for field in header.get(b"from") for mailbox in mailboxes(field.value)]
+        shown = [one for mailbox in named for one in addresses_shown(f"{mailbox.name} {mailbox.comment}")]
+    except (Unreadable, Undecodable):
+        return False
+    if len(header.get(b"from")) != 1 or len(named) != 1 or shown:
+        return False
+    return named[0].address.widest.lower() == f"postmaster@{client.fqdn}"
 
 
 def _is_listed(client: Client, submission: Submission) -> bool:

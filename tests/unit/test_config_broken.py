@@ -129,7 +129,7 @@ def test_a_key_that_everybody_can_read_is_warned_about(mailman):
     ],
 )
 def test_a_webhooks_secret_that_mailman_can_read_is_warned_of(tmp_path, text, has):
-    """Where mailman runs, and the secret stands in the file itself; the mend is a file that hedwig-alerts alone gets."""
+    """Where mailman runs, and the secret stands in the file itself; the mend is one that hedwig-alerts alone gets."""
     file = tmp_path / "alerts.yml"
     file.write_text(text)
     file.chmod(0o640)

@@ -105,6 +105,7 @@ def test_what_fits_goes_through_unchanged(header, mailfrom, way):
             "Resent-From is ceo@bank.example",
         ),
         ("RESENT-SENDER : ceo@bank.example\r\nFrom: robot@x.example\r\n", "robot@x.example", "Resent-Sender is ceo@"),
+        ("Resent-From: robot@x.example\r\n" * 51 + "From: robot@x.example\r\n", "robot@x.example", "51 times"),
         ("Resent-From: us:;\r\nFrom: robot@x.example\r\n", "robot@x.example", "Resent-From is a group"),
         (
             'From: "ceo@bank.example"@news.example\r\n',
@@ -208,6 +209,8 @@ def test_the_envelope_is_mended_where_from_may_be_used():
          "From: robot@x.example\r\nReply-To: ceo@bank.example\r\n"),
         ("From: =?utf-8?q?ceo=40bank.example?= <any@news.example>\r\n", "www@y.example", "any@news.example",
          "From: any@news.example\r\n"),
+        (f"From: ceo@bank.example ({'long ' * 300})\r\n", "robot@x.example", "robot@x.example",
+         "From: robot@x.example\r\nReply-To: ceo@bank.example\r\n"),
         ("From: ceo@bank.example\r\n", '"ceo@bank.example"@news.example', "robot@x.example",
          "From: robot@x.example\r\nReply-To: ceo@bank.example\r\n"),
     ],
