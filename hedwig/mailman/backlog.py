@@ -170,10 +170,10 @@ class Backlog:
 
     def _passengers(self, claims: Iterable[Claim], over: list[Settlement]) -> Iterator[Passenger]:
         """Those that are offered. Those that wait for a quota, as the verdicts of the batch before may have said, are
-        not: what is to be settled of them goes to `over`."""
+        not: what is to be settled of them goes to `over`. While the link is down whoever is there is its probe."""
         for claim in claims:
             now = time.time()
-            if verdict := self._over_quota.verdict(claim, now):
+            if self._link.is_up and (verdict := self._over_quota.verdict(claim, now)):
                 over.append(self._put_off_for_quota(claim, verdict, now))
             else:
                 yield Passenger(claim, parcel_of(self._spool, claim))

@@ -127,13 +127,16 @@ def _set(senders: tuple[str, ...]) -> frozenset[str]:
 
 
 def _may_use(client: Client, address: Address) -> bool:
-    """Whether `senders` has it. `*@example.com` is not for "ceo@bank.example"@example.com, which is read as another."""
+    """Whether `senders` has it. `*@example.com` is not for "ceo@bank.example"@example.com, nor for what some programs
+    decode to that: they are read as another."""
     if not client.senders:
         return True
     known = _set(client.senders)
     if comparable(address) in known:
         return True
-    return f"*@{address.destination}" in known and "@" not in unicodedata.normalize("NFKC", address.local)
+    if f"*@{address.destination}" not in known:
+        return False
+    return "@" not in unicodedata.normalize("NFKC", address.local) and "=?" not in address.local
 
 
 def _of_mailbox(client: Client, field: str, mailbox: Mailbox) -> _Fault | None:

@@ -10,7 +10,7 @@ from backlog_rig import ACCEPTED, Rig, backlog_rig  # noqa: F401
 
 from hedwig import log
 from hedwig.mailman import overquota
-from hedwig.mailman.client import Parcel, Verdict
+from hedwig.mailman.client import NoVerdict, Parcel, Verdict
 from hedwig.mailman.overquota import PAUSE, TELL, OverQuota
 from hedwig.options import Options, Submitter, submitter_of
 from hedwig.reply import Reply
@@ -178,6 +178,18 @@ def test_when_there_is_room_all_go_after_one_has_asked(rig: Rig, monkeypatch: py
     rig.until(lambda: not rig.waiting())
     assert Counter(rig.ids_sent()).keys() == ids
     rig.until(lambda: rig.backlog.over_quota == 0)
+
+
+def test_what_waits_for_a_quota_is_a_probe_all_the_same(rig: Rig) -> None:
+    """Else nobody would ask whether the postoffice is back, where nothing else waits."""
+    rig.there.say = lambda parcels: [OVER] * len(parcels)
+    rig.put(container="web", age=10)
+    rig.backlog.start()
+    rig.until(lambda: rig.backlog.over_quota == 1)
+    rig.link.no_verdict(NoVerdict("it is down"))
+    rig.put(container="web")
+    rig.until(lambda: rig.link.is_up)
+    rig.until(lambda: rig.backlog.over_quota == 2)
 
 
 def test_letters_to_fewer_go_past_one_to_many(rig: Rig) -> None:

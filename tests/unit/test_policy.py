@@ -211,6 +211,8 @@ def test_the_envelope_is_mended_where_from_may_be_used():
          "From: any@news.example\r\n"),
         (f"From: ceo@bank.example ({'long ' * 300})\r\n", "robot@x.example", "robot@x.example",
          "From: robot@x.example\r\nReply-To: ceo@bank.example\r\n"),
+        ("From: ceo@bank.example\r\n", "=?utf-8?q?ceo=40bank.example?=@news.example", "robot@x.example",
+         "From: robot@x.example\r\nReply-To: ceo@bank.example\r\n"),
         ("From: ceo@bank.example\r\n", '"ceo@bank.example"@news.example', "robot@x.example",
          "From: robot@x.example\r\nReply-To: ceo@bank.example\r\n"),
     ],
