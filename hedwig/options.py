@@ -255,6 +255,11 @@ class Submitter:
     image: str = ""
     project: str = ""
 
+    @property
+    def name(self) -> str:
+        """What quotas count it under: the container's name, or else its address; "" where nothing is known."""
+        return self.container or self.peer
+
     def packed(self) -> str:
         """As JSON for the wire and the spool; "" where nothing is known."""
         return _packed(self)

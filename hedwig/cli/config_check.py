@@ -134,8 +134,9 @@ class _Report:
         except ConfigError as error:
             self.faults += [fault for fault in error.problems if fault not in self.faults]  # a DKIM key is of two files
             return None
-        if file.name == "mailman.yml":
-            self.cautions += [str(one) for one in warnings(file)]
+        if settings is not None:
+            told = map(str, warnings(file))
+            self.cautions += [one for one in told if one not in self.cautions]  # local.key lies beside several
         if isinstance(settings, Mailman) and settings.missing:
             missing = ", ".join(settings.missing)
             self.cautions.append(

@@ -145,4 +145,5 @@ def _report(error: ConfigError) -> None:
 
 def _warn(file: Path) -> None:
     for problem in warnings(file):
-        log.event(log.Matter.KEY_READABLE, str(problem), log.Level.WARNING, file=problem.file)
+        text = str(problem)
+        log.event(log.Matter.KEY_READABLE, text, log.Level.WARNING, file=problem.file, reason=text)

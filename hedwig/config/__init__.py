@@ -17,6 +17,7 @@ for replies.yml, and dkim.py reads the folder of keys: `load_delivery` and `load
 postoffice.yml with all that lies beside them.
 """
 
+import re
 import stat
 from collections.abc import Collection, Mapping
 from dataclasses import fields, replace
@@ -194,24 +195,41 @@ def load_client(path: Path | str) -> Client:
 
 
 def warnings(path: Path | str) -> list[Problem]:
-    """What is dangerous but no error: a file with a key or password, or a local.key beside it, that everybody can
-    read."""
+    """What is dangerous but no error: a file with a key, password or secret, or a local.key beside it, that everybody
+    can read; and a webhook's secret that mailman can."""
     path = Path(path)
-    return [
-        Problem(str(file), 0, "key", "every user of this host can read it", f"chmod o-rwx {file}")
+    found = [
+        Problem(str(file), 0, word, "every user of this host can read it", f"chmod o-rwx {file}")
         for file in (path, path_beside(path))
-        if _shows_a_key(file)
+        if (word := _secret_in(file)) and _is_open_to_all(file)
     ]
+    if path.name == "alerts.yml" and path.with_name("mailman.yml").exists() and _secret_in(path):
+        found.append(Problem(str(path), 0, "webhook.secret", *SECRET_WITH_MAILMAN))
+    return found
 
 
-def _shows_a_key(path: Path) -> bool:
+SECRET_WITH_MAILMAN = (
+    "mailman, which containers talk to, is the same user and can read it",
+    "put it into a file that only root reads, and give that to hedwig-alerts alone: `systemctl edit hedwig-alerts`, "
+    "LoadCredential=hook:/etc/hedwig/hook.secret; then secret_file: /run/credentials/hedwig-alerts.service/hook",
+)
+_SECRET_LINE = re.compile(r"(?:[^#]*[{,])?\s*(key|password|secret)\s*:")
+
+
+def _is_open_to_all(path: Path) -> bool:
     try:
-        open_to_all = path.stat().st_mode & stat.S_IROTH
-        return bool(open_to_all) and any(
-            line.lstrip().startswith(("key:", "password:")) for line in read_text(path).split("\n")
-        )
-    except (OSError, ConfigError):
-        return False  # whoever loads the file is told why it can't be read
+        return bool(path.stat().st_mode & stat.S_IROTH)
+    except OSError:
+        return False  # it has just gone
+
+
+def _secret_in(path: Path) -> str:
+    """Which word stands before a secret in that file; "" where none does."""
+    try:
+        found = next(filter(None, map(_SECRET_LINE.match, read_text(path).split("\n"))), None)
+    except ConfigError:
+        return ""  # whoever loads the file is told why it can't be read
+    return found[1] if found else ""
 
 
 def _values(path: Path, cls: type) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hedwig.config import Problem
+from hedwig.config import SECRET_WITH_MAILMAN, Problem
 from hedwig.doctor.finding import AS_ROOT, Check, Finding, Text, in_file
 
 DAY = 86_400.0
@@ -92,6 +92,13 @@ def judge_secret(secret: Secret) -> Finding:
     return check.passed(
         Text(f"mode {secret.mode & 0o7777:o}, of {secret.owner}", f"权限 {secret.mode & 0o7777:o}，属于 {secret.owner}")
     )
+
+
+def judge_hook_secret(file: str) -> Finding:
+    """A webhook's secret stands in alerts.yml, where mailman runs, too."""
+    wrong, right = SECRET_WITH_MAILMAN
+    seen = Text(wrong, "mailman 面向容器，与其他守护进程是同一用户，能读到 webhook 的密钥")
+    return Check("secret", f"{file}: webhook.secret").warn(seen, right, AS_ROOT)
 
 
 def judge_handshake(shake: Handshake) -> Finding:

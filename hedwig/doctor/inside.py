@@ -116,7 +116,10 @@ class _Host:
     async def _secrets(self) -> list[Finding]:
         def look() -> list[Finding]:
             secrets = files.secret_files(self.config_dir, self._worker)
-            return [file_rules.judge_secret(files.secret(file)) for file in secrets]
+            found = [file_rules.judge_secret(files.secret(file)) for file in secrets]
+            if self._mailman is not None and files.has_hook_secret(self.config_dir):
+                found.append(file_rules.judge_hook_secret(str(self.config_dir / "alerts.yml")))
+            return found
 
         return await in_thread(look)
 

@@ -3,7 +3,7 @@
 A policy that is to hold must see the author that receivers see, and these read what is odd in many ways. So what
 is plain is read, and the rest is Unreadable with a sentence: groups, routes, comments and blanks within an address, an
 @ in a name without quotes, encoded words in an address. Comments and encoded words beside an address are fine, and so
-are names in any bytes.
+are names in any bytes; what they show to who reads them is for names.py.
 """
 
 import re
@@ -20,6 +20,8 @@ _ONE = re.compile(
     r"[ \t]*\Z"
 )
 _TOKEN = re.compile(r'[ \t]+|"(?:[^"\\]|\\.)*"|\[[^\[\]\\]*\]|[^\s()<>@,;:\\"\[\]]+|[<>@,;:(]')
+_PHRASE = re.compile(r'[^"(),:;<>@\[\]\\]*\Z')
+_PAIR = re.compile(r"\\(.)")
 _IN_COMMENT = re.compile(r"[^()\\]+|\\.|[()]")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
@@ -30,10 +32,19 @@ class Unreadable(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Mailbox:
-    """An address, and the name before it as it was written, unfolded: quotes and encoded words stay."""
+    """An address, and the name before it as it was written, unfolded: quotes and encoded words stay. `comment`: what
+    its comments say, unquoted, a blank between them; old programs write the name there (RFC 5322 §3.4)."""
 
     address: Address
     name: str = ""
+    comment: str = ""
+
+    @property
+    def called(self) -> str:
+        """Its name as it may be written before another address: the name, or else the comment."""
+        if self.name or _PHRASE.match(self.comment):
+            return self.name or self.comment
+        return '"' + re.sub(r'(["\\])', r"\\\1", self.comment) + '"'
 
 
 def mailboxes(value: bytes) -> tuple[Mailbox, ...]:
@@ -59,7 +70,7 @@ def _address(text: str) -> Address:
 
 
 def _tokens(text: str) -> Iterator[str]:
-    """Words, quoted strings, blanks and specials; a comment is "()"."""
+    """Words, quoted strings, blanks, specials, and comments."""
     position = 0
     while position < len(text):
         found = _TOKEN.match(text, position)
@@ -68,9 +79,7 @@ def _tokens(text: str) -> Iterator[str]:
         position = found.end()
         if found[0] == "(":
             position = _comment_end(text, position)
-            yield "()"
-        else:
-            yield found[0]
+        yield text[found.start() : position]
 
 
 def _comment_end(text: str, position: int) -> int:
@@ -101,15 +110,20 @@ def _parts(words: list[str]) -> Iterator[list[str]]:
 
 
 def _mailbox(words: list[str]) -> Mailbox:
+    comment = " ".join(_PAIR.sub(r"\1", word[1:-1]).strip() for word in words if _is_comment(word))
     if "<" not in words:
-        return Mailbox(_joined(_trimmed([word for word in words if word != "()"])))
+        return Mailbox(_joined(_trimmed([word for word in words if not _is_comment(word)])), "", comment)
     start = words.index("<")
     rest = words[start + 1 :]
     end = rest.index(">") if ">" in rest else -1
-    name = words[:start]
-    if end < 0 or _trimmed([word for word in rest[end + 1 :] if word != "()"]) or "@" in name or ">" in name:
+    name = [word for word in words[:start] if not _is_comment(word)]
+    if end < 0 or _trimmed([word for word in rest[end + 1 :] if not _is_comment(word)]) or "@" in name or ">" in name:
         raise Unreadable('is malformed: write "Name" <name@example.com>')
-    return Mailbox(_joined(_trimmed(rest[:end])), "".join(word for word in name if word != "()").strip())
+    return Mailbox(_joined(_trimmed(rest[:end])), "".join(name).strip(), comment)
+
+
+def _is_comment(word: str) -> bool:
+    return word[0] == "("
 
 
 def _joined(words: list[str]) -> Address:

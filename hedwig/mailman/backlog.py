@@ -2,7 +2,8 @@
 
 One thread, one connection of its own, so that new mail overtakes the backlog. While the postoffice is down it probes
 with one message, further and further apart, up to 30 s. Large messages hold up no small ones (I9): in a look at the
-spool the small ones go first and then one large one, and a large one that does not get through is put off.
+spool the small ones go first and then one large one, and a large one that does not get through is put off. What is over
+a quota is put off without being offered, all of a container's together (overquota.py).
 
 What becomes of a message is written in outcome.py, and what a deadline of its own means. One that is older than
 `expire` is offered all the same, and given up when this process has offered it VAIN times to no end: the host may have
@@ -14,15 +15,12 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol
 
 from hedwig import log
-from hedwig.envelope import Envelope
 from hedwig.mailman.client import (
     MOST_MESSAGES,
     MOST_OCTETS,
     NoVerdict,
-    Parcel,
     PostofficeClient,
     Verdict,
     is_large,
@@ -32,11 +30,23 @@ from hedwig.mailman.current import CurrentClient
 from hedwig.mailman.forwarder import is_postoffices_fault
 from hedwig.mailman.journal import tell_waited
 from hedwig.mailman.link import Link
-from hedwig.mailman.outcome import LATER, Obstacle, Passenger, by_verdict, is_stale, stale, too_late, waits
-from hedwig.message import message_id_of
+from hedwig.mailman.outcome import (
+    LATER,
+    Obstacle,
+    Passenger,
+    by_verdict,
+    is_over_quota,
+    is_stale,
+    over_quota,
+    stale,
+    too_late,
+    waits,
+)
+from hedwig.mailman.overquota import OverQuota
+from hedwig.mailman.parcels import Spool, batches, parcel_of
 from hedwig.pulse import Pulse
 from hedwig.settings import Mailman
-from hedwig.spool import POSTOFFICE, Claim, Intake, Kind, Look, Settlement, SpoolTrouble, State, Work
+from hedwig.spool import POSTOFFICE, Claim, Kind, Settlement, SpoolTrouble, State
 from hedwig.spool.trouble import matter_of
 
 POLL = 1.0  # seconds between looks into the spool
@@ -47,10 +57,6 @@ SHARE = 4  # and as long as its try took, times so much: that others have their 
 LOOKS = (300, 10_000)  # messages at the spool's head among which small ones are looked for: at first, and then
 LOADED = 16 << 10  # octets of a body that come with its claim; larger ones are read when their turn has come
 ENDING = 5.0  # seconds for the thread to end once its request was cut
-
-
-class Spool(Intake, Work, Look, Protocol):
-    """The whole spool."""
 
 
 class Backlog:
@@ -66,6 +72,7 @@ class Backlog:
         self._failures = 0  # offers in a row that found the link down
         self._in_vain: Counter[int] = Counter()  # offers of a delivery by this process that came to nothing
         self._open: dict[int, Claim] = {}
+        self._over_quota = OverQuota()
         self._wrong = ""  # with the spool
         self._unknown = True  # whether the spool may hold claims that are not in `_open`: a predecessor's, say
         self._thread = threading.Thread(target=self._run, name="backlog", daemon=True)
@@ -98,6 +105,7 @@ class Backlog:
                 log.event(log.Matter.FAULT, text, log.Level.ERROR, reason=repr(error))
                 busy = False
             if not busy:
+                self._tell_quota()
                 self.pulse.idle()
                 self._pause()
         self.pulse.end()
@@ -112,6 +120,15 @@ class Backlog:
         elif self._wrong and not wrong:
             log.event(log.Matter.SPOOL_BACK, "this host's spool can be used again", log.Level.NOTICE)
         self._wrong = wrong
+
+    @property
+    def over_quota(self) -> int:
+        """Letters that wait for a quota."""
+        return self._over_quota.waiting
+
+    def _tell_quota(self) -> None:
+        if text := self._over_quota.tell(time.time()):
+            log.event(log.Matter.QUOTA_HIT, text, log.Level.WARNING, client=self.settings.fqdn, reason=text)
 
     def _pause(self) -> None:
         """Until there may be something to do; sooner when the postoffice is back, or the settings are new."""
@@ -129,12 +146,37 @@ class Backlog:
         claims = self._claim(self._choice(now), now)
         late = [claim for claim in claims if is_stale(claim, now)]
         if late:
-            self._settle([stale(Passenger(claim, self._parcel(claim)), now, self.settings) for claim in late])
-        for batch in _batches(Passenger(claim, self._parcel(claim)) for claim in claims if claim not in late):
+            self._settle([stale(Passenger(claim, parcel_of(self._spool, claim)), now, self.settings) for claim in late])
+        going = {claim.delivery: claim for claim in claims if claim not in late}
+        asking = self._over_quota.asking(going.values(), now)
+        for claim in asking:
+            del going[claim.delivery]
+        if not self._send((Passenger(claim, parcel_of(self._spool, claim)) for claim in asking), client):
+            return False
+        over: list[Settlement] = []
+        if not self._send(self._passengers(going.values(), over), client):
+            return False
+        if over:
+            self._settle(over)
+        return bool(claims)
+
+    def _send(self, passengers: Iterable[Passenger], client: PostofficeClient) -> bool:
+        """Offer them, batch by batch. False: asking on is of no use, and what is left was handed back."""
+        for batch in batches(passengers):
             if self._stopping.is_set() or not self._offer(client, batch):
                 self._hand_back()
                 return False
-        return bool(claims)
+        return True
+
+    def _passengers(self, claims: Iterable[Claim], over: list[Settlement]) -> Iterator[Passenger]:
+        """Those that are offered. Those that wait for a quota, as the verdicts of the batch before may have said, are
+        not: what is to be settled of them goes to `over`. While the link is down whoever is there is its probe."""
+        for claim in claims:
+            now = time.time()
+            if self._link.is_up and (verdict := self._over_quota.verdict(claim, now)):
+                over.append(self._put_off_for_quota(claim, verdict, now))
+            else:
+                yield Passenger(claim, parcel_of(self._spool, claim))
 
     def _choice(self, now: float) -> list[int]:
         """The deliveries to send: small ones in their order, and one large one; one alone while the link is down."""
@@ -171,20 +213,6 @@ class Backlog:
         self._unknown = False
         return claims
 
-    def _parcel(self, claim: Claim) -> Parcel:
-        body = claim.content if claim.content is not None else b"".join(self._spool.body(claim.message))
-        rcpttos = tuple(recipient.address for recipient in claim.recipients)
-        return Parcel(
-            claim.queue_id,
-            Envelope(claim.mailfrom, rcpttos),
-            body,
-            claim.accepted_at,
-            claim.smtputf8,
-            claim.options,
-            message_id_of(body),
-            claim.submitter,
-        )
-
     # --- an offer
 
     def _offer(self, client: PostofficeClient, batch: Sequence[Passenger]) -> bool:
@@ -207,11 +235,23 @@ class Backlog:
         return True
 
     def _heard(self, passenger: Passenger, verdict: Verdict, now: float) -> Settlement:
-        for_now = verdict.reply.code // 100 == 4 and not verdict.conflict
-        if for_now and self._is_last(passenger.claim, now):
-            in_doubt = is_postoffices_fault(verdict.reply)
-            return too_late(passenger, Obstacle(str(verdict.reply), verdict.reply, in_doubt), now, self.settings)
+        claim, reply = passenger.claim, verdict.reply
+        if is_over_quota(reply):
+            return self._put_off_for_quota(claim, verdict, now)
+        if reply.code // 100 == 2:
+            self._over_quota.taken(claim)
+        for_now = reply.code // 100 == 4 and not verdict.conflict
+        if for_now and self._is_last(claim, now):
+            in_doubt = is_postoffices_fault(reply)
+            return too_late(passenger, Obstacle(str(reply), reply, in_doubt), now, self.settings)
         return by_verdict(passenger, verdict, now, self.settings)
+
+    def _put_off_for_quota(self, claim: Claim, verdict: Verdict, now: float) -> Settlement:
+        """The postoffice has said that there is no room, of this one or of another of its container."""
+        if self._is_last(claim, now):
+            obstacle = Obstacle(str(verdict.reply), verdict.reply)
+            return too_late(Passenger(claim, parcel_of(self._spool, claim)), obstacle, now, self.settings)
+        return over_quota(claim, verdict, self._over_quota.refused(claim, verdict, now), now)
 
     def _unheard(self, batch: Sequence[Passenger], trouble: NoVerdict, took: float) -> bool:
         """No verdict: the messages wait on, and say why; what is too old by now may be given up, unless the fault is
@@ -250,22 +290,8 @@ class Backlog:
         for settlement in settlements:
             claim = self._open.pop(settlement.delivery)
             for event in settlement.events:
-                if event.reply or event.kind is not Kind.DEFERRED:
+                if event.kind is not Kind.DEFERRED or (event.reply and not is_over_quota(event.reply)):
                     tell_waited(claim, event.reply or event.detail, event.at)
             if settlement.results and settlement.results[0].state is not State.DEFERRED:
                 self._in_vain.pop(settlement.delivery, None)
-
-
-def _batches(passengers: Iterable[Passenger]) -> Iterator[list[Passenger]]:
-    """Cut by octets as the postoffice wants it; a message over the bound goes alone. Bodies are read as they are
-    needed, so that one batch at a time is in memory."""
-    batch: list[Passenger] = []
-    octets = 0
-    for passenger in passengers:
-        octets += len(passenger.parcel.body)
-        if batch and octets > MOST_OCTETS:
-            yield batch
-            batch, octets = [], len(passenger.parcel.body)
-        batch.append(passenger)
-    if batch:
-        yield batch
+                self._over_quota.ended(settlement.delivery)

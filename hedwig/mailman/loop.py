@@ -152,7 +152,8 @@ class _Life:
         )
         try:
             waiting = await asyncio.get_running_loop().run_in_executor(None, self._spool.depth)
-            wait = f"{waiting} wait here"
+            over_quota = self._backlog.over_quota
+            wait = f"{waiting} wait here{f', {over_quota} of them for a quota' if over_quota else ''}"
         except SpoolTrouble as trouble:
             wait = f"the spool can't be read: {trouble}"
         link = "" if self._link.is_up else self._link.why

@@ -24,7 +24,6 @@ from hedwig.spool.reasons import IN_DOUBT
 SOON = (2.0, 30.0)  # seconds, least and most, until a message is offered again that the postoffice could not take for a
 # fault of its own: as long again as it has waited, so that a short fault costs little time and a long one little else
 LATER = 300.0  # seconds for one that was refused for now, or that can't get through by itself
-QUOTA = 60.0  # seconds at the most for one that is over a quota: the operator may give it more room before it frees
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +37,12 @@ class Passenger:
 @dataclass(frozen=True, slots=True)
 class Obstacle:
     """Why a message goes no further now. `reply`: what the postoffice said, or None. `in_doubt`: it may have been
-    accepted all the same."""
+    accepted all the same. `kind`: how all replies begin that say the same but for a time in them."""
 
     why: str
     reply: Reply | None = None
     in_doubt: bool = False
+    kind: str = ""
 
 
 def by_verdict(passenger: Passenger, verdict: Verdict, now: float, settings: Mailman) -> Settlement:
@@ -57,14 +57,23 @@ def by_verdict(passenger: Passenger, verdict: Verdict, now: float, settings: Mai
         return _returned(passenger, reply, now, settings)
     # A fault over there may be that nobody waited for a commit any more: it may come yet.
     in_doubt = is_postoffices_fault(reply)
-    return waits(claim, Obstacle(str(reply), reply, in_doubt), now + _pause(claim, verdict, now), now)
+    return waits(claim, Obstacle(str(reply), reply, in_doubt), now + _pause(claim, reply, now), now)
 
 
-def _pause(claim: Claim, verdict: Verdict, now: float) -> float:
+def is_over_quota(reply: Reply | None) -> bool:
+    """Whether that is what the postoffice says of a quota: until when it lasts is for overquota.py."""
+    return reply is not None and reply.code == 452 and reply.enhanced == "4.7.1"
+
+
+def over_quota(claim: Claim, verdict: Verdict, until: float, now: float) -> Settlement:
+    """It waits for a quota, as the postoffice has said of it or of another one."""
+    reply = verdict.reply
+    return waits(claim, Obstacle(str(reply), reply, kind=f"{reply.code} {reply.enhanced} "), until, now)
+
+
+def _pause(claim: Claim, reply: Reply, now: float) -> float:
     least, most = SOON
-    if is_postoffices_fault(verdict.reply):
-        return min(max(now - claim.accepted_at, least), most)
-    return min(verdict.retry_after, QUOTA) if verdict.retry_after else LATER
+    return min(max(now - claim.accepted_at, least), most) if is_postoffices_fault(reply) else LATER
 
 
 def too_late(passenger: Passenger, obstacle: Obstacle, now: float, settings: Mailman) -> Settlement:
@@ -97,11 +106,15 @@ def waits(claim: Claim, obstacle: Obstacle, due: float, now: float) -> Settlemen
         RecipientResult(each.number, State.DEFERRED, why, due, counted=False, in_doubt=in_doubt)
         for each in claim.recipients
     )
-    known = all(each.last_reply == why and (each.doubts or not in_doubt) for each in claim.recipients)
+    known = all(_says(each.last_reply, obstacle) and (each.doubts or not in_doubt) for each in claim.recipients)
     words = "" if reply else why
     detail = "; ".join(filter(None, (IN_DOUBT, words))) if in_doubt else words
     event = Event(now, Kind.DEFERRED, stage=Stage.DOT, reply=reply, host=POSTOFFICE, detail=detail)
     return Settlement(claim.delivery, claim.token, results, () if known else (event,))
+
+
+def _says(last_reply: str, obstacle: Obstacle) -> bool:
+    return last_reply == obstacle.why or bool(obstacle.kind and last_reply.startswith(obstacle.kind))
 
 
 @dataclass(frozen=True, slots=True)

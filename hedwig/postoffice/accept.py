@@ -12,7 +12,7 @@ who is to be told 401, 400 or how postoffice is.
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -107,13 +107,22 @@ class Acceptance:
         if not submissions:
             return []
         now = self._clock()
+        try:
+            taken = self._taken(client, submissions)
+        except SpoolTrouble as error:
+            return [self._not_now(submission, str(error)) for submission in submissions]
         finished: list[Finished] = []
         verdicts: dict[int, Verdict] = {}
+        ids: set[str] = set()
         for place, submission in enumerate(submissions):
+            if submission.queue_id in taken:
+                verdicts[place] = _of_taken(submission, taken[submission.queue_id])
+                continue
             try:
-                found = self.finishing.finish(client, submission, now)
+                found = self.finishing.finish(client, submission, now, again=submission.queue_id in ids)
                 if isinstance(found, Finished):
                     finished.append(found)
+                    ids.add(submission.queue_id)
                 else:
                     verdicts[place] = self._refused(client, submission, found, now)
             except (SpoolTrouble, OSError) as error:
@@ -121,14 +130,22 @@ class Acceptance:
         registered = iter(self._register(client, submissions[0], finished, now))
         return [verdicts.get(place) or next(registered) for place in range(len(submissions))]
 
+    def _taken(self, client: Client, submissions: Sequence[Submission]) -> Mapping[str, bytes]:
+        """The IDs among these that messages of a client with quotas have already, and their digests: one look for all
+        of a request. A repeat is charged nothing, not even until the spool knows it again: others of the request, or
+        of one beside it, have its place."""
+        if not client.quota and not client.container_quota:
+            return {}
+        return self._intake.seen(client.fqdn, [submission.queue_id for submission in submissions])
+
     def _signed(self, submission: Submission) -> Submission:
         return signed(submission, Signer(self._settings().dkim, self._clock))
 
     def _refused(self, client: Client, submission: Submission, refused: Refused, now: float) -> Verdict:
         """The client's policy is against it; but what was accepted once stays so, whatever the rules are now (I3)."""
         queue_id = submission.queue_id
-        if self._intake.is_known(client.fqdn, queue_id, submission.digest):
-            return Verdict(queue_id, Reply(250, "2.0.0", f"queued as {queue_id}"))
+        if self._intake.seen(client.fqdn, [queue_id]).get(queue_id) == submission.digest:
+            return _queued(queue_id)
         self._refusals.tell(client, submission, refused, now)
         return Verdict(queue_id, refused.reply, retry_after=refused.retry_after)
 
@@ -162,14 +179,14 @@ class Acceptance:
         try:
             with self._gate.waiting():
                 return self._intake.register(messages).result(patience)
-        except Refusal:
-            self._give_back(messages, now)
-            raise
         except SpoolTrouble as error:
             self._give_back(messages, now)
             self._troubled(error, str(error), f"{len(messages)} from {client.fqdn} not accepted")
         except FutureTimeout as error:  # it may be committed yet, and then it counts
             self._troubled(error, "no commit in time", f"{len(messages)} from {client.fqdn} not accepted")
+        except BaseException:  # Refusal, or a fault of ours
+            self._give_back(messages, now)
+            raise
         return None
 
     def _give_back(self, messages: Sequence[NewMessage], now: float) -> None:
@@ -202,8 +219,21 @@ class Acceptance:
     def _verdict(self, message: NewMessage, answer: Registered) -> Verdict:
         queue_id = message.queue_id
         if answer.outcome is Outcome.CONFLICT:
-            return Verdict(queue_id, Reply(450, "4.5.1", f"{queue_id} is already another message's ID"), conflict=True)
+            return _conflict(queue_id)
         if answer.outcome is Outcome.ACCEPTED:
             journal_accepted(message)
             journal_superseded(message.client, answer.superseded)
-        return Verdict(queue_id, Reply(250, "2.0.0", f"queued as {queue_id}"))
+        return _queued(queue_id)
+
+
+def _of_taken(submission: Submission, digest: bytes) -> Verdict:
+    """What is said of an ID that is taken by a message of this digest (I3)."""
+    return _queued(submission.queue_id) if digest == submission.digest else _conflict(submission.queue_id)
+
+
+def _queued(queue_id: str) -> Verdict:
+    return Verdict(queue_id, Reply(250, "2.0.0", f"queued as {queue_id}"))
+
+
+def _conflict(queue_id: str) -> Verdict:
+    return Verdict(queue_id, Reply(450, "4.5.1", f"{queue_id} is already another message's ID"), conflict=True)

@@ -16,8 +16,9 @@ from urllib.parse import quote
 
 from hedwig.choices import Priority
 from hedwig.envelope import Envelope
-from hedwig.header import Header, read
+from hedwig.header import RESENT, Header, read
 from hedwig.header.mailboxes import Unreadable, mailboxes
+from hedwig.header.names import Undecodable, addresses_shown
 from hedwig.policy import Aligned, Refused, aligned, has_rules_of_from, oversized
 from hedwig.postoffice.quotas import Quotas
 from hedwig.postoffice.registration import priority_of
@@ -26,10 +27,8 @@ from hedwig.settings import Client
 from hedwig.spool import Body
 
 _PLACE = re.compile(r"\{(id|recipient)\}")
-
-_UNSUBSCRIBES = (
-    b"list-unsubscribe-post",
-)  # what a letter may have of it beside List-Unsubscribe, and means nothing then
+# What a letter may have of it beside List-Unsubscribe, and means nothing then.
+_UNSUBSCRIBES = (b"list-unsubscribe-post",)
 
 Signer = Callable[[Submission], Submission]
 
@@ -50,8 +49,9 @@ class Finishing:
         self._quotas = quotas
         self._signer = signer
 
-    def finish(self, client: Client, submission: Submission, now: float) -> Finished | Refused:
-        """Do all of it. OSError as the body has it."""
+    def finish(self, client: Client, submission: Submission, now: float, *, again: bool = False) -> Finished | Refused:
+        """Do all of it. `again`: another of the same request has its ID, so it can't be accepted, and is charged
+        nothing. OSError as the body has it."""
         if _is_own_report(client, submission):
             return Finished(self._signer(submission))
         refused = oversized(client, submission.body.size)
@@ -65,17 +65,18 @@ class Finishing:
             if isinstance(found, Refused):
                 return found
             who = found
-        charges = self._quotas.charge(client, submission.submitter, len(submission.envelope.rcpttos), now)
+        recipients = len(submission.envelope.rcpttos)
+        charges = () if again else self._quotas.charge(client, submission.submitter, recipients, now)
         if isinstance(charges, Refused):
             return charges
-        changed = submission
-        if header is not None:
-            wanted = listing and header.whole and not header.get(b"list-unsubscribe")
-            changed = _changed(submission, who, _unsubscribe(client, submission) if wanted else b"", header)
         try:
+            changed = submission
+            if header is not None:
+                wanted = listing and header.whole and not header.get(b"list-unsubscribe")
+                changed = _changed(submission, who, _unsubscribe(client, submission) if wanted else b"", header)
             signed = self._signer(changed)
-        except BaseException:
-            self._quotas.give_back(client.fqdn, charges, len(submission.envelope.rcpttos), now)
+        except BaseException:  # whatever it is, it is not accepted
+            self._quotas.give_back(client.fqdn, charges, recipients, now)
             raise
         return Finished(signed, charges, who.changes if who else ())
 
@@ -96,14 +97,20 @@ def _changed(submission: Submission, who: Aligned | None, added: bytes, header: 
 
 
 def _is_own_report(client: Client, submission: Submission) -> bool:
+    """Whether mailman has made it: nothing in its header may tell any reader that it is from somebody else."""
     if submission.envelope.mailfrom or submission.submitter:
         return False
-    fields = read(_first(submission.body)).get(b"from")
-    try:
-        named = [mailbox.address.widest.lower() for field in fields for mailbox in mailboxes(field.value)]
-    except Unreadable:
+    header = read(_first(submission.body))
+    if header.odd or not header.whole or any(header.get(name) for name in (b"sender", *RESENT)):
         return False
-    return len(fields) == 1 and named == [f"postmaster@{client.fqdn}"]
+    try:
+        named = [mailbox for field in header.get(b"from") for mailbox in mailboxes(field.value)]
+        shown = [one for mailbox in named for one in addresses_shown(f"{mailbox.name} {mailbox.comment}")]
+    except (Unreadable, Undecodable):
+        return False
+    if len(header.get(b"from")) != 1 or len(named) != 1 or shown:
+        return False
+    return named[0].address.widest.lower() == f"postmaster@{client.fqdn}"
 
 
 def _is_listed(client: Client, submission: Submission) -> bool:

@@ -33,8 +33,7 @@ class Quotas:
         """Count one letter to so many, if there is room; under which names, for `give_back` and the spool."""
         if not client.quota and not client.container_quota:
             return ()
-        by = submitter_of(submitter)
-        container = (by.container or by.peer or _UNNAMED) if client.container_quota else ""
+        container = (submitter_of(submitter).name or _UNNAMED) if client.container_quota else ""
         with self._lock:
             counters = self._read(now)
             host = counters.setdefault((client.fqdn, ""), Counter())

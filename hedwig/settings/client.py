@@ -56,8 +56,9 @@ class Client:
         "Networks and addresses that this host's mailman may call from; empty: any.", default=(), kind="networks"
     )
     senders: tuple[str, ...] = setting(
-        "Addresses that its letters may be from, in From and in the envelope: `robot@example.com`, or `*@example.com` "
-        "for all of a domain. Empty: any. Once it is set, `from_mismatch` says what becomes of other letters.",
+        "Addresses that its letters may be from, in From, in the envelope, and where else readers see who it is from "
+        "(Sender, Resent-From, the names beside these): `robot@example.com`, or `*@example.com` for all of a domain. "
+        "Empty: any. Once it is set, `from_mismatch` says what becomes of other letters.",
         default=(),
         kind="senders",
     )

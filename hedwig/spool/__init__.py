@@ -103,8 +103,9 @@ class Intake(Protocol):
     def used(self) -> int:
         """Octets of bodies that lie in the spool now (for a bound on its size)."""
 
-    def is_known(self, client: str, queue_id: str, digest: bytes) -> bool:
-        """Whether `register` would answer REPEATED: who would refuse a message asks first (I3)."""
+    def seen(self, client: str, queue_ids: Sequence[str]) -> dict[str, bytes]:
+        """Those of these IDs that are taken, and the digest of the message that has each: `register` would answer
+        REPEATED or CONFLICT. Who would refuse a message, or charge for it, asks first (I3)."""
 
     def sent(self, now: float) -> list[tuple[int, str, str, int, int]]:
         """What counts for quotas yet: slot (hedwig/quota.py), client, container, messages, recipients."""

@@ -9,6 +9,7 @@ sends to some, so with a hundred thousand in one the work would grow with their 
 mailman hands a message on whole, or it would have two under one queue ID (I3).
 """
 
+import json
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -31,6 +32,8 @@ MAX_RECIPIENTS = 1 << 20  # of one delivery: Look.queued packs a recipient's num
 MOST_TOGETHER = 500  # recipients of one delivery, but POSTOFFICE's
 
 _SEEN = "INSERT OR IGNORE INTO seen (message, client, queue_id, digest, accepted_at) VALUES (?, ?, ?, ?, ?)"
+_SEEN_OF = """
+SELECT s.queue_id, s.digest FROM json_each(?) j CROSS JOIN seen s WHERE s.client = ? AND s.queue_id = j.value"""
 _MESSAGE = (
     "INSERT INTO messages (message, queue_id, client, mailfrom, size, accepted_at, smtputf8, origin, first_delivery,"
     " deliveries, open, options, submitter) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -193,10 +196,9 @@ def _known(db: sqlite3.Connection, numbered: Sequence[tuple[int, NewMessage]], n
     return known
 
 
-def is_known(db: sqlite3.Connection, client: str, queue_id: str, digest: bytes) -> bool:
-    """Whether this very message was accepted before (I3). Reads only."""
-    query = "SELECT 1 FROM seen WHERE client = ? AND queue_id = ? AND digest = ?"
-    return db.execute(query, (client, queue_id, digest)).fetchone() is not None
+def seen(db: sqlite3.Connection, client: str, queue_ids: Sequence[str]) -> dict[str, bytes]:
+    """Which of these IDs messages of this client were accepted under, and their digests (I3). Reads only."""
+    return dict(db.execute(_SEEN_OF, (json.dumps(list(queue_ids)), client)))
 
 
 class LongIntake:

@@ -47,7 +47,7 @@ from hedwig.spool.health import Health
 from hedwig.spool.hindrance import Hindrance
 from hedwig.spool.historian import Historian
 from hedwig.spool.history import DAY, DAYS, DayFiles, lines_of
-from hedwig.spool.intake import LongIntake, check, is_known, register, rows_of
+from hedwig.spool.intake import LongIntake, check, register, rows_of, seen
 from hedwig.spool.reserve import Reserve
 from hedwig.spool.schema import connect_reader, prepare
 from hedwig.spool.setback import SetBack
@@ -127,9 +127,9 @@ class SqliteSpool:
         """See Intake."""
         return self.read(look.used)
 
-    def is_known(self, client: str, queue_id: str, digest: bytes) -> bool:
+    def seen(self, client: str, queue_ids: Sequence[str]) -> dict[str, bytes]:
         """See Intake."""
-        return self.read(is_known, client, queue_id, digest)
+        return self.read(seen, client, queue_ids)
 
     def sent(self, now: float) -> list[tuple[int, str, str, int, int]]:
         """See Intake."""

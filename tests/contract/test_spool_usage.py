@@ -25,11 +25,10 @@ def test_what_is_accepted_is_counted_once(spool: Any) -> None:
 
 def test_what_was_accepted_before_is_known(spool: Any) -> None:
     one = letter("a@x.example")
-    assert not spool.is_known(one.client, one.queue_id, one.digest)
+    assert spool.seen(one.client, [one.queue_id]) == {}
     spool.register([one]).result(10)
-    assert spool.is_known(one.client, one.queue_id, one.digest)
-    assert not spool.is_known(one.client, one.queue_id, b"other")
-    assert not spool.is_known("other.example", one.queue_id, one.digest)
+    assert spool.seen(one.client, ["another", one.queue_id]) == {one.queue_id: one.digest}
+    assert spool.seen("other.example", [one.queue_id]) == {}
 
 
 def test_it_counts_for_a_day(spool: Any, clock: Clock) -> None:

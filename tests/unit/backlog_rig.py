@@ -13,6 +13,7 @@ from hedwig.mailman.backlog import Backlog
 from hedwig.mailman.client import Parcel, Verdict
 from hedwig.mailman.forwarder import UNTRIED, Tried, as_message
 from hedwig.mailman.link import Link
+from hedwig.options import Submitter
 from hedwig.reply import Reply
 from hedwig.settings import Mailman
 from hedwig.spool import State
@@ -51,8 +52,18 @@ class Rig:
         self.link = Link()
         self.backlog = Backlog(SETTINGS, self.spool, self.link, "host/0")
 
-    def put(self, *, mailfrom: str = "a@example.org", age: float = 0.0, body: bytes = b"S: x\r\n\r\nhi\r\n") -> str:
-        parcel = Parcel(queueid.new(), Envelope(mailfrom, ("b@example.com",)), body, time.time() - age, False)
+    def put(
+        self,
+        *,
+        mailfrom: str = "a@example.org",
+        age: float = 0.0,
+        body: bytes = b"S: x\r\n\r\nhi\r\n",
+        container: str = "",
+        recipients: int = 1,
+    ) -> str:
+        rcpttos = ("b@example.com", *(f"b{number}@example.com" for number in range(1, recipients)))
+        by = Submitter("172.17.0.2", container).packed() if container else ""
+        parcel = Parcel(queueid.new(), Envelope(mailfrom, rcpttos), body, time.time() - age, False, submitter=by)
         return self.keep(parcel)
 
     def keep(self, parcel: Parcel, *, in_doubt: bool = False) -> str:

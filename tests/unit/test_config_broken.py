@@ -119,6 +119,31 @@ def test_a_key_that_everybody_can_read_is_warned_about(mailman):
     assert config.warnings(mailman.with_name("none.yml")) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "has"),
+    [
+        ("webhook:\n  url: https://h.example/\n  secret: tell-nobody\n", True),
+        ("webhook: {url: https://h.example/, secret: tell-nobody}\n", True),
+        ("webhook:\n  url: https://h.example/\n  secret_file: /run/cred/x\n  # secret: none\n", False),
+        ("repeat: 1h\n", False),
+    ],
+)
+def test_a_webhooks_secret_that_mailman_can_read_is_warned_of(tmp_path, text, has):
+    """Where mailman runs, and the secret stands in the file itself; the mend is one that hedwig-alerts alone gets."""
+    file = tmp_path / "alerts.yml"
+    file.write_text(text)
+    file.chmod(0o640)
+    assert config.load_alerts(file)
+    assert config.warnings(file) == []
+    (tmp_path / "mailman.yml").write_text("")
+    told = [str(one) for one in config.warnings(file)]
+    assert len(told) == has
+    assert all("mailman, which containers talk to" in one and "secret_file: /run/cred" in one for one in told)
+    file.chmod(0o644)
+    assert [f"chmod o-rwx {file}" in str(one) for one in config.warnings(file)] == [True, False] * has
+    assert not any("tell-nobody" in str(one) for one in config.warnings(file))
+
+
 def test_an_unreadable_file_is_explained(mailman):
     """As an ordinary user: root reads everything."""
     mailman.write_text(MAILMAN)

@@ -82,6 +82,7 @@ def test_clock(clock: Clock, grade: str, words: str) -> None:
         (file_rules.judge_secret(Secret("/f", 0o660, "root:hedwig")), "fail", "chmod go-w /f"),
         (file_rules.judge_secret(Secret("/f", 0o600, "root:root", reads=False)), "fail", "chown root:hedwig /f"),
         (file_rules.judge_secret(Secret("/f", 0o640, "root:hedwig", reads=True)), "pass", ""),
+        (file_rules.judge_hook_secret("/alerts.yml"), "warn", "put it into a file that only root reads"),
         (file_rules.judge_handshake(Handshake("http://p/", "a", ("key",))), "fail", "hedwig setup"),
         (file_rules.judge_handshake(Handshake("http://p/", "a", status=401)), "fail", "hedwig key add a"),
         (file_rules.judge_handshake(Handshake("http://p/", "a", trouble="x")), "fail", "curl -v http://p/healthz"),

@@ -1,11 +1,13 @@
 """Whom a From field names: what is plain is read, what receivers may read in two ways is not."""
 
+import contextlib
 import time
 
 import pytest
 
 from hedwig.header import read
 from hedwig.header.mailboxes import MAX_FIELD, Unreadable, mailboxes
+from hedwig.header.names import Undecodable, addresses_shown
 
 GBK = "张三".encode("gbk")
 
@@ -92,6 +94,48 @@ def test_no_field_takes_long(piece):
     with pytest.raises(Unreadable):
         mailboxes(piece * (MAX_FIELD // len(piece)))
     assert time.perf_counter() - began < 0.5
+
+
+@pytest.mark.parametrize(
+    "piece", ["=?a?q?", "=?a?q?x?= ", "a@b.", "a@", "\\", "=?utf-8?b?YQ==?=", "\uff20", "<", "\udcc4"]
+)
+def test_no_name_takes_long(piece):
+    began = time.perf_counter()
+    with contextlib.suppress(Undecodable):
+        list(addresses_shown(piece * (MAX_FIELD // len(piece))))
+    assert time.perf_counter() - began < 0.5
+
+
+def test_what_gbk_shows_is_seen():
+    """Raw octets, which a Chinese program reads as GBK."""
+    name = "总经理ceo＠bank.example".encode("gbk").decode("utf-8", "surrogateescape")
+    assert ("总经理ceo@bank.example", "总经理ceo@bank.example") in list(addresses_shown(name))
+
+
+def test_comments_are_kept_as_what_they_say():
+    (one,) = mailboxes(b" (one (two) \\) <b@y.example>) Robot (x) <a@x.example> (end)\r\n")
+    assert one.comment == "one (two) ) <b@y.example> x end"
+    (two,) = mailboxes(b" a@x.example (Robot)\r\n")
+    assert (two.name, two.comment, two.called) == ("", "Robot", "Robot")
+
+
+def test_what_only_some_take_for_a_field_is_told():
+    for odd in (
+        b" From: a\r\n",
+        b"\tX: 1\r\n",
+        b"\xef\xbb\xbfFrom: a\r\n",
+        b"X: 1\r\n\x0bResent-From: a\r\n",
+        b"From\x7f : a\r\n",
+    ):
+        assert read(odd + b"From: a@x.example\r\n\r\n").odd
+    for plain in (
+        b"X: 1\r\n From: a\r\n",
+        b"X-From: a\r\n",
+        b"Fromage: a\r\n",
+        "总: from: a\r\n".encode(),
+        b"From : a\r\n",
+    ):
+        assert not read(plain + b"From: a@x.example\r\n\r\n \xffFrom: body\r\n").odd
 
 
 def test_fields_are_found_in_any_form_and_nowhere_else():

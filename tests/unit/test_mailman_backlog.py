@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 from backlog_rig import ACCEPTED, REFUSED, SETTINGS, Rig, backlog_rig  # noqa: F401
 
-from hedwig.mailman import outcome
+from hedwig.mailman import overquota
 from hedwig.mailman.backlog import VAIN
 from hedwig.mailman.client import NoVerdict, Parcel, Verdict
 from hedwig.reply import Reply
@@ -55,7 +55,7 @@ def test_what_is_too_old_and_can_not_be_handed_over_is_bounced(rig: Rig, reached
 
 
 def test_what_is_refused_for_now_until_it_is_too_old_is_bounced(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outcome, "LATER", 0.0)
+    monkeypatch.setattr(overquota, "PAUSE", (0.0, 0.0))
     quota = Verdict(Reply(452, "4.7.1", "over quota"))
     rig.there.say = lambda parcels: [quota if parcel.envelope.mailfrom else ACCEPTED for parcel in parcels]
     old = rig.put(age=SETTINGS.expire + 1)

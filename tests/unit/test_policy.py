@@ -4,7 +4,7 @@ import pytest
 
 from hedwig.choices import FromMatch, FromMismatch
 from hedwig.envelope import Envelope
-from hedwig.header import read
+from hedwig.header import RESENT, read
 from hedwig.policy import Aligned, Refused, aligned, has_rules_of_from, oversized
 from hedwig.settings import Client
 
@@ -28,6 +28,21 @@ def decide(header, mailfrom="robot@x.example", rcpttos=("b@qq.com",), **settings
         ("From: robot@x.example\r\nSender: robot@x.example\r\n", "robot@x.example"),
         ("From: robot@x.example\r\n", ""),
         ("From: any@news.example\r\nSender: list@news.example\r\n", "any@news.example"),
+        ("Resent-From: Desk <a@news.example>\r\nResent-Sender: robot@x.example\r\nFrom: robot@x.example\r\n", ""),
+        ("Resent-From: a@news.example, b@news.example\r\nFrom: robot@x.example\r\n", "robot@x.example"),
+        ("From: robot@x.example\r\nReceived: x\r\n from: ceo@bank.example\r\n", "robot@x.example"),
+        ('From: "robot@x.example" <robot@x.example>\r\n', "robot@x.example"),
+        ('From: "Robot@X.Example" <robot@x.example>\r\n', "robot@x.example"),
+        ("From: \"'any@news.example' via list\" <list@news.example>\r\n", "list@news.example"),
+        ("From: =?utf-8?q?robot=40x=2Eexample?= <robot@x.example>\r\n", "robot@x.example"),
+        ("From: robot@x.example (robot@x.example)\r\n", "robot@x.example"),
+        ("From: =?utf-8?b?5byg5LiJ?= <robot@x.example>\r\n", "robot@x.example"),
+        ("From: =?x-none?q?Jo=EBl?= <robot@x.example>\r\n", "robot@x.example"),
+        ('From: "Yoga@Home" <robot@x.example>\r\n', "robot@x.example"),
+        ('From: "Jobs @ Bank.Example" <robot@x.example>\r\n', "robot@x.example"),
+        ('From: "@robot" <robot@x.example>\r\n', "robot@x.example"),
+        ("From: Bank.Example <robot@x.example>\r\n", "robot@x.example"),
+        ('From: "a b"@news.example\r\n', "any@news.example"),
     ],
 )
 @pytest.mark.parametrize("way", FromMismatch)
@@ -74,6 +89,56 @@ def test_what_fits_goes_through_unchanged(header, mailfrom, way):
             "more than one",
         ),
         ("From: ceo@bank.example\r\n", "", "which less.example may not use"),
+        (" From: ceo@bank.example\r\nFrom: robot@x.example\r\n", "robot@x.example", "From can't be told"),
+        ("\tX: 1\r\nFrom: robot@x.example\r\n", "robot@x.example", "From can't be told"),
+        ("\ufeffFrom: ceo@bank.example\r\nFrom: robot@x.example\r\n", "robot@x.example", "From can't be told"),
+        ("From: robot@x.example\r\nFrom\x0b: ceo@bank.example\r\n", "robot@x.example", "From can't be told"),
+        ("From: robot@x.example\r\nSender\xa0: ceo@bank.example\r\n", "robot@x.example", "From can't be told"),
+        (
+            "Resent-From: ceo@bank.example\r\nFrom: robot@x.example\r\n",
+            "robot@x.example",
+            "Resent-From is ceo@bank.example, which less.example may not use",
+        ),
+        (
+            "Resent-From: robot@x.example\r\nFrom: robot@x.example\r\nresent-from: x <ceo@bank.example>\r\n",
+            "robot@x.example",
+            "Resent-From is ceo@bank.example",
+        ),
+        ("RESENT-SENDER : ceo@bank.example\r\nFrom: robot@x.example\r\n", "robot@x.example", "Resent-Sender is ceo@"),
+        ("Resent-From: robot@x.example\r\n" * 51 + "From: robot@x.example\r\n", "robot@x.example", "51 times"),
+        ("Resent-From: us:;\r\nFrom: robot@x.example\r\n", "robot@x.example", "Resent-From is a group"),
+        (
+            'From: "ceo@bank.example"@news.example\r\n',
+            "any@news.example",
+            'From is "ceo@bank.example"@news.example, which',
+        ),
+        ("From: ceo\uff20bank.example@news.example\r\n", "any@news.example", "which less.example may not use"),
+        *(
+            (f"From: {name} <robot@x.example>\r\n", "robot@x.example", f"From shows {shown} as its name")
+            for name, shown in (
+                ('"ceo@bank.example"', "ceo@bank.example"),
+                ('"ceo@x.example"', "ceo@x.example"),
+                ('"Ceo (ceo\\@bank.example)"', "ceo@bank.example"),
+                ("\"'ceo@bank.example' via us\"", "ceo@bank.example"),
+                ('ceo"@"bank.example', "ceo@bank.example"),
+                ("=?utf-8?q?=3Cceo=40bank.example=3E?=", "ceo@bank.example"),
+                ("=?UTF-8*en?Q?ceo?=\r\n =?utf-8?b?QGJhbmsuZXhhbXBsZQ==?=", "ceo@bank.example"),
+                ('"=?utf-8?q?ceo=40bank.example?="', "ceo@bank.example"),
+                ("x=?utf-7?q?ceo+AEA-bank.example?=", "xceo@bank.example"),
+                ("=?x-none?q?ceo=40bank.example?=", "ceo@bank.example"),
+                ("ceo\uff20bank\u3002example", "ceo@bank.example"),
+                ("=?utf-8?q?ceo=E2=80=8B=40bank=2Eexample?=", "ceo@bank.example"),
+                ("(ceo@bank.example) Robot", "ceo@bank.example"),
+                ('"\u603b\u7ecf\u7406\uff08ceo@\u94f6\u884c.cn\uff09"', "ceo@\u94f6\u884c.cn"),
+            )
+        ),
+        ("From: robot@x.example (Ceo <ceo@bank.example>)\r\n", "robot@x.example", "From shows ceo@bank.example"),
+        (
+            'From: robot@x.example\r\nSender: "ceo@bank.example" <robot@x.example>\r\n',
+            "robot@x.example",
+            "Sender shows ceo@bank.example as its name",
+        ),
+        ("From: =?utf-8?b?Y2VvQGJhbmsuZXhhbXBsZQA?= <robot@x.example>\r\n", "robot@x.example", "From"),
     ],
 )
 def test_what_does_not_is_refused_with_the_line_that_decides(header, mailfrom, said):
@@ -134,12 +199,73 @@ def test_the_envelope_is_mended_where_from_may_be_used():
          "From: robot@x.example\r\nReply-To: a@bank.example,\r\n b@bank.example\r\n"),
         ("Subject: x\r\n", "robot@x.example", "robot@x.example", "From: robot@x.example\r\n"),
         ("From: ceo@bank.example\r\n", "", "", "From: robot@x.example\r\nReply-To: ceo@bank.example\r\n"),
+        ("From: ceo@bank.example (Ceo)\r\n", "robot@x.example", "robot@x.example",
+         "From: Ceo <robot@x.example>\r\nReply-To: ceo@bank.example\r\n"),
+        ('From: ceo@bank.example (The "C", (e\\(o))\r\n', "robot@x.example", "robot@x.example",
+         'From: "The \\"C\\", (e(o)" <robot@x.example>\r\nReply-To: ceo@bank.example\r\n'),
+        ("From: ceo@bank.example (=?utf-8?b?5byg5LiJ?=)\r\n", "robot@x.example", "robot@x.example",
+         "From: =?utf-8?b?5byg5LiJ?= <robot@x.example>\r\nReply-To: ceo@bank.example\r\n"),
+        ('From: "ceo@bank.example" <ceo@bank.example>\r\n', "robot@x.example", "robot@x.example",
+         "From: robot@x.example\r\nReply-To: ceo@bank.example\r\n"),
+        ("From: =?utf-8?q?ceo=40bank.example?= <any@news.example>\r\n", "www@y.example", "any@news.example",
+         "From: any@news.example\r\n"),
+        (f"From: ceo@bank.example ({'long ' * 300})\r\n", "robot@x.example", "robot@x.example",
+         "From: robot@x.example\r\nReply-To: ceo@bank.example\r\n"),
+        ("From: ceo@bank.example\r\n", "=?utf-8?q?ceo=40bank.example?=@news.example", "robot@x.example",
+         "From: robot@x.example\r\nReply-To: ceo@bank.example\r\n"),
+        ("From: ceo@bank.example\r\n", '"ceo@bank.example"@news.example', "robot@x.example",
+         "From: robot@x.example\r\nReply-To: ceo@bank.example\r\n"),
     ],
 )  # fmt: skip
 def test_from_is_rewritten(header, mailfrom, becomes, added):
     found = decide(header, mailfrom, from_mismatch=FromMismatch.REWRITE)
     assert isinstance(found, Aligned)
     assert (found.mailfrom, found.added.decode(), found.gone) == (becomes, added, (b"from", b"sender"))
+
+
+def test_an_empty_reply_to_counts_as_none():
+    """Else nobody could be answered: neither the old author, nor whom the letter names."""
+    for empty in ("Reply-To:\r\n", "reply-to: \r\n \r\n", "Reply-To: ()\r\nReply-To:\r\n"):
+        found = decide(f"{empty}From: ceo@bank.example\r\n", from_mismatch=FromMismatch.REWRITE)
+        assert isinstance(found, Aligned)
+        assert found.added == b"From: robot@x.example\r\nReply-To: ceo@bank.example\r\n"
+        assert found.gone == (b"from", b"sender", b"reply-to")
+    two = "Reply-To:\r\nReply-To: desk@bank.example\r\nFrom: ceo@bank.example\r\n"
+    found = decide(two, from_mismatch=FromMismatch.REWRITE)
+    assert isinstance(found, Aligned)
+    assert (found.added, found.gone) == (b"From: robot@x.example\r\n", (b"from", b"sender"))
+
+
+def test_who_sent_it_on_is_taken_out_where_the_letter_is_mended():
+    """All of that, or what is left would not say who sent it on."""
+    header = "Resent-From: ceo@bank.example\r\nResent-To: b@qq.com\r\nFrom: robot@x.example\r\n"
+    for way in (FromMismatch.FIX_ENVELOPE, FromMismatch.REWRITE):
+        found = decide(header, from_mismatch=way)
+        assert isinstance(found, Aligned)
+        assert (found.mailfrom, found.added, found.gone) == ("robot@x.example", b"", RESENT)
+        assert found.changes == ("Resent-From was taken out",)
+    found = decide(header.replace("robot@x", "ceo@x"), from_mismatch=FromMismatch.REWRITE)
+    assert isinstance(found, Aligned)
+    assert found.gone == (b"from", b"sender", *RESENT)
+
+
+@pytest.mark.parametrize("way", [FromMismatch.FIX_ENVELOPE, FromMismatch.REWRITE])
+def test_what_only_some_take_for_a_from_is_mended_by_nobody(way):
+    for header in (" From: ceo@bank.example\r\nFrom: robot@x.example\r\n", " From: ceo@bank.example\r\nX: 1\r\n"):
+        assert isinstance(decide(header, from_mismatch=way), Refused)
+
+
+def test_an_address_with_an_at_in_it_may_be_named_itself():
+    found = decide('From: "a@b.example"@y.example\r\n', '"a@b.example"@y.example',
+                   senders=('"a@b.example"@y.example', "*@z.example"))  # fmt: skip
+    assert isinstance(found, Aligned)
+    assert not found.changes
+
+
+def test_without_senders_a_name_is_nobodys_business():
+    found = decide('From: "ceo@bank.example" <a@x.example>\r\n', "a@x.example", senders=(), lines={"from_mismatch": 2})
+    assert isinstance(found, Aligned)
+    assert not found.changes
 
 
 def test_what_nobody_could_be_answered_at_is_not_rewritten():

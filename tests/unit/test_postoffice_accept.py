@@ -27,7 +27,8 @@ class Intake:
         self.calls: list[list[NewMessage]] = []
         self.future: Future[list[Registered]] = Future()
         self.called = threading.Event()
-        self.known: set[str] = set()
+        self.known: dict[str, bytes] = {}
+        self.looks = 0
 
     def register(self, messages: Sequence[NewMessage]) -> "Future[list[Registered]]":
         self.calls.append(list(messages))
@@ -37,8 +38,9 @@ class Intake:
     def used(self) -> int:
         return 0
 
-    def is_known(self, client: str, queue_id: str, digest: bytes) -> bool:
-        return queue_id in self.known
+    def seen(self, client: str, queue_ids: Sequence[str]) -> dict[str, bytes]:
+        self.looks += 1
+        return {queue_id: self.known[queue_id] for queue_id in queue_ids if queue_id in self.known}
 
     def sent(self, now: float) -> list[tuple[int, str, str, int, int]]:
         return []
@@ -183,7 +185,7 @@ def test_what_was_accepted_before_stays_so_when_a_rule_is_new(
     strict = replace(HOST, senders=("robot@y.example",), lines={"senders": 2})
     report = Bytes(b"From: postmaster@host.example\r\n\r\n")  # mailman's own
     sent = [submission(), submission(), replace(submission(), envelope=Envelope("", ("b@x.example",)), body=report)]
-    desk.intake.known.add(sent[0].queue_id)
+    desk.intake.known[sent[0].queue_id] = sent[0].digest
     desk.intake.future.set_result([Registered(Outcome.ACCEPTED)])
     verdicts = desk.acceptance.register(strict, sent)
     assert [verdict.reply.code for verdict in verdicts] == [250, 550, 250]
@@ -208,6 +210,33 @@ def test_a_quota_counts_what_was_accepted_alone(desk: Desk, said: list[tuple[str
         assert 3300 < verdict.retry_after <= 3901
     assert {fields["HEDWIG_EVENT"] for _, fields in said} == {"quota_hit"}
     assert len(said) == 5
+
+
+def test_a_repeat_takes_no_place_of_a_quota_from_another(desk: Desk) -> None:
+    """Room for one: behind a repeat, an ID that is another message's, and its own twin, a new letter has it. All of
+    them are looked for at once, and nothing is where there is no quota."""
+    host = replace(HOST, quota=Quota(messages_per_hour=1))
+    repeat, other, new = submission(), submission(), submission()
+    desk.intake.known = {repeat.queue_id: repeat.digest, other.queue_id: b"another message"}
+    desk.intake.future.set_result([Registered(Outcome.ACCEPTED), Registered(Outcome.REPEATED)])
+    verdicts = desk.acceptance.register(host, [repeat, other, new, new])
+    assert [(verdict.reply.code, verdict.conflict) for verdict in verdicts] == [
+        *((250, False), (450, True), (250, False), (250, False))
+    ]
+    assert [(message.queue_id, message.charges) for message in desk.intake.calls[0]] == [
+        (new.queue_id, ("",)),
+        (new.queue_id, ()),
+    ]
+    assert desk.intake.looks == 1
+    (verdict,) = desk.acceptance.register(host, [submission()])
+    assert verdict.reply.code == 452
+    (verdict,) = desk.acceptance.register(host, [repeat])
+    assert verdict.reply.code == 250
+    looks = desk.intake.looks
+    desk.intake.future = Future()
+    desk.intake.future.set_result([Registered(Outcome.ACCEPTED)])
+    assert desk.acceptance.register(HOST, [submission()])[0].reply.code == 250
+    assert desk.intake.looks == looks
 
 
 def test_a_deadline_is_the_clients_where_the_letter_has_none_or_a_later_one(desk: Desk) -> None:

@@ -90,7 +90,18 @@ def test_reports_of_mailmans_own_are_under_no_rule_and_those_of_containers_are()
     assert finish(strict, own, finishing).charges == ()
     forged = submission(LETTER + b"x" * 2000, "", peer="")
     twice = submission(b"From: ceo@bank.example\r\n" + report, "", peer="")
-    for other in (replace(own, submitter=Submitter("172.17.0.2").packed()), submission(peer=""), forged, twice):
+    misleading = (
+        *(
+            submission(line + report, "", peer="")
+            for line in (b"Sender: ceo@bank.example\r\n", b" From: ceo@b.example\r\n")
+        ),
+        submission(b"Resent-From: ceo@bank.example\r\n" + report, "", peer=""),
+        submission(report.replace(b"Mail Delivery System", b"=?utf-8?q?ceo=40bank.example?="), "", peer=""),
+        submission(report.replace(b">\r\n", b"> (ceo@bank.example)\r\n", 1), "", peer=""),
+        submission(report.replace(b"<", b",<", 1), "", peer=""),
+    )
+    by_container = replace(own, submitter=Submitter("172.17.0.2").packed())
+    for other in (by_container, submission(peer=""), forged, twice, *misleading):
         assert isinstance(finishing.finish(strict, other, NOW), Refused)
 
 
@@ -128,14 +139,21 @@ def test_quotas_are_charged_once_and_given_back() -> None:
     assert quotas.charge(client, second, 1, NOW + 7200) == ("", "172.17.0.3")
 
 
-def test_a_signer_that_fails_costs_no_quota() -> None:
-    def fail(_one: Submission) -> Submission:
+def test_a_signer_that_fails_costs_no_quota(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_any: object) -> Submission:
         raise OSError("the file is gone")
 
     quotas = Quotas(lambda _now: [])
     once = replace(FREE, quota=Quota(messages_per_hour=1))
     with pytest.raises(OSError, match="gone"):
         Finishing(quotas, fail).finish(once, submission(), NOW)
+    unreadable = replace(submission(), body=in_file(LETTER))
+    monkeypatch.setattr("hedwig.postoffice.submission.os.pread", fail)
+    with pytest.raises(OSError, match="gone"):
+        Finishing(quotas, lambda one: replace(one, body=Bytes(b"".join(one.body.pieces())))).finish(
+            once, unreadable, NOW
+        )
+    monkeypatch.undo()
     assert isinstance(Finishing(quotas).finish(once, submission(), NOW), Finished)
 
 

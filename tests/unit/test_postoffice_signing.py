@@ -37,8 +37,8 @@ class Intake:
     def sent(self, _now: float) -> tuple[()]:
         return ()
 
-    def is_known(self, _client: str, _queue_id: str, _digest: bytes) -> bool:
-        return False
+    def seen(self, _client: str, _queue_ids: Sequence[str]) -> dict[str, bytes]:
+        return {}
 
 
 def submission(content: bytes, body: Body | None = None) -> Submission:

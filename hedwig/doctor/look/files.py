@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from hedwig.config import ConfigError, Problem, load_client, load_delivery, load_mailman, load_postoffice
+from hedwig.config import ConfigError, Problem, load_alerts, load_client, load_delivery, load_mailman, load_postoffice
 from hedwig.doctor.file_rules import Certificate, Secret
 from hedwig.settings import Client, Mailman, Postoffice, Worker
 
@@ -56,11 +56,21 @@ def secret_files(config_dir: Path, worker: Worker | None) -> list[Path]:
     """Those that hold keys, hashes of keys, or passwords."""
     found = [config_dir / "mailman.yml", config_dir / "local.key", *sorted((config_dir / "clients.d").glob("*.yml"))]
     found += sorted((config_dir / "dkim").glob("*/*.pem"))
+    if has_hook_secret(config_dir):
+        found.append(config_dir / "alerts.yml")
     if worker is not None:
         if any(host.password for host in worker.smarthosts.values()):
             found.append(config_dir / "worker.yml")
         found += [Path(host.password_file) for host in worker.smarthosts.values() if host.password_file]
     return [file for file in dict.fromkeys(found) if file.exists()]
+
+
+def has_hook_secret(config_dir: Path) -> bool:
+    """Whether a webhook's secret stands in alerts.yml itself."""
+    try:
+        return bool(load_alerts(config_dir / "alerts.yml").webhook.secret)
+    except ConfigError:
+        return False
 
 
 def secret(file: Path, user: str = USER) -> Secret:

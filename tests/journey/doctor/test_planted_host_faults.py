@@ -70,6 +70,19 @@ def test_a_secret_that_all_can_read(clinic: Clinic) -> None:
     assert not graded(clinic, "secret", "fail")
 
 
+def test_a_webhooks_secret_that_mailman_can_read(clinic: Clinic) -> None:
+    clinic.host.write("mailman")
+    file = clinic.host.config / "alerts.yml"
+    file.write_text("webhook:\n  url: https://hooks.example.com/\n  secret: tell-nobody\n")
+    file.chmod(0o640)
+    (found,) = graded(clinic, "secret", "warn")
+    assert "secret_file: /run/credentials/hedwig-alerts.service/hook" in found["mend"]
+    status, said = clinic.host.try_hedwig("config", "check", str(file))
+    assert (status, "mailman, which containers talk to" in said, "tell-nobody" in said) == (0, True, False)
+    file.write_text(f"webhook:\n  url: https://hooks.example.com/\n  secret_file: {file.with_name('hook')}\n")
+    assert not graded(clinic, "secret", "warn")
+
+
 def test_docker0_has_moved(clinic: Clinic) -> None:
     clinic.host.settings["mailman"]["listen"] = ["172.18.0.1:25"]
     clinic.host.write("mailman")

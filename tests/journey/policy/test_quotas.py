@@ -3,7 +3,7 @@
 import json
 import re
 
-from hedwig.mailman.outcome import QUOTA
+from hedwig.mailman.overquota import PAUSE
 
 from ..host import FQDN
 from ..submit import SAMPLE, Post, sample_email
@@ -44,7 +44,8 @@ def test_over_it_is_refused_for_now_with_the_time_and_a_restart_forgets_nothing(
 
 def test_what_mailman_has_taken_waits_for_it_in_sight(world: World) -> None:
     """Three were taken while postoffice was away, one may go. The others wait in mailman's spool, where the operator
-    sees why; once there is room they go, each once."""
+    sees why; the journal has one line, and status their number; once there is room they go, each once, within a
+    minute."""
     world.dns(mx("163.com", "192.0.2.1"))
     far = world.far("192.0.2.1")
     host = world.host()
@@ -57,9 +58,33 @@ def test_what_mailman_has_taken_waits_for_it_in_sight(world: World) -> None:
     until("the first", lambda: len(far.accepted()) == 1)
     until("why the others wait", lambda: host.listed().count("quota.messages_per_hour") >= 2)
     assert len(far.accepted()) == 1
+    until(
+        "a line", lambda: "letters over a quota wait in this host's spool, 2 of 172.17.0.2" in host["mailman"].words()
+    )
+    assert "not taken by the postoffice" not in host["mailman"].words()
     rules(host, f"{HOUR}9\n")
     until("the new rule", lambda: host.http.form(sample_email("d@163.com"))[0] == 200)
-    until("all of them", lambda: len(far.accepted()) == 4, seconds=QUOTA + 30)
+    until("all of them", lambda: len(far.accepted()) == 4, seconds=PAUSE[0] + 30)
+    assert far.copies() == {f"{name}@163.com": 1 for name in "abcd"}
+    assert host["mailman"].words().count("letters over a quota wait") == 1
+
+
+def test_what_the_operator_has_offered_at_once_does_not_wait_on(world: World) -> None:
+    """He raises the quota and says `hedwig spool retry`: the first of them asks, and all go."""
+    world.dns(mx("163.com", "192.0.2.1"))
+    far = world.far("192.0.2.1")
+    host = world.host()
+    rules(host, f"{HOUR}1\n")
+    host.start()
+    host["postoffice"].kill()
+    for name in "abc":
+        world.msmtp.send(SAMPLE, f"{name}@163.com")
+    host.start("postoffice")
+    until("a line", lambda: "2 of 172.17.0.2" in host["mailman"].words())
+    rules(host, f"{HOUR}9\n")
+    until("the new rule", lambda: host.http.form(sample_email("d@163.com"))[0] == 200)
+    host.hedwig("spool", "retry", "--all", "--yes")
+    until("all of them", lambda: len(far.accepted()) == 4, seconds=PAUSE[0] / 2)
     assert far.copies() == {f"{name}@163.com": 1 for name in "abcd"}
 
 

@@ -9,7 +9,7 @@ from hedwig.postoffice.clients import FRESH
 
 from .. import reports
 from ..farside import FarSide
-from ..submit import SAMPLE, SENDER
+from ..submit import SAMPLE, SENDER, Post
 from ..waiting import until
 from ..world import HOME, World, mx
 from .rules import rules
@@ -60,6 +60,18 @@ def test_another_author_is_refused_at_once_with_the_line_that_decides(world: Wor
         ("From: ceo@bank.example", "From is ceo@bank.example, which less.nankai.edu.cn may not use"),
         ("From: sender@robot.genee.cn\nFrom: ceo@bank.example", "From is in the header 2 times"),
         ("From: sender@robot.genee.cn, ceo@bank.example", "From names 2 authors; one is taken"),
+        (
+            "From: =?utf-8?q?=3Cceo=40bank.example=3E?= <sender@robot.genee.cn>",
+            "From shows ceo@bank.example as its name, which less.nankai.edu.cn may not use",
+        ),
+        (
+            'From: "ceo@bank.example"@news.genee.cn',
+            'From is "ceo@bank.example"@news.genee.cn, which less.nankai.edu.cn may not use',
+        ),
+        (
+            "From: sender@robot.genee.cn\nResent-From: ceo@bank.example",
+            "Resent-From is ceo@bank.example, which less.nankai.edu.cn may not use",
+        ),
     ):
         status, shown = world.msmtp.begin(letter(from_), "b@qq.com").end()
         assert status != 0
@@ -69,6 +81,9 @@ def test_another_author_is_refused_at_once_with_the_line_that_decides(world: Wor
     )
     assert (status, json.loads(answer)["status"]) == (403, "5.7.1")
     assert where in json.loads(answer)["error"]
+    above = b" From: ceo@bank.example\r\n" + SAMPLE.replace(b"\n", b"\r\n")
+    (verdict,) = host.http.verdicts([Post(("b@qq.com",), above)])
+    assert (verdict["code"], verdict["text"].partition(":")[0]) == (550, "From can't be told")
     assert "refused from less.nankai.edu.cn: <sender@robot.genee.cn>: 550 5.7.1" in host["postoffice"].words()
     assert not host.is_queued("b@qq.com")
     assert far.accepted() == []
@@ -103,6 +118,39 @@ def test_from_becomes_the_allowed_sender_and_answers_go_to_the_old_one(world: Wo
     assert f'\r\nFrom: "The CEO" <{SENDER}>\r\nReply-To: ceo@bank.example' in arrived.header
     assert "ceo@bank.example" not in arrived.header.replace("Reply-To: ceo@bank.example", "")
     assert arrived.body == b"\r\nHello Stenote !\r\n"
+
+
+def test_legitimate_names_and_resenders_go_out_as_they_are(world: World) -> None:
+    """A name that is the address itself, one with an @ that is none, and who has sent a letter on by right."""
+    world.dns(mx("inbox.example", "192.0.2.1"))
+    far = world.far("192.0.2.1")
+    host = world.host()
+    rules(host, SENDERS)
+    host.start()
+    for number, from_ in enumerate(
+        (
+            'From: "sender@robot.genee.cn" <sender@robot.genee.cn>',
+            'From: "Yoga@Home" <sender@robot.genee.cn>',
+            "Resent-From: Desk <desk@news.genee.cn>\nFrom: sender@robot.genee.cn",
+        ),
+        1,
+    ):
+        world.msmtp.send(letter(from_), "b@inbox.example")
+        until("the letter", partial(_has, far, number))
+        assert from_.replace("\n", "\r\n") in far.accepted()[-1].header
+
+
+def test_a_name_in_a_comment_stays_and_an_empty_reply_to_is_none(world: World) -> None:
+    world.dns(mx("163.com", "192.0.2.1"))
+    far = world.far("192.0.2.1")
+    host = world.host()
+    rules(host, SENDERS + "from_mismatch: rewrite\n")
+    host.start()
+    world.msmtp.send(letter("Reply-To:\nResent-From: x@y.example\nFrom: ceo@bank.example (The CEO)"), "b@163.com")
+    (arrived,) = until("the letter", far.accepted)
+    assert f"\r\nFrom: The CEO <{SENDER}>\r\nReply-To: ceo@bank.example" in arrived.header
+    assert arrived.header.count("Reply-To:") == 1
+    assert "y.example" not in arrived.header
 
 
 def test_what_mailman_took_before_it_could_ask_goes_back_to_its_sender(world: World) -> None:
