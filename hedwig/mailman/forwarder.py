@@ -11,7 +11,6 @@ While the postoffice is down new messages go straight to the spool: the backlog 
 import asyncio
 import time
 from dataclasses import dataclass, replace
-from functools import partial
 
 from hedwig import log, queueid
 from hedwig.envelope import digest
@@ -46,6 +45,12 @@ class _Late:
 
 
 _LATE = _Late()
+
+
+def _in_loop(
+    loop: asyncio.AbstractEventLoop, waiting: "asyncio.Future[Verdict | _Late | None]", verdict: Verdict | None
+) -> None:
+    loop.call_soon_threadsafe(_answer, waiting, verdict)
 
 
 def _answer(waiting: "asyncio.Future[Verdict | _Late | None]", what: Verdict | _Late | None) -> None:
@@ -105,7 +110,7 @@ class Forwarder:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Verdict | _Late | None] = loop.create_future()
         lane = self._large if is_large(parcel) else self._small
-        ride = lane.add(parcel, partial(loop.call_soon_threadsafe, _answer, answer))
+        ride = lane.add(parcel, lambda verdict: _in_loop(loop, answer, verdict))
         # A timer, for wait_for takes 20 us.
         timer = loop.call_later(VERDICT_TIME, _answer, answer, _LATE)
         try:
