@@ -91,6 +91,7 @@ def message_id(kind: str) -> str:
 
 
 MOST_VALUES = 100
+_NOTHING = ("", None, ())
 _JOURNAL = Path("/run/systemd/journal/socket")
 
 Sink = Callable[[Level, str, dict[str, str]], None]
@@ -191,7 +192,7 @@ def event(kind: str, message: str, level: Level = Level.INFO, **fields: object) 
     One that is a tuple occurs once for each of its first MOST_VALUES; in the sink's dict they are lines of one text.
     `kind` is one of the spool's Kind values, another fixed word, or a Matter; it chooses the MESSAGE_ID.
     """
-    named = {f"HEDWIG_{name.upper()}": _text(value) for name, value in fields.items() if value not in ("", None, ())}
+    named = {_name(name): _text(value) for name, value in fields.items() if value not in _NOTHING}
     named["MESSAGE_ID"] = message_id(kind)
     named["HEDWIG_EVENT"] = str(kind)
     queue_id = named.get("HEDWIG_QUEUE_ID", "")
@@ -201,7 +202,14 @@ def event(kind: str, message: str, level: Level = Level.INFO, **fields: object) 
         _listener(str(kind), level, text, named)
 
 
+@functools.cache
+def _name(field: str) -> str:
+    return f"HEDWIG_{field.upper()}"
+
+
 def _text(value: object) -> str:
+    if isinstance(value, str):
+        return _safe(value)
     if isinstance(value, tuple):
         return "\n".join(_safe(str(one)) for one in value[:MOST_VALUES])
     return _safe(str(value))
@@ -209,4 +217,4 @@ def _text(value: object) -> str:
 
 def _safe(text: str) -> str:
     """One line that is safe on a terminal: whoever reads the journal sees what is there, in its order."""
-    return unhidden(one_line(text))
+    return one_line(text) if text.isascii() else unhidden(one_line(text))

@@ -10,13 +10,14 @@ import time
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 LENGTH = 26
 _ALLOWED = frozenset(ALPHABET)
+_PAIRS = tuple(first + second for first in ALPHABET for second in ALPHABET)  # ten bits at once
 
 
 def new(now: float | None = None, random: bytes | None = None) -> str:
     """A fresh queue ID. `now`: Unix time in seconds; `random`: 10 bytes. Both are for tests."""
     milliseconds = int((time.time() if now is None else now) * 1000)
     number = (milliseconds << 80) | int.from_bytes(os.urandom(10) if random is None else random, "big")
-    return "".join(ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))
+    return "".join([_PAIRS[(number >> shift) & 1023] for shift in range(120, -1, -10)])
 
 
 def is_valid(text: str) -> bool:

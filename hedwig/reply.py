@@ -38,6 +38,8 @@ class Stage(enum.StrEnum):
 
 def one_line(text: str) -> str:
     """`text` with line ends and control characters turned to spaces, at most MAX_TEXT characters."""
+    if text.isprintable():  # most are, and that is told sooner than found by the pattern
+        return text.strip()[:MAX_TEXT]
     return _UNSAFE.sub(" ", text).strip()[:MAX_TEXT]
 
 

@@ -210,8 +210,12 @@ class Connection:
         self._session.trust_env = False
         self._session.auth = (settings.fqdn, settings.key)
         self._session.verify = settings.ca_file or True
+        self._session.headers.clear()
+        self._session.headers.update({"User-Agent": "hedwig-mailman", "Accept-Encoding": "identity"})
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, _Adapter(self._line))
+        # A request is made ready once: but for its content they are all alike.
+        self._ready = self._session.prepare_request(requests.Request("POST", self._url, data=b"-"))
 
     def post(self, content: bytes, kind: str) -> Answer:
         """Send a request of the media type `kind`; its Answer, or Broken."""
@@ -239,12 +243,11 @@ class Connection:
         was_kept, self._kept = self._kept, False
         line.begin(len(content))
         try:
-            response = self._session.post(
-                self._url,
-                data=content,
-                headers={"Content-Type": kind},
+            response = self._session.send(
+                self._request(content, kind),
                 timeout=(CONNECT_TIMEOUT, allowed(len(content))),
                 allow_redirects=False,
+                proxies={},
             )
             answer = Answer(response.status_code, response.content)  # cut short where we cut: requests does not mind
         except OSError as error:  # requests' own are OSErrors too; a ca_file that is missing is a plain one
@@ -264,6 +267,13 @@ class Connection:
             raise Broken(f"the postoffice can't be reached: {why}", reached=reached, silent=False)
         self._kept = True
         return answer
+
+    def _request(self, content: bytes, kind: str) -> requests.PreparedRequest:
+        request = self._ready.copy()
+        request.body = content
+        request.headers["Content-Type"] = kind
+        request.headers["Content-Length"] = str(len(content))
+        return request
 
 
 def innermost(error: BaseException) -> str:

@@ -1,140 +1,88 @@
-"""The course of one SMTP connection: lines in, replies out, time-outs, faults. What the commands mean is in `session`.
+"""The course of one SMTP connection: lines in, replies out, messages, time-outs, faults. What the commands mean is in
+`session`, what the octets travel on in `stream`.
 
-It stands on aiosmtpd's SMTP protocol, from which come the stream, the session and envelope objects and their reset
-rules, with these changes:
-
-- PIPELINING (RFC 2920): replies to commands that came together leave together.
 - A line ends with CRLF and nothing else (RFC 5321 §2.3.8), and is bounded.
-- One timer a connection, moved lazily; a peer that reads no replies is cut off like one that writes nothing.
-- The end of input, or a lost connection, does not cancel what is being done: a complete message is handed on even if
-  its client has left meanwhile.
+- A command is carried out where it comes. Only handing on a message takes time: that is a task, and what follows waits.
+- One timer a connection, moved lazily.
+- A complete message is handed on even if its client has left meanwhile.
 - A fault in a command is 451 4.3.0, logged, and the connection lives (I8). Within DATA the place in the conversation
   would be unknown, so there it ends with 421.
-- TCP_QUICKACK after each read: msmtp writes in small pieces and waits for each ACK (48 ms a message; 5 with it).
-- aiosmtpd inspects itself at each connection, at 0.2 ms; here it does so once, and connections copy the outcome.
-
-Only the public face of transports is used, so that asyncio's and uvloop's both serve.
 """
 
 import asyncio
-import socket
 import traceback
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
-from aiosmtpd.smtp import SMTP, Envelope, Session
-
 from hedwig import log
-from hedwig.mailman.access import plain
+from hedwig.mailman.intake import Intake
+from hedwig.mailman.reception import Reception
 from hedwig.mailman.service import Service
-from hedwig.mailman.wire import wire
+from hedwig.mailman.stream import Stream
 from hedwig.reply import Reply
 
 MAX_COMMAND = 2048  # octets; RFC 5321 §4.5.3.1.4 wants 512 and what extensions add
-_READ = 256 * 1024
-_READ_AHEAD = 64 * 1024  # the stream pauses its transport at twice this
-_BREATH = 50  # commands in one chunk after which others get their turn (I9)
-_FAREWELL = 5.0  # seconds for a last reply to leave before the connection is cut
+LEAST_SPEED = 8 * 1024  # octets a second, within DATA and on the whole
+_BREATH = 50  # commands in one turn, after which others get theirs (I9)
 _MOMENT = 2.0  # seconds of silence between messages that a client has while mailman stops
+_FAULT = "a fault on our side, try again later; it is in mailman's log"
 
 
-class Gone(Exception):
-    """The connection has ended; there is nobody to reply to."""
+class Conversation(Stream):
+    """A connection. Subclasses give `obey`, which carries out one command line, and `hand_on` for a message."""
 
-
-def template(service: Service, loop: asyncio.AbstractEventLoop) -> Mapping[str, Any]:
-    """What aiosmtpd's constructor finds out about itself, for all connections of a service."""
-    found: Mapping[str, Any] = vars(SMTP(None, hostname=service.settings.fqdn, enable_SMTPUTF8=True, loop=loop))
-    return found
-
-
-class Conversation(SMTP):
-    """A connection. Subclasses give `obey`, which carries out one command line."""
-
-    line_length_limit = _READ_AHEAD
-
-    # What of aiosmtpd's state is used here.
-    loop: asyncio.AbstractEventLoop
-    transport: asyncio.Transport | None
-    session: Session
-    envelope: Envelope
     _timeout_handle: asyncio.TimerHandle | None
 
     def __init__(self, service: Service, common: Mapping[str, Any]) -> None:
-        self.__dict__.update(common)
-        loop = self.loop
-        reader = asyncio.StreamReader(limit=_READ_AHEAD, loop=loop)
-        asyncio.StreamReaderProtocol.__init__(self, reader, self._take_streams, loop)
-        self.service = service
-        self.peer = ""
-        self._socket: Any = None  # asyncio and uvloop have each a class of their own for it
-        self._admitted = False
-        self._leaving = False
-        self._idle = False  # waiting for a command
-        self._in_data = False  # what comes in is a message
-        self._served = False  # a message was handed in here
-        self._patient = False  # what takes time is ours: the client is not cut off
-        self._input = bytearray()
-        self._replies: list[bytes] = []
+        super().__init__(service, common)
+        self._timeout_handle = None
         self._deadline = 0.0
+        self._served = False  # a message was handed in here
+        self._overlong = False  # the beginning of this line was thrown away
+        self._reception: Reception | None = None  # a message that is coming in
+        self._began = 0.0  # ... since then
+        self._task: asyncio.Task[None] | None = None  # a message is being handed on
+        self._later = False  # `proceed` runs again in a moment
 
-    # --- the connection's life, called by the event loop
+    def obey(self, line: bytes) -> None:
+        """Carry out one command line with its CRLF; b"" stands for one that was too long."""
+        raise NotImplementedError
 
-    def connection_made(self, transport: Any) -> None:
-        """Let the peer in, or tell it why not and close."""
-        name = transport.get_extra_info("peername")
-        if name is None:  # it went away before we looked
-            transport.abort()
-            return
-        self.peer = plain(name[0])
-        self._socket = transport.get_extra_info("socket")
-        refusal = self.service.enter(self)
-        if refusal:
-            transport.write(wire(refusal, utf8=False))
-            transport.close()
-            return
-        self._admitted = True
-        super().connection_made(transport)
+    async def hand_on(self, reception: Reception) -> Reply:
+        """Hand on a message that has come in whole; what its client hears."""
+        raise NotImplementedError
 
-    def _take_streams(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
+    # --- the connection's life
 
-    def data_received(self, data: bytes) -> None:
-        """Take a chunk, and have the next one acknowledged at once."""
-        if not self._admitted:
-            return
-        super().data_received(data)
-        try:
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
-        except OSError:  # the peer has just gone; the stream says so itself
-            self._leaving = True
+    def begin(self) -> None:
+        """Greet."""
+        self._reset_timeout()
+        self.say_octets(f"220 {self.service.settings.fqdn} ESMTP hedwig\r\n".encode())
+        self.flush()
 
-    def eof_received(self) -> bool:
-        """The client says no more; what it has said is still answered (aiosmtpd would cancel)."""
-        return self._admitted and bool(super(SMTP, self).eof_received())
-
-    def connection_lost(self, error: Exception | None) -> None:
-        """The stream ends, and the conversation with it as soon as it looks (aiosmtpd would cancel it)."""
-        if not self._admitted:
-            return
+    def lost(self, error: Exception | None) -> None:
+        """What was not whole is thrown away; what is being handed on goes on."""
         if self._timeout_handle:
             self._timeout_handle.cancel()
-        self.service.leave(self)
-        super(SMTP, self).connection_lost(error)
-        self.transport = None
+        if self._reception is not None:
+            if error is None:
+                self.service.tell_refusal(self.peer, "left in the middle of a message", None)
+            self._reception.close()
+            self._reception = None
+        self.debug("!", f"connection lost: {error or 'closed'}")
 
     def wind_down(self) -> None:
         """Leave after a moment of silence. Until then who has just come may hand in one message, and who was served may
         say QUIT: neither is refused (I10), and a client that hears 421 to its QUIT would send the message again."""
-        if self._idle and self.envelope.mail_from is None and self._timeout_handle:
+        idle = self._reception is None and self._task is None
+        if idle and self.envelope.mail_from is None and self._timeout_handle:
             self._timeout_handle.cancel()
             self._timeout_handle = None
             self._reset_timeout()
 
     def leave(self) -> None:
         """Say 421 and close."""
-        self._cut_off(Reply(421, "4.3.2", "mailman is stopping, try again in a moment"))
+        self.cut_off(Reply(421, "4.3.2", "mailman is stopping, try again in a moment"))
 
     # --- time
 
@@ -151,7 +99,7 @@ class Conversation(SMTP):
         self._timeout_handle = None
         if self.transport is None:
             return
-        if self._patient:
+        if self._task is not None:  # what takes time is ours: the client is not cut off
             self._reset_timeout()
         elif self._deadline > self.loop.time():
             self._timeout_handle = self.loop.call_at(self._deadline, self._timeout_cb)
@@ -159,139 +107,114 @@ class Conversation(SMTP):
             self.leave()
         else:
             log.event("refused", f"{self.peer} was too slow and is cut off", client=self.peer)
-            self._cut_off(Reply(421, "4.4.2", "you were silent or too slow for too long"))
-
-    def _cut_off(self, farewell: Reply) -> None:
-        """Close at once; the farewell gets a moment to leave, but a peer that reads nothing can't hold us."""
-        self._leaving = True
-        transport = self.transport
-        if transport is not None:
-            transport.write(b"".join((*self._replies, wire(farewell, utf8=False))))
-            self._replies.clear()
-            self._close(transport)
-
-    def _close(self, transport: Any) -> None:
-        transport.close()
-        if transport.get_write_buffer_size():
-            self.loop.call_later(_FAREWELL, transport.abort)
+            self.cut_off(Reply(421, "4.4.2", "you were silent or too slow for too long"))
 
     # --- the conversation
 
-    async def _handle_client(self) -> None:
-        self.say_octets(f"220 {self.service.settings.fqdn} ESMTP hedwig\r\n".encode())
-        commands = 0
-        try:
-            while not self._leaving:
-                line = await self._next_line()
-                if line is None:
-                    break
-                commands += 1
-                if commands % _BREATH == 0:
-                    await self.flush()
-                    await asyncio.sleep(0)
-                await self._obey_safely(line)
-            await self.flush()
-        except Gone as gone:
-            self.debug("!", f"connection lost: {gone.__cause__ or 'closed'}")
-        finally:
-            self._leaving = True
-            if self.transport is not None:
-                self._close(self.transport)
-
-    async def _obey_safely(self, line: bytes) -> None:
-        try:
-            await self.obey(line)
-        except Gone:
-            raise
-        except Exception as error:  # noqa: BLE001
-            # I8: a fault of ours is never the client's. It is told as temporary, logged whole, and survived.
-            self.service.counters.faults += 1
-            text = f"fault while serving {self.peer}: {traceback.format_exc()}"
-            log.event(log.Matter.FAULT, text, log.Level.ERROR, reason=repr(error), peer=self.peer)
-            self._set_rset_state()
-            if self._in_data:
-                # Where the data ends is unknown now, and none of it may be read as a command (I6).
-                self.say(Reply(421, "4.3.0", "a fault on our side, try again later; it is in mailman's log"))
-                self._leaving = True
-            else:
-                self.say(Reply(451, "4.3.0", "a fault on our side, try again later; it is in mailman's log"))
-
-    async def obey(self, line: bytes) -> None:
-        """Carry out one command line, without its CRLF."""
-        raise NotImplementedError
-
-    async def _next_line(self) -> bytes | None:
-        """The next command line with the LF that ends it; b"" for one that was too long; None at the end of input."""
-        octets = self._input
-        overlong = False
-        self._reset_timeout()
-        while True:
-            end = octets.find(b"\n") + 1
-            if end:
-                line = bytes(octets[:end])
-                del octets[:end]
-                return b"" if overlong or end > MAX_COMMAND else line
-            if len(octets) >= MAX_COMMAND:
-                overlong = True
-                octets.clear()
-            await self.flush()
-            self._idle = True
-            chunk = await self.read_chunk()
-            self._idle = False
-            if not chunk:
-                return None
-            octets += chunk
-
-    async def read_chunk(self) -> bytes:
-        """What the client has sent, or sends next; b"" when it says no more. Raises Gone."""
-        try:
-            chunk: bytes = await self._reader.read(_READ)
-        except OSError as error:
-            raise Gone from error
-        return chunk
-
-    def take_input(self) -> bytes:
-        """What was read already and is no command: the beginning of the data."""
-        octets = bytes(self._input)
-        self._input.clear()
-        return octets
-
-    def put_back(self, octets: bytes) -> None:
-        """What followed the end of data: the next commands."""
-        self._input += octets
-
-    # --- replies
-
-    def say(self, reply: Reply) -> None:
-        """Queue a reply; it leaves before the next read."""
-        self.say_octets(wire(reply, bool(self.envelope.smtp_utf8)))
-
-    def say_octets(self, octets: bytes) -> None:
-        """Queue what has the form of a reply already."""
-        self.debug("<", octets)
-        self._replies.append(octets)
-
-    async def flush(self) -> None:
-        """Send the replies that wait. Raises Gone."""
-        if not self._replies:
+    def proceed(self) -> None:
+        """Carry out what has come, up to a message that is being handed on."""
+        if self._later:
             return
-        octets = b"".join(self._replies)
-        self._replies.clear()
-        if self.transport is None or self.transport.is_closing():
-            raise Gone
-        self._writer.write(octets)
+        left = _BREATH
+        while left and not self._leaving and not self._unread and self._task is None:
+            if self._reception is not None:
+                if not self._receive(self._reception):
+                    break
+            elif (line := self._next_line()) is not None:
+                left -= 1
+                self._safely(line)
+            else:
+                break
+        if left == 0:
+            self._later = True
+            self.loop.call_soon(self._go_on)
+        elif self._ended and self._task is None and not self._unread:
+            self._leaving = True  # nothing of what it has said is left to be answered
+        if left < _BREATH and self._reception is None and self._task is None:
+            self._reset_timeout()
+        self.flush()
+
+    def _go_on(self) -> None:
+        self._later = False
+        self.proceed()
+        self._mind_the_input()
+
+    def wants_more(self) -> bool:
+        """Whether a line, or a message, is unfinished."""
+        return not self._leaving and self._task is None and (self._reception is not None or bool(self._input))
+
+    def _next_line(self) -> bytes | None:
+        """The next command line with the LF that ends it; b"" for one that was too long; None where none is whole."""
+        octets = self._input
+        end = octets.find(b"\n") + 1
+        if not end:
+            if len(octets) >= MAX_COMMAND:
+                self._overlong = True
+                octets.clear()
+            return None
+        line = bytes(octets[:end])
+        del octets[:end]
+        overlong, self._overlong = self._overlong, False
+        return b"" if overlong or end > MAX_COMMAND else line
+
+    def _safely(self, line: bytes) -> None:
         try:
-            await self._writer.drain()
-        except OSError as error:
-            raise Gone from error
+            self.obey(line)
+        except Exception as error:  # noqa: BLE001
+            self._tell_fault(error)
+            self.say(Reply(451, "4.3.0", _FAULT))
 
-    async def push(self, status: bytes | str) -> None:
-        """The way in which aiosmtpd replies, for what of it is left in use."""
-        self.say_octets((status.encode() if isinstance(status, str) else status) + b"\r\n")
+    def _tell_fault(self, error: Exception) -> None:
+        """I8: a fault of ours is never the client's. It is told as temporary, logged whole, and survived."""
+        self.service.counters.faults += 1
+        text = f"fault while serving {self.peer}: {traceback.format_exc()}"
+        log.event(log.Matter.FAULT, text, log.Level.ERROR, reason=repr(error), peer=self.peer)
+        self._set_rset_state()
 
-    def debug(self, direction: str, what: bytes | str) -> None:
-        """`debug: true` writes the whole conversation to the log."""
-        if self.service.settings.debug:
-            text = what if isinstance(what, str) else what.decode("utf-8", "backslashreplace")
-            for line in text.splitlines():
-                log.say(log.Level.DEBUG, f"{self.peer} {direction} {line}")
+    # --- a message
+
+    def receive(self) -> None:
+        """What comes next is a message, up to the end of data."""
+        self._reception = Reception(Intake(self.service.settings.max_size), self.service)
+        self._began = self.loop.time()
+        self._reset_timeout()
+
+    def _receive(self, reception: Reception) -> bool:
+        """Take what has come of the message; whether that was all of it. A peer that drips is cut off by the deadline
+        (I9)."""
+        chunk, self._input = self._input, bytearray()
+        try:
+            rest = reception.take(chunk)
+        except Exception as error:  # noqa: BLE001
+            # Where the data ends is unknown now, and none of it may be read as a command (I6).
+            self._tell_fault(error)
+            self._reception = None
+            reception.close()
+            self.say(Reply(421, "4.3.0", _FAULT))
+            self._leaving = True
+            return False
+        if rest is None:
+            idle = self.service.settings.idle_timeout
+            allowed = idle + reception.intake.received / LEAST_SPEED - (self.loop.time() - self._began)
+            self._reset_timeout(max(0.001, min(idle, allowed)))
+            return False
+        self.debug(">", f"({reception.intake.received} octets of data)")
+        self._input += rest
+        self._reception = None
+        self._task = self.loop.create_task(self._take_time(self.hand_on(reception), reception))
+        return True
+
+    async def _take_time(self, handing_on: Coroutine[Any, Any, Reply], reception: Reception) -> None:
+        try:
+            self.say(await handing_on)
+            self._served = True
+            self._set_rset_state()
+        except Exception as error:  # noqa: BLE001
+            self._tell_fault(error)
+            self.say(Reply(451, "4.3.0", _FAULT))
+        finally:
+            reception.close()
+            self._task = None
+        self._reset_timeout()
+        self.proceed()
+        self._mind_the_input()

@@ -40,6 +40,24 @@ class Tried:
 UNTRIED = Tried()
 
 
+class _Late:
+    """No answer came in time."""
+
+
+_LATE = _Late()
+
+
+def _in_loop(
+    loop: asyncio.AbstractEventLoop, waiting: "asyncio.Future[Verdict | _Late | None]", verdict: Verdict | None
+) -> None:
+    loop.call_soon_threadsafe(_answer, waiting, verdict)
+
+
+def _answer(waiting: "asyncio.Future[Verdict | _Late | None]", what: Verdict | _Late | None) -> None:
+    if not waiting.done():
+        waiting.set_result(what)
+
+
 class Forwarder:
     """Gives each submission the reply that its container hears."""
 
@@ -90,16 +108,16 @@ class Forwarder:
     async def _ask(self, parcel: Parcel) -> tuple[Verdict | None, Tried]:
         """The verdict, or None; and what to say of the parcel where it is not a clear one."""
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Verdict | None] = loop.create_future()
-
-        def settle(verdict: Verdict | None) -> None:
-            loop.call_soon_threadsafe(lambda: None if answer.done() else answer.set_result(verdict))
-
+        answer: asyncio.Future[Verdict | _Late | None] = loop.create_future()
         lane = self._large if is_large(parcel) else self._small
-        ride = lane.add(parcel, settle)
+        ride = lane.add(parcel, lambda verdict: _in_loop(loop, answer, verdict))
+        # A timer, for wait_for takes 20 us.
+        timer = loop.call_later(VERDICT_TIME, _answer, answer, _LATE)
         try:
-            verdict = await asyncio.wait_for(answer, VERDICT_TIME)
-        except TimeoutError:
+            verdict = await answer
+        finally:
+            timer.cancel()
+        if isinstance(verdict, _Late):
             # It may still be accepted over there: the same ID makes that harmless (I3).
             why = f"the postoffice gave no answer within {VERDICT_TIME:.0f} s"
             if lane.give_up(ride) and lane is self._small:  # where it is large the way may only be slow

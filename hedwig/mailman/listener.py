@@ -20,9 +20,9 @@ from hedwig.holder import holder
 from hedwig.mailman import Submit
 from hedwig.mailman.access import Access
 from hedwig.mailman.containers import Containers
-from hedwig.mailman.conversation import template
 from hedwig.mailman.service import Counters, Service
 from hedwig.mailman.session import Session
+from hedwig.mailman.stream import template
 from hedwig.supervisor import Supervisor
 
 LOOK_AROUND = 3.0  # seconds between two looks at the interfaces

@@ -29,7 +29,7 @@ class Reception:
         """Whether it went to disk."""
         return self._file is not None
 
-    def take(self, chunk: bytes) -> bytes | None:
+    def take(self, chunk: bytes | bytearray) -> bytes | None:
         """Take a chunk. None: more is needed. Otherwise what follows the end of data."""
         rest = self.intake.feed(chunk)
         if rest is None and (self._file or self.intake.in_memory > LARGE):

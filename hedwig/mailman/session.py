@@ -14,13 +14,12 @@ container must not be made to send mail.
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from hedwig.mailman import Submission, commands
-from hedwig.mailman.conversation import Conversation, Gone
-from hedwig.mailman.intake import Intake
+from hedwig.mailman.conversation import Conversation
 from hedwig.mailman.reception import Reception
 from hedwig.mailman.service import Service
 from hedwig.mailman.transaction import Origin, Transaction
@@ -29,13 +28,11 @@ from hedwig.reply import Reply
 
 MAX_MISTAKES = 20  # as Postfix's smtpd_hard_error_limit
 MAX_FRUITLESS = 100  # NOOP, RSET ... since the last message, as Postfix's smtpd_junk_command_limit
-LEAST_SPEED = 8 * 1024  # octets a second, within DATA and on the whole
 
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _HELO = re.compile(r"[!-~]{1,255}\Z")
 _FOREIGN = frozenset({b"GET", b"POST", b"PUT", b"HEAD", b"OPTIONS", b"CONNECT", b"DELETE", b"PATCH"})
 _KNOWN_ELSEWHERE = frozenset({b"EXPN", b"AUTH", b"STARTTLS", b"TURN", b"ETRN", b"BDAT", b"SEND", b"SOML", b"SAML"})
-_PLAIN = frozenset({b"EHLO", b"HELO", b"MAIL", b"RCPT", b"DATA", b"RSET", b"NOOP", b"VRFY", b"HELP", b"QUIT"})
 _OK = Reply(250, "2.0.0", "OK")
 _NO_ROOM = Reply(452, "4.3.1", "no room for such a large message right now, try again later")
 
@@ -66,7 +63,7 @@ class Session(Conversation):
     def _create_envelope(self) -> Transaction:
         return Transaction()
 
-    async def obey(self, line: bytes) -> None:
+    def obey(self, line: bytes) -> None:
         """Carry out one command line; b"" stands for one that was too long."""
         text = line[:-2]
         self.debug(">", text)
@@ -78,26 +75,26 @@ class Session(Conversation):
             self._mistake(Reply(500, "5.5.2", "end each line with CR LF, not with LF alone"))
         elif verb in _FOREIGN or (not text[:1].isalpha() and text):
             self._part(Reply(421, "4.7.0", "this is SMTP; closing the connection"))
-        elif verb not in _PLAIN:
+        elif (command := _COMMANDS.get(verb)) is None:
             known = verb in _KNOWN_ELSEWHERE
             self._mistake(Reply(502, "5.5.1", "not offered here") if known else Reply(500, "5.5.2", "unknown command"))
         elif verb not in (b"MAIL", b"RCPT") and (_CONTROL.search(text) or not text.isascii()):
             self._mistake(Reply(500, "5.5.2", "the command has a control character or 8-bit bytes in it"))
         else:
-            await getattr(self, f"smtp_{verb.decode()}")(argument.strip(b" "))
+            command(self, argument.strip(b" "))
         if self._patience.lost and not self._leaving:
             self._part(Reply(421, "4.7.0", "too many mistakes; closing the connection"))
 
     # --- commands
 
-    async def smtp_EHLO(self, argument: bytes) -> None:  # noqa: N802
+    def smtp_EHLO(self, argument: bytes) -> None:  # noqa: N802
         """Announce what is offered (RFC 5321 §4.1.1.1)."""
         if self._greeted(argument, extended=True):
             now = self.service.settings
             offers = (now.fqdn, "PIPELINING", f"SIZE {now.max_size}", "8BITMIME", "ENHANCEDSTATUSCODES", "DSN")
             self.say_octets("".join(f"250-{offer}\r\n" for offer in offers).encode() + b"250 SMTPUTF8\r\n")
 
-    async def smtp_HELO(self, argument: bytes) -> None:  # noqa: N802
+    def smtp_HELO(self, argument: bytes) -> None:  # noqa: N802
         """The plain greeting."""
         if self._greeted(argument, extended=False):
             self.say_octets(f"250 {self.service.settings.fqdn}\r\n".encode())
@@ -113,7 +110,7 @@ class Session(Conversation):
         self.session.extended_smtp = extended
         return True
 
-    async def smtp_MAIL(self, argument: bytes) -> None:  # noqa: N802
+    def smtp_MAIL(self, argument: bytes) -> None:  # noqa: N802
         """Begin a transaction."""
         if self.service.stopping and self._served:
             self._part(Reply(421, "4.3.2", "mailman is stopping, try again in a moment"))
@@ -135,7 +132,7 @@ class Session(Conversation):
             self.envelope.begin(mail)
             self.say(Reply(250, "2.1.0", "sender OK"))
 
-    async def smtp_RCPT(self, argument: bytes) -> None:  # noqa: N802
+    def smtp_RCPT(self, argument: bytes) -> None:  # noqa: N802
         """Add a recipient."""
         if self.envelope.mail_from is None:
             self._mistake(Reply(503, "5.5.1", "send MAIL first"))
@@ -156,7 +153,7 @@ class Session(Conversation):
             self.envelope.add(recipient)
             self.say(Reply(250, "2.1.5", "recipient OK"))
 
-    async def smtp_RSET(self, argument: bytes) -> None:  # noqa: N802
+    def smtp_RSET(self, argument: bytes) -> None:  # noqa: N802
         """End the transaction without a message."""
         if argument:
             self._mistake(Reply(501, "5.5.4", "RSET stands alone"))
@@ -165,12 +162,12 @@ class Session(Conversation):
         self._set_rset_state()
         self.say(_OK)
 
-    async def smtp_NOOP(self, argument: bytes) -> None:  # noqa: N802
+    def smtp_NOOP(self, argument: bytes) -> None:  # noqa: N802
         """Do nothing (a string may follow, RFC 5321 §4.1.1.9)."""
         self._fruitless()
         self.say(_OK)
 
-    async def smtp_VRFY(self, argument: bytes) -> None:  # noqa: N802
+    def smtp_VRFY(self, argument: bytes) -> None:  # noqa: N802
         """Say that addresses are not looked up here (RFC 5321 §3.5.3)."""
         if not argument:
             self._mistake(Reply(501, "5.5.4", "write VRFY name@example.com"))
@@ -178,19 +175,19 @@ class Session(Conversation):
         self._fruitless()
         self.say(Reply(252, "2.0.0", "addresses are not looked up here; send the message and see"))
 
-    async def smtp_HELP(self, argument: bytes) -> None:  # noqa: N802
+    def smtp_HELP(self, argument: bytes) -> None:  # noqa: N802
         """Name the commands."""
         self._fruitless()
         self.say(Reply(214, "2.0.0", "EHLO HELO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT"))
 
-    async def smtp_QUIT(self, argument: bytes) -> None:  # noqa: N802
+    def smtp_QUIT(self, argument: bytes) -> None:  # noqa: N802
         """Part as friends."""
         if argument:
             self._mistake(Reply(501, "5.5.4", "QUIT stands alone"))
             return
         self._part(Reply(221, "2.0.0", "bye"))
 
-    async def smtp_DATA(self, argument: bytes) -> None:  # noqa: N802
+    def smtp_DATA(self, argument: bytes) -> None:  # noqa: N802
         """Take the message and hand it on."""
         if argument:
             self._mistake(Reply(501, "5.5.4", "DATA stands alone"))
@@ -199,56 +196,26 @@ class Session(Conversation):
             self._mistake(Reply(503, "5.5.1", "no recipient was accepted; send RCPT first"))
             return
         self.say_octets(b"354 go ahead, end with <CR><LF>.<CR><LF>\r\n")
-        await self.flush()
-        reception = Reception(Intake(self.service.settings.max_size), self.service)
-        try:
-            self._in_data = True
-            await self._receive(reception)
-            self._in_data = False
-            reply = await self._hand_on(reception)
-        finally:
-            reception.close()
-        self._patience = Patience() if reply.positive else self._patience
-        self._served = True
-        self.say(reply)
-        self._set_rset_state()
+        self.receive()
 
     # --- the message
 
-    async def _receive(self, reception: Reception) -> None:
-        """Read until the end of data. A peer that drips is cut off by the deadline (I9)."""
-        started = self.loop.time()
-        idle = self.service.settings.idle_timeout
-        chunk = self.take_input()
-        while (rest := reception.take(chunk)) is None:
-            spent = self.loop.time() - started
-            allowed = idle + reception.intake.received / LEAST_SPEED
-            self._reset_timeout(max(0.001, min(idle, allowed - spent)))
-            chunk = await self.read_chunk()
-            if not chunk:
-                self.service.tell_refusal(self.peer, "left in the middle of a message", None)
-                raise Gone
-        self.debug(">", f"({reception.intake.received} octets of data)")
-        self.put_back(rest)
-
-    async def _hand_on(self, reception: Reception) -> Reply:
+    async def hand_on(self, reception: Reception) -> Reply:
         """Make the message whole, give it its queue ID, submit it. The reply is the forwarder's, or a refusal."""
-        self._patient = True
-        try:
-            await reception.wait_for_memory()
-            submitter = await self.service.containers.of(self.peer)
-            # A large letter takes some 0.1 s to read back and look through; in a thread it holds up nobody (I9).
-            if reception.large:
-                made = await asyncio.to_thread(self._made, reception, submitter)
-            else:
-                made = self._made(reception, submitter)
-            if isinstance(made, Reply):
-                return self._note_refusal(made)
-            reply = await self.service.hand_on(self, made)
-        finally:
-            self._patient = False
+        await reception.wait_for_memory()
+        submitter = await self.service.containers.of(self.peer)
+        # A large letter takes some 0.1 s to read back and look through; in a thread it holds up nobody (I9).
+        if reception.large:
+            made = await asyncio.to_thread(self._made, reception, submitter)
+        else:
+            made = self._made(reception, submitter)
+        if isinstance(made, Reply):
+            return self._note_refusal(made)
+        reply = await self.service.hand_on(self, made)
         self.service.counters.submitted += 1
         self.service.counters.octets += len(made.body)
+        if reply.positive:
+            self._patience = Patience()
         return reply
 
     def _made(self, reception: Reception, submitter: Submitter) -> Submission | Reply:
@@ -292,3 +259,17 @@ class Session(Conversation):
     def _log(self, reply: Reply, what: str, sender: str) -> None:
         self.service.counters.refused += 1
         self.service.tell_refusal(self.peer, what, reply, sender)
+
+
+_COMMANDS: Mapping[bytes, Callable[[Session, bytes], None]] = {
+    b"EHLO": Session.smtp_EHLO,
+    b"HELO": Session.smtp_HELO,
+    b"MAIL": Session.smtp_MAIL,
+    b"RCPT": Session.smtp_RCPT,
+    b"DATA": Session.smtp_DATA,
+    b"RSET": Session.smtp_RSET,
+    b"NOOP": Session.smtp_NOOP,
+    b"VRFY": Session.smtp_VRFY,
+    b"HELP": Session.smtp_HELP,
+    b"QUIT": Session.smtp_QUIT,
+}

@@ -9,6 +9,7 @@ committed; if this process dies before, the queue hands it out again, and the cl
 """
 
 import asyncio
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -69,7 +70,8 @@ class Claimer:
         self._owner = owner
         self._stop = asyncio.Event()
         self._hands = ThreadPoolExecutor(1, thread_name_prefix="queue")  # greenstalk: one connection, one thread
-        self._eyes = ThreadPoolExecutor(1, thread_name_prefix="preview")
+        self._hints: list[Hint] = []  # of the batch at hand
+        self._taken = False  # whether that has been dealt with, so that its hints can go
         self._aside: dict[str, int] = {}
         self._pauses = Pauses(tools.bag)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -90,37 +92,37 @@ class Claimer:
     async def run(self, may_claim: Callable[[], bool]) -> None:
         """Until `stop`. While `may_claim` says no (outcomes can't be written) nothing new is taken."""
         loop = asyncio.get_running_loop()
-        hints: list[Hint] = []
         while not self._stop.is_set():
             self.beat = time.monotonic()
-            if not (room := await self._room(may_claim)):
-                continue
             try:
-                hints = hints or await loop.run_in_executor(self._hands, self._reserve, room)
+                if not (room := await self._room(may_claim)):
+                    continue
+                previews = await loop.run_in_executor(self._hands, self._fetch, room)
                 if self._stop.is_set():
                     break  # not deleted: the queue hands them to others once this connection ends
-                await self._take(hints)
-                if hints:
-                    await loop.run_in_executor(self._hands, self._queue.done, hints)
-                hints = []
+                await self._take(previews)
+                self._taken = True
                 self._tell_trouble("")
             except (QueueDown, SpoolTrouble) as trouble:
                 if isinstance(trouble, QueueDown):
-                    hints = []  # it hands them out again; after trouble with the spool they are still ours to take
+                    self._hints = []  # it hands them out again; after trouble with the spool they are ours to take
                 self._tell_trouble(str(trouble), _matter(trouble))
                 await asyncio.sleep(TROUBLE_PAUSE)
         await asyncio.gather(*self._tasks)
+        with contextlib.suppress(QueueDown):  # it hands them out again, and the claims decide (I2)
+            await loop.run_in_executor(self._hands, self._finish)
         await loop.run_in_executor(self._hands, self._queue.close)
         self._hands.shutdown()
-        self._eyes.shutdown()
 
     async def _room(self, may_claim: Callable[[], bool]) -> int:
         """How many hints to take, after a pause where that is few, or none. Those of urgent mail come first."""
-        if not may_claim():
+        can = may_claim()
+        if can and (room := self._bag.room()):
+            return min(MOST_HINTS, room)
+        await asyncio.get_running_loop().run_in_executor(self._hands, self._finish)
+        if not can:
             await asyncio.sleep(TROUBLE_PAUSE)
             return 0
-        if room := self._bag.room():
-            return min(MOST_HINTS, room)
         await asyncio.sleep(FULL_PAUSE)
         return min(FULL_HINTS, self._bag.room(Priority.URGENT))
 
@@ -131,8 +133,20 @@ class Claimer:
             await asyncio.wrap_future(self._spool.claim([], self._owner, now, ends, LOADED))
         self._pauses.forget(now)
 
-    def _reserve(self, limit: int) -> list[Hint]:
-        return self._queue.reserve([DEFAULT_LANE], limit, RESERVE_TIME)
+    def _fetch(self, limit: int) -> list[Preview]:
+        """In the queue's thread, all in one turn: the last batch is done with, the next one comes, and the spool says
+        what that is."""
+        self._finish()
+        if not self._hints:
+            self._hints = self._queue.reserve([DEFAULT_LANE], limit, RESERVE_TIME)
+        numbers = list(dict.fromkeys(hint.delivery for hint in self._hints))
+        return self._spool.preview(numbers, time.time()) if numbers else []
+
+    def _finish(self) -> None:
+        if self._taken:
+            self._taken, done, self._hints = False, self._hints, []
+            if done:
+                self._queue.done(done)
 
     def _tell_trouble(self, trouble: str, matter: log.Matter = log.Matter.QUEUE_DOWN) -> None:
         if trouble != self.trouble:
@@ -143,13 +157,10 @@ class Claimer:
                 log.event(self._back, "deliveries are taken again", log.Level.NOTICE)
         self.trouble = trouble
 
-    async def _take(self, hints: Sequence[Hint]) -> None:
-        numbers = list(dict.fromkeys(hint.delivery for hint in hints))
-        if not numbers:
+    async def _take(self, previews: Sequence[Preview]) -> None:
+        if not previews:
             return
-        loop = asyncio.get_running_loop()
         now = time.time()
-        previews = await loop.run_in_executor(self._eyes, self._spool.preview, numbers, now)
         gone = [preview.delivery for preview in previews if preview.expires_at <= now]
         groups: dict[Bound, list[Preview]] = {}
         by_client = self._router.ways.by_client

@@ -142,13 +142,12 @@ class Courier:
         self.idle = True
         self._state.idle += 1
         self._state.provider.idle += 1
+        self._more.clear()
+        timer = asyncio.get_running_loop().call_later(seconds, self._more.set)
         try:
-            self._more.clear()
-            async with asyncio.timeout(seconds):  # wait_for loses a cancellation that comes with the wake-up
-                await self._more.wait()
-        except TimeoutError:
-            return
+            await self._more.wait()
         finally:
+            timer.cancel()
             self.idle = False
             self._state.idle -= 1
             self._state.provider.idle -= 1

@@ -159,20 +159,19 @@ def no_mail(why: Suppression) -> Reply:
 def _cases(claim: Claim, attempts: Mapping[int, Attempt], rules: Rules) -> list[Case]:
     """Each attempt with its ruling; of recipients that were answered alike the table is asked once."""
     known: dict[tuple[Stage, Reply, str], Ruling] = {}
+    tried = [(recipient, attempts[recipient.number]) for recipient in claim.recipients if recipient.number in attempts]
+    of_all = sum(attempt.said.stage in _OF_ALL for _, attempt in tried)
     cases = []
-    for recipient in claim.recipients:
-        attempt = attempts.get(recipient.number)
-        if attempt is None:
-            continue
-        ruling, reply = UNRULED, attempt.said.reply
+    for recipient, attempt in tried:
+        ruling, reply, stage = UNRULED, attempt.said.reply, attempt.said.stage
         if reply is not None and reply.code >= 400:
-            said = (attempt.said.stage, reply, attempt.host)
+            said = (stage, reply, attempt.host)
             if said not in known:
                 known[said] = rules.ruling(attempt, claim.destination)
             ruling = known[said]
-        cases.append(Case(claim, recipient, attempt, ruling))
-    taken = [case for case in cases if case.attempt.said.stage in _OF_ALL]
-    return [replace(case, alone=case.attempt.said.stage is Stage.RCPT or taken == [case]) for case in cases]
+        alone = stage is Stage.RCPT or (of_all == 1 and stage in _OF_ALL)
+        cases.append(Case(claim, recipient, attempt, ruling, alone))
+    return cases
 
 
 def _fitting(cases: Sequence[Case]) -> Sequence[Case]:

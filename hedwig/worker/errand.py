@@ -102,7 +102,8 @@ class Errand:
             if turned := turned_away(claim):
                 self._end(claim, turned)
         kept = tuple(claim for claim in self.parcel.claims if claim.delivery in self._open)
-        self.parcel = replace(self.parcel, claims=kept or self.parcel.claims)
+        if kept and len(kept) < len(self.parcel.claims):
+            self.parcel = replace(self.parcel, claims=kept)
         return bool(kept)
 
     async def _look(self) -> None:
@@ -157,7 +158,7 @@ class Errand:
         words: list[SiteWord] = []
         for claim, said in self.parcel.by_claim(report.said):
             attempts = {
-                number: replace(self._attempt(each, claim, connection), carried=carried, relayed=self._relayed)
+                number: self._attempt(each, claim, connection, carried=carried, relayed=self._relayed)
                 for number, each in said.items()
             }
             words += self._end(claim, attempts)
@@ -198,15 +199,18 @@ class Errand:
             sent = {recipient.number for each, recipient in self.parcel.handed if each.delivery == claim.delivery}
             self._end(claim, dict.fromkeys(doubt.numbers if doubt else sent, attempt))
 
-    def _attempt(self, said: Said, claim: Claim, connection: Connection | None) -> Attempt:
+    def _attempt(
+        self, said: Said, claim: Claim, connection: Connection | None, *, carried: bool = False, relayed: bool = False
+    ) -> Attempt:
         """How it went on the connection at hand."""
         if connection is None:
-            return Attempt(said)
+            return Attempt(said, carried=carried, relayed=relayed)
         target, doubt = connection.target, self._doubts.get(claim.delivery)
         reports = "DSN" in connection.extensions
         talk = doubt.talk if doubt else ""
         host = f"{target.host}[{target.address}]"
-        return Attempt(said, host, connection.tls, reports, talk, connection.policy, local=target.local)
+        tls, policy = connection.tls, connection.policy
+        return Attempt(said, host, tls, reports, talk, policy, carried, relayed, local=target.local)
 
     def _withdraw(self, claims: Iterable[Claim]) -> None:
         """No dot has gone out. What was superseded ends as the claim does; others go on."""

@@ -5,7 +5,7 @@ from mailman_fixtures import event_loop, mailman  # noqa: F401
 
 from hedwig.mailman import commands
 from hedwig.mailman.commands import Mail
-from hedwig.mailman.conversation import wire
+from hedwig.mailman.wire import wire
 from hedwig.options import Notify
 from hedwig.reply import Reply
 
