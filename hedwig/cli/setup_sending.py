@@ -200,11 +200,13 @@ def _keys(config_dir: Path, domain: str) -> list[Record]:
     """The records of the keys that sign for the domain; made where it has none."""
     keys = at_signer.module("hedwig.cli.dkim_keys")
     try:
-        there = [each for each in keys.listed(config_dir, domain) if each.state != keys.WORDS[keys.State.RETIRED]]
+        files = keys.sound_files(config_dir, domain)
+        there = [keys.shown(file) for file in files if file.state is not keys.State.RETIRED]
         for each in there or keys.new(config_dir, domain, None, keys.ALGORITHMS):
             state = told("already there", "已有") if there else told("made", "已生成")
             click.echo(f"{clean(each.file)}: {state}, {each.algorithm}")
-        return [Record(each.name, "TXT", each.value, each.zone) for each in keys.listed(config_dir, domain)]
+        shown = [keys.shown(file) for file in keys.sound_files(config_dir, domain)]
+        return [Record(each.name, "TXT", each.value, each.zone) for each in shown]
     except ConfigError as error:
         raise click.ClickException("\n".join(clean(str(each)) for each in error.problems)) from None
 

@@ -7,14 +7,12 @@ from doctor_rig import same
 
 from hedwig.doctor import (
     address_rules,
-    dkim_rules,
     dmarc_rules,
     domain_rules,
     reach_rules,
     spf_rules,
 )
 from hedwig.doctor.address_rules import Origin
-from hedwig.doctor.dkim_rules import Key
 from hedwig.doctor.domain_rules import Host, Mx, Policy
 from hedwig.doctor.finding import Finding, Unknown
 from hedwig.doctor.reach_rules import Knock, Listing, Reach
@@ -117,29 +115,6 @@ def test_spf(facts: dict[str, Any], grade: str, words: str, mend: str) -> None:
 
 def test_an_ehlo_name_without_spf_is_a_pity() -> None:
     same(spf_rules.judge(Spf("d.example", A), [A], helo=True), "warn", "bounces", 'd.example. IN TXT "v=spf1 a -all"')
-
-
-@pytest.mark.parametrize(
-    ("record", "grade", "words"),
-    [
-        ("v=DKIM1; k=rsa; p=AAAA", "pass", "2048 bits"),
-        ("k=rsa; p=AA AA", "pass", ""),
-        ("v=DKIM1; p=", "fail", "revoked"),
-        ("v=DKIM1; p=BBBB", "fail", "another key"),
-        ("v=DKIM1; k=ed25519; p=AAAA", "fail", "for ed25519"),
-        ("v=DKIM1; t=s:y; p=AAAA", "warn", "t=y"),
-        ("v=DKIM1; h=sha1; p=AAAA", "fail", "sha256"),
-        ("v=DKIM1; s=tlsrpt; p=AAAA", "fail", "not for mail"),
-        ("v=DKIM2; p=AAAA", "fail", "can't be read"),
-        ("nonsense", "fail", "can't be read"),
-    ],
-)
-def test_dkim(record: str, grade: str, words: str) -> None:
-    key = Key("d.example", "s1", "/etc/hedwig/dkim/d.example/s1.pem", "rsa", 2048, "AAAA", (record,))
-    (found,) = dkim_rules.judge("d.example", [key])
-    mend = "" if grade == "pass" else 's1._domainkey.d.example. IN TXT "v=DKIM1; k=rsa; p=AAAA"'
-    same(found, grade, words, mend)
-    assert dkim_rules.sound(key) == (grade != "fail")
 
 
 STRICT: dict[str, Any] = {"at": "example", "records": ("v=DMARC1; p=reject; adkim=s",)}
