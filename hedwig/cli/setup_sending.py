@@ -228,11 +228,14 @@ def _show(found: list[Record]) -> None:
         click.echo(f"\n    {record.kind:5} {record.name}{whose}\n          {record.value}")
     click.echo(
         told(
-            "\nA domain has one SPF record: where there is one, put the ip4: and ip6: parts into it; whoever else "
-            "sends from the domain must be in it, or is refused by it.\nThe domain needs an MX as well, a host that "
-            "takes its mail: receivers refuse senders whom nobody can answer, and bounces go there.",
-            "\n一个域名只能有一条 SPF 记录：若已有，把 ip4: 和 ip6: 部分加进去即可；"
-            "别的发信方也必须写在里面，否则会被拒收。\n"
+            "\nA domain has one SPF record: where there is one, put the ip4: and ip6: parts into it, and let it end as "
+            "it does. Where there is none, name all others in it who send for the domain (office mail, Google ...). "
+            "~all has receivers mark who is missing there; make it -all, which has them refuse, when DMARC reports "
+            "have shown no other for some weeks.\nThe domain needs an MX as well, a host that takes its mail: "
+            "receivers refuse senders whom nobody can answer, and bounces go there.",
+            "\n一个域名只能有一条 SPF 记录：若已有，把 ip4: 和 ip6: 部分加进去，结尾保持原样。若还没有，"
+            "请把其他替该域名发信的（企业邮箱、Google 等）也写进去。~all 让收件方只标记遗漏者；"
+            "几周的 DMARC 报告里不再出现别的来源后，再改为 -all（让收件方拒收）。\n"
             "域名还需要 MX 记录，指向收信的主机：收件方会拒收无法回信的发件人，退信也寄到那里。",
         )
     )

@@ -49,6 +49,10 @@ class Policy:
 def judge_mx(mx: Mx) -> Finding:
     """Whether bounces can be delivered there."""
     check, place = Check("mx", mx.domain), zone(mx.domain)
+    own = Text(
+        f"{place.en}, with the host that takes its mail instead of mail.{mx.domain}",
+        f"{place.zh}，把 mail.{mx.domain} 换成实际收信的主机",
+    )
     record = f"{mx.domain}. IN MX 10 mail.{mx.domain}."
     if isinstance(mx.hosts, Unknown):
         return check.unknown(mx.hosts)
@@ -56,19 +60,19 @@ def judge_mx(mx: Mx) -> Finding:
         seen = Text(
             f"the domain {mx.domain} does not exist: receivers refuse it", f"域名 {mx.domain} 不存在，收件方会拒收"
         )
-        return check.fail(seen, record, place)
+        return check.fail(seen, record, own)
     if mx.null:
         seen = Text(
             "a null MX: it takes no mail, so bounces vanish and receivers refuse it as a sender",
             "空 MX：不接收邮件，退信会丢失，收件方也会拒收它发的信",
         )
-        return check.fail(seen, record, place)
+        return check.fail(seen, record, own)
     if not mx.hosts:
         seen = Text(
             "neither MX nor address: bounces and replies vanish, and receivers refuse it as a sender",
             "没有 MX 也没有地址：退信和回信都会丢失，收件方也会拒收",
         )
-        return check.fail(seen, record, place)
+        return check.fail(seen, record, own)
     good = [host for host in mx.hosts if _reachable(host)]
     if not good:
         return _none_good(check, mx.hosts)

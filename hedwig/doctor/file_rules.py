@@ -1,5 +1,5 @@
-"""Files: configuration that can't be used, hosts that may send as anybody, secrets that others can read, keys that the
-other end doesn't take, certificates that end. Pure.
+"""Files: configuration that can't be used, secrets that others can read, keys that the other end doesn't take,
+certificates that end. Pure.
 """
 
 import stat
@@ -10,7 +10,7 @@ from hedwig.config import Problem
 from hedwig.doctor.finding import AS_ROOT, Check, Finding, Text, in_file
 
 DAY = 86_400.0
-SOON = 14 * DAY  # before the end of a certificate; Let's Encrypt's are renewed 30 days before
+SOON = 14 * DAY  # before the end of a key or certificate; Let's Encrypt's are renewed 30 days before
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +66,6 @@ def judge_agreement(key: str, postoffice: str, worker: str) -> Finding | None:
         f"postoffice.yml 是 {postoffice}，worker.yml 是 {worker}：一边放进去，另一边找不到",
     )
     return Check("config", key).fail(seen, f"{key}: {postoffice}", in_file("worker.yml"))
-
-
-def judge_senders(fqdn: str, senders: Sequence[str], file: str, domain: str) -> Finding:
-    """Whether it is written down who a host may send as."""
-    check = Check("senders", fqdn)
-    if senders:
-        return check.passed(Text(f"{len(senders)} named", f"列出 {len(senders)} 个"))
-    seen = Text("it may send as anybody, in every domain's name", "没有限定发件人：可以冒用任何域名")
-    return check.warn(seen, f'senders: ["*@{domain}"]', in_file(file))
 
 
 def judge_secret(secret: Secret) -> Finding:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hedwig.doctor.finding import AS_ROOT, Check, Finding, Text
+from hedwig.settings import Alerts
 
 MIB = 1 << 20
 LITTLE, VERY_LITTLE = 0.10, 0.02  # of a disk, or of its inodes
@@ -59,6 +60,21 @@ class SpoolState:
     fault: str = ""
     waiting: int = 0
     oldest: float = 0.0
+
+
+def unit_names(daemons: Sequence[str], alerts: Alerts) -> list[str]:
+    """Which units should run here: those of the daemons that this host has, of alerts where somebody is told of them,
+    and what belongs to every host. One with a * is a pattern."""
+    names = [f"hedwig-{daemon}.service" for daemon in daemons if daemon != "worker"]
+    if "postoffice" in daemons:
+        names.append("hedwig-beanstalkd.service")
+    if "worker" in daemons:
+        names += ["hedwig-worker.target", "hedwig-worker@*.service"]
+    if alerts.command or alerts.webhook.url:
+        names.append("hedwig-alerts.service")
+    if alerts.command:
+        names.append("hedwig-hook.socket")
+    return [*names, "hedwig-retention.timer"]
 
 
 def judge_unit(unit: Unit) -> Finding:

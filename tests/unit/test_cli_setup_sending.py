@@ -92,12 +92,12 @@ def test_another_address_of_the_host(setup: Setup, tmp_path: Path) -> None:
 def test_an_address_behind_nat_is_kept(setup: Setup, tmp_path: Path) -> None:
     """Doctor goes by it each week, and the next run of setup offers it."""
     said = setup(*OPTIONS, "--source", "203.0.113.9").stdout
-    assert "by NAT" in said and '"v=spf1 ip4:203.0.113.9 -all"' in said
+    assert "by NAT" in said and '"v=spf1 ip4:203.0.113.9 ~all"' in said
     loaded = config.load_worker(tmp_path / "worker.yml")
     assert (loaded.doctor.addresses, loaded.sources) == (("203.0.113.9",), {})
     text = (tmp_path / "worker.yml").read_text()
     again = setup("--no-doctor", answer="\n\n\n\n")
-    assert "[203.0.113.9]" in again.stderr and '"v=spf1 ip4:203.0.113.9 -all"' in again.stdout
+    assert "[203.0.113.9]" in again.stderr and '"v=spf1 ip4:203.0.113.9 ~all"' in again.stdout
     assert "write there by hand: addresses: [192.0.2.7]" in setup(*OPTIONS, "--source", "192.0.2.7", status=1).stderr
     assert (tmp_path / "worker.yml").read_text() == text
 
@@ -156,17 +156,17 @@ def test_records() -> None:
     def made(ehlo: str) -> list[Any]:
         return [each.in_zone() for each in records("genee.cn", ehlo, ["192.0.2.7", "2001:db8::7"], [key])]
 
-    spf = '3600 IN TXT "v=spf1 ip4:192.0.2.7 ip6:2001:db8::7 -all"'
+    spf = '3600 IN TXT "v=spf1 ip4:192.0.2.7 ip6:2001:db8::7 {}all"'
     ends = ["as it is", '_dmarc.genee.cn. 3600 IN TXT "v=DMARC1; p=none; rua=mailto:postmaster@genee.cn"']
-    assert made("[192.0.2.7]") == [f"genee.cn. {spf}", *ends]
-    assert made("genee.cn")[4:] == [f"genee.cn. {spf}", *ends]
+    assert made("[192.0.2.7]") == [f"genee.cn. {spf.format('~')}", *ends]
+    assert made("genee.cn")[4:] == [f"genee.cn. {spf.format('~')}", *ends]
     nibbles = "7" + ".0" * 23 + ".8.b.d.0.1.0.0.2"
     assert made("robot.genee.cn") == [
         "robot.genee.cn. 3600 IN A 192.0.2.7",
         "robot.genee.cn. 3600 IN AAAA 2001:db8::7",
         "7.2.0.192.in-addr.arpa. 3600 IN PTR robot.genee.cn.",
         f"{nibbles}.ip6.arpa. 3600 IN PTR robot.genee.cn.",
-        f"genee.cn. {spf}",
-        f"robot.genee.cn. {spf}",
+        f"genee.cn. {spf.format('~')}",
+        f"robot.genee.cn. {spf.format('-')}",
         *ends,
     ]

@@ -1,5 +1,6 @@
 """The doctor's rules for the host itself, its resolver and its clock, by table."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from hedwig.doctor.finding import Finding, Unknown
 from hedwig.doctor.host_rules import MIB, Disk, Place, SpoolState, Unit
 from hedwig.doctor.look.host import read_units
 from hedwig.doctor.network_rules import Clock, Nameservers
+from hedwig.settings import Alerts, WebhookRule
 
 DEAD = Unknown("nobody answers", gone=True)
 
@@ -76,8 +78,6 @@ def test_clock(clock: Clock, grade: str, words: str) -> None:
         (host_rules.judge_workers(2, 2), "pass", ""),
         (host_rules.judge_workers(40, 2), "warn", ""),
         (file_rules.judge_config("x.yml", [Problem("x.yml", 3, "k", "bad", "good")])[0], "fail", "good"),
-        (file_rules.judge_senders("a.b.example", (), "/f.yml", "b.example"), "warn", 'senders: ["*@b.example"]'),
-        (file_rules.judge_senders("a.b.example", ("x@b.example",), "/f.yml", "b.example"), "pass", ""),
         (file_rules.judge_secret(Secret("/f", 0o644, "root:root")), "fail", "chmod o-rwx /f"),
         (file_rules.judge_secret(Secret("/f", 0o660, "root:hedwig")), "fail", "chmod go-w /f"),
         (file_rules.judge_secret(Secret("/f", 0o600, "root:root", reads=False)), "fail", "chown root:hedwig /f"),
@@ -93,6 +93,30 @@ def test_clock(clock: Clock, grade: str, words: str) -> None:
 )
 def test_the_host(found: Finding, grade: str, mend: str) -> None:
     same(found, grade, "", mend)
+
+
+@pytest.mark.parametrize(
+    ("daemons", "alerts", "more"),
+    [
+        (["mailman"], Alerts(), []),
+        (["mailman"], Alerts(webhook=WebhookRule(url="https://x.example/")), ["hedwig-alerts.service"]),
+        (["mailman"], Alerts(command=("/bin/page",)), ["hedwig-alerts.service", "hedwig-hook.socket"]),
+        (
+            ["mailman", "postoffice", "worker"],
+            Alerts(),
+            [
+                *("hedwig-postoffice.service", "hedwig-beanstalkd.service"),
+                *("hedwig-worker.target", "hedwig-worker@*.service"),
+            ],
+        ),
+    ],
+)
+def test_which_units_are_looked_at(daemons: list[str], alerts: Alerts, more: list[str]) -> None:
+    """What calls the operator, where somebody is to be called, like what carries mail."""
+    names = host_rules.unit_names(daemons, alerts)
+    assert names == ["hedwig-mailman.service", *more, "hedwig-retention.timer"]
+    shipped = {path.name.replace("@.", "@*.") for path in (Path(__file__).parents[2] / "systemd").iterdir()}
+    assert set(names) <= shipped
 
 
 def test_what_systemctl_says() -> None:

@@ -84,11 +84,11 @@ OURS = f"v=spf1 ip4:{A} -all"
     ("facts", "grade", "words", "mend"),
     [
         ({"records": (OURS,), "result": "pass"}, "pass", "pass", ""),
-        ({}, "fail", "no SPF record", f'd.example. IN TXT "{OURS}"'),
+        ({}, "fail", "no SPF record", f'd.example. IN TXT "v=spf1 ip4:{A} ~all"'),
         ({"records": (OURS, "v=spf1 mx ~all")}, "fail", "2 SPF records", f'"v=spf1 ip4:{A} mx -all"'),
-        ({"records": ("v=spf1 mx +all",), "result": "pass"}, "fail", "+all", f'"v=spf1 ip4:{A} mx -all"'),
+        ({"records": ("v=spf1 mx +all",), "result": "pass"}, "fail", "+all", f'"v=spf1 ip4:{A} mx ~all"'),
         ({"records": ("v=spf1 mx ~all",), "result": "softfail"}, "fail", "softfail", f'"v=spf1 ip4:{A} mx ~all"'),
-        ({"records": ("v=spf1 mx",), "result": "neutral"}, "fail", "neutral", f'"v=spf1 ip4:{A} mx -all"'),
+        ({"records": ("v=spf1 mx",), "result": "neutral"}, "fail", "neutral", f'"v=spf1 ip4:{A} mx"'),
         (
             {"records": ("v=spf1 a redirect=x.example",), "result": "fail"},
             *("fail", "may not send", f'"v=spf1 ip4:{A} a redirect=x.example"'),
@@ -111,6 +111,14 @@ OURS = f"v=spf1 ip4:{A} -all"
 )
 def test_spf(facts: dict[str, Any], grade: str, words: str, mend: str) -> None:
     same(spf_rules.judge(Spf("d.example", A, **facts), [A]), grade, words, mend)
+
+
+def test_a_first_spf_record_refuses_nobody() -> None:
+    """What it says of -all is when."""
+    for records in ((), ("v=spf1 +all",)):
+        found = spf_rules.judge(Spf("d.example", A, records), [A])
+        assert found.mend.endswith('~all"') and "-all instead of ~all when" in found.where.en
+        assert "再把 ~all 改为 -all" in found.where.zh
 
 
 def test_an_ehlo_name_without_spf_is_a_pity() -> None:

@@ -11,14 +11,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from hedwig.config import ConfigError, Problem, load_client, load_delivery, load_mailman, load_postoffice
+from hedwig.config import ConfigError, Problem, load_alerts, load_client, load_delivery, load_mailman, load_postoffice
 from hedwig.doctor.file_rules import Certificate, Secret
-from hedwig.settings import Client, Mailman, Postoffice, Worker
+from hedwig.settings import Alerts, Client, Mailman, Postoffice, Worker
 
 USER = "hedwig"
 Settings = Mailman | Postoffice | Worker
 
 DAEMONS = ("mailman", "postoffice", "worker")
+_CREDENTIALS = "/run/credentials/"  # systemd's, which the daemon alone can see
 _WAIT = 4.0  # seconds
 _LOADERS: dict[str, Callable[[Path], Settings]] = {
     "mailman": load_mailman,
@@ -40,6 +41,14 @@ def present(config_dir: Path) -> list[str]:
     return [daemon for daemon in DAEMONS if (config_dir / f"{daemon}.yml").exists()]
 
 
+def alerts(config_dir: Path) -> tuple[Alerts, list[Problem]]:
+    """Whom alerts are told; nobody where the file is missing, or has faults."""
+    try:
+        return load_alerts(config_dir / "alerts.yml"), []
+    except ConfigError as error:
+        return Alerts(), list(error.problems)
+
+
 def clients(config_dir: Path) -> Iterator[tuple[Path, Client | None, list[Problem]]]:
     """Each file of clients.d. OSError where the folder can't be read."""
     folder = config_dir / "clients.d"
@@ -52,10 +61,14 @@ def clients(config_dir: Path) -> Iterator[tuple[Path, Client | None, list[Proble
             yield file, None, list(error.problems)
 
 
-def secret_files(config_dir: Path, worker: Worker | None) -> list[Path]:
+def secret_files(config_dir: Path, worker: Worker | None, alerts: Alerts) -> list[Path]:
     """Those that hold keys, hashes of keys, or passwords."""
     found = [config_dir / "mailman.yml", config_dir / "local.key", *sorted((config_dir / "clients.d").glob("*.yml"))]
-    found += sorted((config_dir / "dkim").glob("*/*.pem"))
+    found += sorted((config_dir / "dkim").glob("*/*.pem*"))
+    if alerts.webhook.secret:
+        found.append(config_dir / "alerts.yml")
+    if alerts.webhook.secret_file and not alerts.webhook.secret_file.startswith(_CREDENTIALS):
+        found.append(Path(alerts.webhook.secret_file))
     if worker is not None:
         if any(host.password for host in worker.smarthosts.values()):
             found.append(config_dir / "worker.yml")

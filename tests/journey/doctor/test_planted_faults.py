@@ -42,9 +42,9 @@ ZONES = "\n".join(
     ]
 )
 DOMAIN_FAULTS = [
-    ("spf", "nospf.example", "fail", "no SPF record", f'nospf.example. IN TXT "v=spf1 ip4:{SOURCE} -all"'),
+    ("spf", "nospf.example", "fail", "no SPF record", f'nospf.example. IN TXT "v=spf1 ip4:{SOURCE} ~all"'),
     ("spf", "twospf.example", "fail", "2 SPF records", f"ip4:{SOURCE} ip4:203.0.113.9 "),
-    ("spf", "plusall.example", "fail", "+all", f'"v=spf1 ip4:{SOURCE} -all"'),
+    ("spf", "plusall.example", "fail", "+all", f'"v=spf1 ip4:{SOURCE} ~all"'),
     ("spf", "other.example", "fail", "softfail", f'"v=spf1 ip4:{SOURCE} ip4:203.0.113.9 ~all"'),
     ("spf", "typo.example", "fail", "permerror", f'"v=spf1 ip4:{SOURCE} -all"'),
     ("spf", "many.example", "fail", "11 DNS look-ups", f'"v=spf1 ip4:{SOURCE} include:i0'),
