@@ -14,9 +14,10 @@ from pathlib import Path
 import click
 
 from hedwig.cli import at_signer, dkim_view
-from hedwig.cli.language import told
+from hedwig.cli.language import told, told_of
 from hedwig.cli.terminal import clean, echo_json
 from hedwig.config import ConfigError, Unfit
+from hedwig.config.chinese import in_chinese
 from hedwig.config.names import domain as domain_name
 
 
@@ -30,9 +31,16 @@ class Domain(click.ParamType):
         try:
             named = domain_name(value)
         except Unfit as error:
-            self.fail(clean(str(error)), param, ctx)
+            self.fail(clean(told_of(error)), param, ctx)
         if "." not in named:
-            self.fail(f"{named} is no domain that mail comes from: write it like example.com", param, ctx)
+            self.fail(
+                told(
+                    f"{named} is no domain that mail comes from: write it like example.com",
+                    f"{named} 不是发信域名：请写成 example.com 这样",
+                ),
+                param,
+                ctx,
+            )
         return named
 
 
@@ -46,7 +54,7 @@ class Selector(click.ParamType):
         from hedwig.config.dkim import selector_fault
 
         if fault := selector_fault(value):
-            self.fail(f"{clean(ascii(value))}: {fault}", param, ctx)
+            self.fail(f"{clean(ascii(value))}: {told(fault, in_chinese(fault))}", param, ctx)
         return value
 
 
@@ -169,4 +177,4 @@ def _told() -> Iterator[None]:
     try:
         yield
     except ConfigError as error:
-        raise click.ClickException("\n".join(clean(str(each)) for each in error.problems)) from None
+        raise click.ClickException("\n".join(map(clean, told_of(error).splitlines()))) from None

@@ -7,6 +7,8 @@ import click
 
 from hedwig.cli.language import told
 from hedwig.cli.terminal import clean, moment
+from hedwig.config import Problem
+from hedwig.config.chinese import problem_in_chinese
 
 _STATES = {"signs": "签名中", "staged": "待启用", "retired": "已退役"}
 
@@ -108,20 +110,24 @@ def since(at: float) -> str:
 def faulty(folder: Any) -> int:
     """Name the faults; 1 where one of them is of what was asked for."""
     for problem in folder.faults:
-        click.echo(told("Error: ", "错误：") + clean(str(problem)), err=True)
+        click.echo(told("Error: ", "错误：") + clean(_of(problem)), err=True)
     name_elsewhere(folder.elsewhere)
     return 1 if folder.faults else 0
 
 
-def name_elsewhere(problems: Iterable[Any]) -> None:
+def name_elsewhere(problems: Iterable[Problem]) -> None:
     """Name the faults of other domains, which keep the daemons from taking any new key."""
     for problem in problems:
         click.echo(
             told("warning: ", "注意：")
-            + clean(str(problem))
+            + clean(_of(problem))
             + told(
                 "; until this is mended the daemons take no new keys",
                 "；修复之前守护进程不会采用新密钥",
             ),
             err=True,
         )
+
+
+def _of(problem: Problem) -> str:
+    return told(str(problem), problem_in_chinese(problem))

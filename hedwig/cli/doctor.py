@@ -22,7 +22,7 @@ import click
 from hedwig import log
 from hedwig.cli import doctor_view
 from hedwig.cli.keys import Fqdn
-from hedwig.cli.language import chinese, told
+from hedwig.cli.language import chinese, told, told_of
 from hedwig.cli.terminal import clean, echo_json
 from hedwig.config import ConfigError, load_client, load_worker
 from hedwig.doctor import inside
@@ -62,7 +62,7 @@ def doctor(config_dir: Path, name: str | None, as_json: bool, journal: bool, **g
         with log.overheard(lambda *_: None):
             found = asyncio.run(_examined(config_dir, name, given))
     except (OSError, ConfigError, _NotHere) as error:
-        for line in str(error).splitlines():
+        for line in (told_of(error) if isinstance(error, ConfigError) else str(error)).splitlines():
             click.echo(clean(line), err=True)
         raise SystemExit(2) from None
     in_chinese = chinese(os.environ)

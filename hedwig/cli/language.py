@@ -3,6 +3,9 @@
 import os
 from collections.abc import Mapping
 
+from hedwig.config import ConfigError, Unfit
+from hedwig.config.chinese import error_in_chinese
+
 
 def chinese(environ: Mapping[str, str]) -> bool:
     """LANGUAGE, else the first of LC_ALL, LC_MESSAGES and LANG that is set, begins with zh. LANGUAGE doesn't count in
@@ -16,3 +19,8 @@ def chinese(environ: Mapping[str, str]) -> bool:
 def told(english: str, in_chinese: str) -> str:
     """The one of both that the operator wants."""
     return in_chinese if chinese(os.environ) else english
+
+
+def told_of(error: ConfigError | Unfit) -> str:
+    """What is wrong, in the language that the operator wants; not cleaned."""
+    return told(str(error), error_in_chinese(error))

@@ -16,11 +16,11 @@ from typing import Any
 
 import click
 
-from hedwig.cli import at_signer, first_letter, yamltext
+from hedwig.cli import at_signer, desks, first_letter, yamltext
 from hedwig.cli.dns_records import Record, records
 from hedwig.cli.doctor import doctor as doctor_command
 from hedwig.cli.files import changing, replace
-from hedwig.cli.language import told
+from hedwig.cli.language import told, told_of
 from hedwig.cli.setup_values import Address, Domain, Ehlo, Recipient
 from hedwig.cli.terminal import clean
 from hedwig.config import ConfigError, load_worker
@@ -67,7 +67,7 @@ def _loaded(file: Path) -> Worker:
     try:
         return load_worker(file)
     except ConfigError as error:  # a file with faults is not touched
-        raise click.ClickException(f"{error}\n" + told("Nothing was changed.", "什么都没有改。")) from None
+        raise click.ClickException(f"{told_of(error)}\n" + told("Nothing was changed.", "什么都没有改。")) from None
 
 
 def _heading(text: str) -> None:
@@ -150,7 +150,7 @@ def _write(config_dir: Path, file: Path, answers: Answers) -> None:
             old = read_text(file)
             new = _edited(file, old, answers)
         except ConfigError as error:
-            raise click.ClickException(f"{error}\n" + told("Nothing was changed.", "什么都没有改。")) from None
+            raise click.ClickException(f"{told_of(error)}\n" + told("Nothing was changed.", "什么都没有改。")) from None
         if new != old:
             replace(file, new, kept=True)
     click.echo(f"{clean(str(file))}: " + (told("written", "已写入") if new != old else told("already so", "本来就对")))
@@ -208,7 +208,7 @@ def _keys(config_dir: Path, domain: str) -> list[Record]:
         shown = [keys.shown(file) for file in keys.sound_files(config_dir, domain)]
         return [Record(each.name, "TXT", each.value, each.zone) for each in shown]
     except ConfigError as error:
-        raise click.ClickException("\n".join(clean(str(each)) for each in error.problems)) from None
+        raise click.ClickException(desks.clean_lines(told_of(error))) from None
 
 
 def _examine(ctx: click.Context, answers: Answers) -> None:

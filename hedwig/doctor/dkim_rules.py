@@ -5,9 +5,10 @@ is one that every receiver knows: some know no Ed25519 (RFC 8463). Pure.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hedwig.config.chinese import in_chinese
 from hedwig.dkim.keys import ED25519, RSA, Key
 from hedwig.doctor.dkim_record import Verdict, compare
-from hedwig.doctor.finding import AS_ROOT, Check, Finding, Text, Texts, Unknown
+from hedwig.doctor.finding import AS_ROOT, COMMANDS, Check, Finding, Text, Texts, Unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,11 @@ def sound(signing: Signing) -> bool:
 def _judged(signing: Signing) -> Finding:
     key = signing.key
     if key is None:
-        seen = Text(f"{signing.file}: {signing.trouble}", f"{signing.file}：{signing.trouble}")
-        return Check("dkim", signing.domain).fail(seen, signing.mend, AS_ROOT)
+        seen = Text(f"{signing.file}: {signing.trouble}", f"{signing.file}：{in_chinese(signing.trouble)}")
+        check = Check("dkim", signing.domain)
+        if signing.mend.startswith(COMMANDS):
+            return check.fail(seen, signing.mend, AS_ROOT)
+        return check.fail(seen, where=Text(signing.mend, in_chinese(signing.mend)))
     check = Check("dkim", key.name)
     if isinstance(signing.records, Unknown):
         return check.unknown(signing.records)

@@ -7,7 +7,7 @@ Bounces and replies go to the sender's domain; receivers refuse senders that tak
 from dataclasses import dataclass, field
 
 from hedwig.doctor.address_rules import hidden
-from hedwig.doctor.finding import Check, Finding, Text, Texts, Unknown, listed, zone
+from hedwig.doctor.finding import NOTHING, Check, Finding, Text, Texts, Unknown, listed, zone
 from hedwig.doctor.spf_record import txt
 from hedwig.tls import sts
 from hedwig.tlsrpt import record as reports
@@ -36,14 +36,16 @@ class Mx:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """MTA-STS of a domain: the TXT records of its name, and what its web server gave (octets), or why nothing came."""
+    """MTA-STS of a domain: the TXT records of its name, and what its web server gave (octets), or why nothing came;
+    `asked`: whether it was."""
 
     domain: str
     records: Texts = ()
     content: bytes = b""
-    trouble: str = ""
+    trouble: Text = NOTHING
     reports: Texts = ()
     mx: tuple[str, ...] = field(default=())
+    asked: bool = True
 
 
 def judge_mx(mx: Mx) -> Finding:
@@ -131,8 +133,10 @@ def _sts(policy: Policy) -> Finding:
         seen = Text(f"the record is in error: {policy.records[0]}", f"记录有错：{policy.records[0]}")
         return check.warn(seen, txt(name, "v=STSv1; id=1"), zone(policy.domain))
     url = f"https://{sts.HOST}{policy.domain}{sts.PATH}"
-    if policy.trouble:
-        seen = Text(f"{url} can't be had: {policy.trouble}", f"{url} 取不到：{policy.trouble}")
+    if not policy.asked:
+        return check.skipped(Text(f"{url} was not asked", f"没有访问 {url}"))
+    if policy.trouble.en:
+        seen = Text(f"{url} can't be had: {policy.trouble.en}", f"{url} 取不到：{policy.trouble.zh}")
         where = Text("serve the policy there, or take the record away", "请在该网址提供策略，或删去记录")
         return check.warn(seen, where=where)
     try:

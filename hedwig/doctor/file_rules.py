@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hedwig.config import Problem
-from hedwig.doctor.finding import AS_ROOT, Check, Finding, Text, in_file
+from hedwig.config.chinese import in_chinese
+from hedwig.doctor.finding import AS_ROOT, COMMANDS, NOTHING, Check, Finding, Text, in_file
 
 DAY = 86_400.0
 SOON = 14 * DAY  # before the end of a key or certificate; Let's Encrypt's are renewed 30 days before
@@ -29,7 +30,7 @@ class Certificate:
 
     place: str
     left: float = 0.0
-    trouble: str = ""
+    trouble: Text = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +53,14 @@ def judge_config(file: str, problems: Sequence[Problem]) -> list[Finding]:
     found = []
     for problem in problems:
         place = f"{problem.file}:{problem.line}" if problem.line else problem.file
-        wrong = f"{problem.key}: {problem.wrong}" if problem.key else problem.wrong
-        found.append(Check("config", place).fail(Text(wrong, wrong), problem.right, in_file(place)))
+        wrong, right = (Text(each, in_chinese(each)) for each in (problem.wrong, problem.right))
+        key, key_zh = (f"{problem.key}: ", f"{problem.key}：") if problem.key else ("", "")
+        seen = Text(f"{key}{wrong.en}", f"{key_zh}{wrong.zh}")
+        check = Check("config", place)
+        if problem.right.startswith(COMMANDS):
+            found.append(check.fail(seen, problem.right, AS_ROOT))
+        else:
+            found.append(check.fail(seen, where=right))
     return found
 
 
@@ -106,15 +113,16 @@ def judge_handshake(shake: Handshake) -> Finding:
             "在 postoffice 主机上运行，把输出粘贴给本机的 hedwig setup",
         )
         return check.fail(seen, f"hedwig key add {shake.fqdn}", where)
-    seen = Text(f"{shake.postoffice}: {shake.trouble}", f"{shake.postoffice}：{shake.trouble}")
+    what = f"答复 {shake.status}" if shake.status else "连不上，或没有应答"
+    seen = Text(f"{shake.postoffice}: {shake.trouble}", f"{shake.postoffice} {what}（{shake.trouble}）")
     return check.fail(seen, f"curl -v {shake.postoffice}healthz", Text("it shows how far one gets", "查看在哪一步不通"))
 
 
 def judge_certificate(certificate: Certificate) -> Finding:
     """How long it is good for."""
     check = Check("certificate", certificate.place)
-    if certificate.trouble:
-        return check.warn(Text(certificate.trouble, certificate.trouble))
+    if certificate.trouble.en:
+        return check.warn(certificate.trouble)
     days = certificate.left / DAY
     mend = "hedwig open"
     where = Text(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hedwig.doctor.finding import AS_ROOT, Check, Finding, Text
+from hedwig.doctor.finding import AS_ROOT, NOTHING, Check, Finding, Text
 from hedwig.settings import Alerts
 
 MIB = 1 << 20
@@ -26,12 +26,12 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A place where a daemon of ours is to listen. `trouble`: what came of asking it, "" where it answered.
+    """A place where a daemon of ours is to listen. `trouble`: what came of asking it, NOTHING where it answered.
     `here`: an interface of this host has the address. `docker0`: the address that docker0 has, "" without one."""
 
     daemon: str
     place: str
-    trouble: str = ""
+    trouble: Text = NOTHING
     here: bool = True
     docker0: str = ""
     private: bool = False
@@ -113,8 +113,8 @@ def judge_place(place: Place) -> Finding:
             "没有网卡有此地址（Docker 没有运行？）：一旦有了就会提供服务",
         )
         return check.warn(seen, "systemctl start docker", AS_ROOT)
-    if place.trouble:
-        seen = Text(f"no service there: {place.trouble}", f"没有服务：{place.trouble}")
+    if place.trouble.en:
+        seen = Text(f"no service there: {place.trouble.en}", f"没有服务：{place.trouble.zh}")
         unit = "hedwig-beanstalkd" if place.daemon == "queue" else f"hedwig-{place.daemon}"
         return check.fail(seen, f"systemctl restart {unit} && journalctl -u {unit} -n 50", AS_ROOT)
     return check.passed(Text("it answers", "有应答"))

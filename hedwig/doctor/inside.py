@@ -36,7 +36,8 @@ class _Host:
         loaded: dict[str, files.Settings] = {}
         for daemon in self._daemons:
             settings, problems = files.settings(config_dir, daemon)
-            self.findings += file_rules.judge_config(str(config_dir / f"{daemon}.yml"), problems)
+            faults = file_rules.judge_config(str(config_dir / f"{daemon}.yml"), problems)
+            self.findings += [each for each in faults if each not in self.findings]  # two daemons read the DKIM keys
             if settings is not None:
                 loaded[daemon] = settings
         mailman, postoffice, worker = (loaded.get(daemon) for daemon in files.DAEMONS)
@@ -51,7 +52,7 @@ class _Host:
         if problems:
             self.findings += file_rules.judge_config(str(config_dir / "alerts.yml"), problems)
         self._alerts = alerts
-        if postoffice is not None:
+        if "postoffice" in self._daemons:
             self._clients()
 
     def _clients(self) -> None:

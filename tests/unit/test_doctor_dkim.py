@@ -93,9 +93,15 @@ def test_what_doctor_says_of_a_domains_keys() -> None:
     assert dkim_rules.sound(fits)
     (found,) = dkim_rules.judge("example.com", [])
     same(found, "warn", "there is no key", "hedwig dkim new example.com")
-    broken = Signing("example.com", FILE, trouble="it is no private key", mend="put it back")
+    broken = Signing("example.com", FILE, trouble="it is no private key in PEM, or a damaged one", mend="do so")
     (found,) = dkim_rules.judge("example.com", [broken])
-    same(found, "fail", f"{FILE}: it is no", "put it back")
+    same(found, "fail", f"{FILE}: it is no")
+    assert (found.where.en, found.seen.zh) == ("do so", f"{FILE}：不是 PEM 私钥，或已损坏")
+    closed = Signing(
+        "example.com", FILE, trouble="every user of this host can use this key", mend=f"chmod o-rwx {FILE}"
+    )
+    (found,) = dkim_rules.judge("example.com", [closed])
+    same(found, "fail", f"{FILE}: every user", f"chmod o-rwx {FILE}")
     young = Signing("example.com", FILE, key("ed25519"), records=(record.value(key("ed25519")),))
     found = dkim_rules.judge("example.com", [young])[1]
     same(found, "warn", "Ed25519 keys alone", "hedwig dkim new example.com --rsa")

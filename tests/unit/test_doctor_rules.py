@@ -14,7 +14,7 @@ from hedwig.doctor import (
 )
 from hedwig.doctor.address_rules import Origin
 from hedwig.doctor.domain_rules import Host, Mx, Policy
-from hedwig.doctor.finding import Finding, Unknown
+from hedwig.doctor.finding import Finding, Text, Unknown
 from hedwig.doctor.reach_rules import Knock, Listing, Reach
 from hedwig.doctor.spf_rules import Spf
 
@@ -173,8 +173,9 @@ _ENFORCE = b"version: STSv1\r\nmode: enforce\r\nmx: a.example\r\nmax_age: 86400\
     [
         ({}, "pass", "not published"),
         ({"records": ("v=STSv1; id=",)}, "warn", "in error"),
-        ({"records": ("v=STSv1; id=1;",), "trouble": "404"}, "warn", "404"),
+        ({"records": ("v=STSv1; id=1;",), "trouble": Text("404", "404")}, "warn", "404"),
         ({"records": ("v=STSv1; id=1;",), "content": b"x"}, "warn", "https://mta-sts.d.example"),
+        ({"records": ("v=STSv1; id=1;",), "asked": False}, "skipped", "was not asked"),
         ({"records": ("v=STSv1; id=1;",), "content": _ENFORCE, "mx": ("a.example",)}, "pass", "enforce"),
         ({"records": ("v=STSv1; id=1;",), "content": _ENFORCE, "mx": ("b.example",)}, "fail", "b.example"),
     ],

@@ -115,4 +115,4 @@ def test_a_key_that_is_none(keyed: Clinic) -> None:
     finally:
         file.unlink()
     assert (found["grade"], "no private key" in found["seen"]) == ("fail", True), found
-    assert "hedwig dkim new good.key.example" in found["mend"]
+    assert "hedwig dkim new good.key.example" in found["where"]
