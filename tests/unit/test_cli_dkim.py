@@ -4,28 +4,24 @@ import json
 import os
 import stat
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from cli_rig import Hedwig
+from click.testing import Result
 from dns_fixtures import DnsServers
 
 from hedwig.cli import at_signer, dkim_keys, reloading
-from hedwig.cli.hedwig import main
 from hedwig.config.dkim import load_keys
 
 Call = Callable[..., Result]
 
 
 @pytest.fixture
-def call(tmp_path: Path) -> Call:
-    def run(*arguments: str, status: int = 0) -> Result:
-        result = CliRunner(mix_stderr=False).invoke(main, ["--config-dir", str(tmp_path), "dkim", *arguments])
-        assert result.exit_code == status, (result.stdout, result.stderr, result.exception)
-        return result
-
-    return run
+def call(hedwig: Hedwig) -> Call:
+    return partial(hedwig, "dkim")
 
 
 def made(result: Result) -> Any:

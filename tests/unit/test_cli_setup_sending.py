@@ -2,17 +2,18 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
-from click.testing import CliRunner, Result
+from cli_rig import Hedwig
+from click.testing import Result
 
 from hedwig import config
 from hedwig.cli import setup_sending
 from hedwig.cli.dns_records import Record, records
-from hedwig.cli.hedwig import main
 from hedwig.cli.sample import sample
 from hedwig.worker import myself
 
@@ -21,7 +22,7 @@ Setup = Callable[..., Result]
 
 
 @pytest.fixture
-def setup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Setup:
+def setup(hedwig: Hedwig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Setup:
     """On a host whose address is 192.0.2.7, and which has 192.0.2.8 too; as `hedwig-worker` leaves its file."""
     (tmp_path / "worker.yml").write_text(sample("worker"))
     monkeypatch.setattr(myself, "source_address", lambda: "192.0.2.7")
@@ -31,13 +32,7 @@ def setup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Setup:
     for name in ("LC_ALL", "LC_MESSAGES", "LANG", "LANGUAGE"):
         monkeypatch.delenv(name, raising=False)
 
-    def call(*arguments: str, status: int = 0, answer: str = "", **environment: str) -> Result:
-        runner = CliRunner(mix_stderr=False, env=environment)
-        result = runner.invoke(main, ["--config-dir", str(tmp_path), "setup", *arguments], input=answer)
-        assert result.exit_code == status, result.stdout + result.stderr
-        return result
-
-    return call
+    return partial(hedwig, "setup")
 
 
 def test_it_asks_and_guesses(setup: Setup, tmp_path: Path) -> None:
@@ -135,7 +130,7 @@ def test_records_are_in_both_forms(setup: Setup) -> None:
 
 
 def test_in_chinese(setup: Setup) -> None:
-    said = setup(*OPTIONS, LANG="zh_CN.UTF-8").stdout
+    said = setup(*OPTIONS, env={"LANG": "zh_CN.UTF-8"}).stdout
     assert "DNS 记录" in said and "已写入" in said and "Settings" not in said
 
 
