@@ -2,9 +2,10 @@
 
 import os
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from hedwig.config import ConfigError, Unfit
-from hedwig.config.chinese import error_in_chinese
+if TYPE_CHECKING:
+    from hedwig.config import ConfigError, Unfit
 
 
 def chinese(environ: Mapping[str, str]) -> bool:
@@ -21,6 +22,10 @@ def told(english: str, in_chinese: str) -> str:
     return in_chinese if chinese(os.environ) else english
 
 
-def told_of(error: ConfigError | Unfit) -> str:
+def told_of(error: "ConfigError | Unfit") -> str:
     """What is wrong, in the language that the operator wants; not cleaned."""
-    return told(str(error), error_in_chinese(error))
+    if not chinese(os.environ):
+        return str(error)
+    from hedwig.config.chinese import error_in_chinese  # no other command waits for it
+
+    return error_in_chinese(error)
