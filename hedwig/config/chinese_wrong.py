@@ -145,6 +145,8 @@ WRONG = {
     "suppress is for what fails, and {} does not": "suppress 只用于失败的信，而 {} 不是",
     "{} can't both be done": "{} 不能同时做",
     "{} is asked first, and is for it": "{} 排在前面，先匹配到",
+    "{} is asked first, and is for it, at {}": "在 {1}，{0} 排在前面，先匹配到",
+    "this rule is not for it, at {}": "在 {} 此规则不匹配它",
     "this rule is not for it": "此规则不匹配它",
     # dkim
     "it is no domain's folder": "不是域名的文件夹",

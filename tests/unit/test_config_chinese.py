@@ -86,6 +86,8 @@ def test_no_value_is_lost(english: str) -> None:
             "写成 30s, 6m, 2h, 1h30m 或 5d 这样，或写 0 表示 never",
         ),
         ("no IPv6 address is in x of sources: such mail could never leave", "sources 的 x 里没有 IPv6 地址"),
+        ("x is asked first, and is for it, at qq", "在 qq，x 排在前面"),
+        ("this rule is not for it, at qq", "在 qq 此规则不匹配它"),
         ("nobody has translated this", "nobody has translated this"),
         ("", ""),
     ],
