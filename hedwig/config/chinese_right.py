@@ -109,6 +109,7 @@ RIGHT = {
     "name it DOMAIN/SELECTOR.pem, as `hedwig dkim new DOMAIN` does": "命名为 DOMAIN/SELECTOR.pem，如 `hedwig dkim new DOMAIN` 所做",
     "name it after the domain, in lower case (an international one as xn--...)": "以域名命名，用小写（国际化域名写成 xn--...）",
     "put it back from a copy; or delete it and make another: hedwig dkim new {}": "从备份放回；或删去后重新生成：hedwig dkim new {}",
+    "delete it and make another: hedwig dkim new {}": "删去后重新生成：hedwig dkim new {}",
     "a selector has letters, digits and hyphens, like h2026": "selector 由字母、数字和连字符组成，如 h2026",
     # whatever else
     "write it like {} or {}": "写成 {} 或 {} 这样",
