@@ -10,13 +10,14 @@ What makes keys or asks DNS is loaded when it is needed: its libraries come with
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import click
 
-from hedwig.cli import at_signer
-from hedwig.cli.terminal import clean, echo_json, moment
+from hedwig.cli import at_signer, dkim_view
+from hedwig.cli.language import told, told_of
+from hedwig.cli.terminal import clean, echo_json
 from hedwig.config import ConfigError, Unfit
+from hedwig.config.chinese import in_chinese
 from hedwig.config.names import domain as domain_name
 
 
@@ -30,9 +31,16 @@ class Domain(click.ParamType):
         try:
             named = domain_name(value)
         except Unfit as error:
-            self.fail(clean(str(error)), param, ctx)
+            self.fail(clean(told_of(error)), param, ctx)
         if "." not in named:
-            self.fail(f"{named} is no domain that mail comes from: write it like example.com", param, ctx)
+            self.fail(
+                told(
+                    f"{named} is no domain that mail comes from: write it like example.com",
+                    f"{named} 不是发信域名：请写成 example.com 这样",
+                ),
+                param,
+                ctx,
+            )
         return named
 
 
@@ -46,7 +54,7 @@ class Selector(click.ParamType):
         from hedwig.config.dkim import selector_fault
 
         if fault := selector_fault(value):
-            self.fail(f"{clean(ascii(value))}: {fault}", param, ctx)
+            self.fail(f"{clean(ascii(value))}: {told(fault, in_chinese(fault))}", param, ctx)
         return value
 
 
@@ -75,11 +83,17 @@ def new(config_dir: Path, domain: str, selector: str | None, kind: str, as_json:
     algorithms = ("rsa", "ed25519") if kind == "both" else (kind,)
     with _told():
         made = keys.new(config_dir, domain, selector, algorithms)
+        dkim_view.name_elsewhere(keys.found(config_dir, domain).elsewhere)
     if as_json:
         echo_json(made)
         return
-    _show_made(made)
-    click.echo("\nThey sign from the next reload on. When DNS has the records: hedwig dkim check " + domain)
+    dkim_view.show_made(made)
+    click.echo(
+        told(
+            f"\nThey sign from the next reload on. When DNS has the records: hedwig dkim check {domain}",
+            f"\n下次重新加载后开始签名。DNS 里有了记录之后运行：hedwig dkim check {domain}",
+        )
+    )
     at_signer.reload(config_dir)
 
 
@@ -88,19 +102,24 @@ def new(config_dir: Path, domain: str, selector: str | None, kind: str, as_json:
 @click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
 @click.pass_obj
 def list_(config_dir: Path, domain: str | None, as_json: bool) -> None:
-    """List the keys with their DNS records: all, or those of DOMAIN."""
+    """List the keys with their DNS records: all, or those of DOMAIN.
+
+    Exit status 1 where a key of those, or a file's name, is at fault; the others are listed all the same.
+    """
     keys = at_signer.module("hedwig.cli.dkim_keys")
     with _told():
-        found = keys.listed(config_dir, domain)
+        folder = keys.found(config_dir, domain)
+        found = [keys.shown(file) for file in folder.files]
     if as_json:
         echo_json(found)
-    elif not found:
-        click.echo(f"No key: hedwig dkim new {domain or 'DOMAIN'}")
+    elif not found and not folder.faults:
+        dkim_view.show_none(domain)
     for shown in () if as_json else found:
         bits = f" {shown.bits}" if shown.bits else ""
-        since = f" since {moment(shown.since)}" if shown.state != "signs" else ""
-        click.echo(f"{shown.name}  {shown.algorithm}{bits}, {shown.state}{since}")
+        since = dkim_view.since(shown.since) if shown.state != "signs" else ""
+        click.echo(f"{shown.name}  {shown.algorithm}{bits}, {dkim_view.state(shown.state)}{since}")
         click.echo(f"    {clean(shown.file)}\n    {shown.value}")
+    raise SystemExit(dkim_view.faulty(folder))
 
 
 @dkim.command()
@@ -114,15 +133,16 @@ def check(config_dir: Path, domain: str | None, as_json: bool) -> None:
     """
     keys, look = at_signer.module("hedwig.cli.dkim_keys"), at_signer.module("hedwig.cli.dkim_look")
     with _told():
-        found = look.look(config_dir, keys.files(config_dir, domain))
+        folder = keys.found(config_dir, domain)
+        found = look.look(config_dir, folder.files)
     if as_json:
-        echo_json(found)
+        echo_json([dkim_view.facts(each) for each in found])
     for each in () if as_json else found:
-        _show_found(each)
-    if not found and not as_json:
-        click.echo(f"No key: hedwig dkim new {domain or 'DOMAIN'}")
+        dkim_view.show_found(each)
+    if not found and not folder.faults and not as_json:
+        dkim_view.show_none(domain)
     bad = [each for each in found if each.state == "signs" and not each.sound]
-    raise SystemExit(1 if bad or not found else 0)
+    raise SystemExit(dkim_view.faulty(folder) or (1 if bad or not found else 0))
 
 
 @dkim.command()
@@ -140,46 +160,15 @@ def rotate(config_dir: Path, domain: str, force: bool, as_json: bool) -> None:
     keys, look = at_signer.module("hedwig.cli.dkim_keys"), at_signer.module("hedwig.cli.dkim_look")
     with _told():
         done = keys.rotate(config_dir, domain, look.look, force=force)
+        dkim_view.name_elsewhere(keys.found(config_dir, domain).elsewhere)
     if as_json:
-        echo_json(done)
-        raise SystemExit(1 if done.missing else 0)
-    for shown in done.deleted:
-        click.echo(f"{shown.name}: the key is deleted; take its record out of DNS")
-    if done.made:
-        _show_made(done.made)
-        click.echo(f"\nThe old keys sign on. When DNS has the records: hedwig dkim rotate {domain}")
-    for each in done.missing:
-        _show_found(each)
-    if done.missing:
-        click.echo(f"Nothing was changed. When DNS shows the records: hedwig dkim rotate {domain}", err=True)
-    for shown in done.activated:
-        click.echo(f"{shown.name}: signs from the next reload on")
-    for shown in done.retired:
-        until = moment(shown.since + keys.KEEP)
-        click.echo(f"{shown.name}: retired; leave its record in DNS until {until}, then: hedwig dkim rotate {domain}")
+        missing = [dkim_view.facts(each) for each in done.missing]
+        echo_json({name: getattr(done, name) for name in done.__dataclass_fields__} | {"missing": missing})
+        raise SystemExit(1 if missing else 0)
+    dkim_view.show_rotated(domain, done, keys.KEEP)
     if done.activated:
         at_signer.reload(config_dir)
     raise SystemExit(1 if done.missing else 0)
-
-
-def _show_made(made: Any) -> None:
-    for shown in made:
-        click.echo(f"{clean(shown.file)}: made, {shown.algorithm}{f' {shown.bits}' if shown.bits else ''}", err=True)
-    click.echo("For a zone file:\n")
-    for shown in made:
-        click.echo(shown.zone)
-    click.echo("\nFor a web panel (type TXT; some want the name without the domain at its end):")
-    for shown in made:
-        click.echo(f"\n    name   {shown.name}\n    value  {shown.value}")
-
-
-def _show_found(found: Any) -> None:
-    """A line for a key, and one for what to do."""
-    word = "ok" if found.sound and not found.wrong else "warning" if found.sound else "wrong"
-    told = f": {clean(found.wrong)}" if found.wrong else ""
-    click.echo(f"{found.name} ({found.state})  {word}{told}")
-    if found.mend:
-        click.echo(f"    {clean(found.mend)}")
 
 
 @contextlib.contextmanager
@@ -188,4 +177,4 @@ def _told() -> Iterator[None]:
     try:
         yield
     except ConfigError as error:
-        raise click.ClickException("\n".join(clean(str(each)) for each in error.problems)) from None
+        raise click.ClickException("\n".join(map(clean, told_of(error).splitlines()))) from None

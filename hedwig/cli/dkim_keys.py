@@ -14,8 +14,10 @@ from typing import Protocol
 import click
 
 from hedwig.cli.files import changing, replace
-from hedwig.config import ConfigError
+from hedwig.cli.language import told
+from hedwig.config import ConfigError, Problem
 from hedwig.config.dkim import NAME, KeyFile, State, key_files
+from hedwig.config.problem import gathering
 from hedwig.dkim import private, record
 from hedwig.dkim.keys import ALGORITHMS
 
@@ -63,17 +65,43 @@ class Rotated:
     retired: tuple[Shown, ...] = ()
 
 
-def files(config_dir: Path, domain: str | None = None) -> list[KeyFile]:
-    """The keys' files: all, or those of a domain. ConfigError where there are others among them."""
-    found, problems = key_files(config_dir / NAME)
-    if problems:
-        raise ConfigError(problems)
-    return [file for file in found if domain in (None, file.domain)]
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """What lies in the folder. `faults`: of what was asked for, which is left out then; `elsewhere`: of other domains.
+    As long as there is any the daemons keep the keys that they have."""
+
+    files: list[KeyFile]
+    faults: list[Problem]
+    elsewhere: list[Problem]
 
 
-def listed(config_dir: Path, domain: str | None = None) -> list[Shown]:
-    """The keys; ConfigError where one can't be read."""
-    return [shown(file) for file in files(config_dir, domain)]
+def found(config_dir: Path, domain: str | None = None) -> Folder:
+    """All keys that can be read, or those of a domain."""
+    folder = config_dir / NAME
+    named, problems = key_files(folder)
+    files = []
+    for file in named:
+        with gathering(problems):
+            file.read()
+            files.append(file)
+    concerned = [problem for problem in problems if domain is None or _concerns(Path(problem.file), folder, domain)]
+    return Folder(
+        [file for file in files if domain in (None, file.domain)],
+        concerned,
+        [problem for problem in problems if problem not in concerned],
+    )
+
+
+def _concerns(file: Path, folder: Path, domain: str) -> bool:
+    return file == folder or folder / domain in (file, *file.parents)
+
+
+def sound_files(config_dir: Path, domain: str) -> list[KeyFile]:
+    """The files of a domain's keys; ConfigError where there is a fault among them."""
+    folder = found(config_dir, domain)
+    if folder.faults:
+        raise ConfigError(folder.faults)
+    return folder.files
 
 
 def shown(file: KeyFile) -> Shown:
@@ -98,11 +126,15 @@ def new(config_dir: Path, domain: str, selector: str | None, algorithms: Sequenc
     """Keys that sign for `domain`. ClickException where it has one of such an algorithm."""
     folder = config_dir / NAME / domain
     with changing(config_dir / NAME), changing(folder):
-        there = files(config_dir, domain)
+        there = sound_files(config_dir, domain)
         for file in there:
             if file.state is not State.RETIRED and (algorithm := file.read().algorithm) in algorithms:
                 raise click.ClickException(
-                    f"{domain} has a key for {algorithm} already ({file.path}): hedwig dkim rotate {domain} replaces it"
+                    told(
+                        f"{domain} has a key for {algorithm} already ({file.path}): hedwig dkim rotate {domain} "
+                        "replaces it",
+                        f"{domain} 已有 {algorithm} 密钥（{file.path}）：用 hedwig dkim rotate {domain} 更换",
+                    )
                 )
         return _made(folder, there, selector, algorithms, State.ACTIVE)
 
@@ -110,11 +142,15 @@ def new(config_dir: Path, domain: str, selector: str | None, algorithms: Sequenc
 def rotate(config_dir: Path, domain: str, look: Look, *, force: bool) -> Rotated:
     """The next step for `domain`; see the page of hedwig.cli.dkim."""
     folder = config_dir / NAME / domain
-    there = files(config_dir, domain)
+    there = sound_files(config_dir, domain)
     if not there:
-        raise click.ClickException(f"{domain} has no key here: hedwig dkim new {domain}")
+        raise click.ClickException(
+            told(
+                f"{domain} has no key here: hedwig dkim new {domain}", f"{domain} 还没有密钥：hedwig dkim new {domain}"
+            )
+        )
     with changing(config_dir / NAME), changing(folder):
-        there = files(config_dir, domain)
+        there = sound_files(config_dir, domain)
         over = [
             file for file in there if file.state is State.RETIRED and file.path.stat().st_ctime < time.time() - KEEP
         ]
@@ -168,7 +204,12 @@ def _made(
         if selector is None or len(algorithms) > 1:
             name = f"{name}-{algorithm}"
         if selector and name in taken:
-            raise click.ClickException(f"{folder.name} has a key {name} already: choose another selector")
+            raise click.ClickException(
+                told(
+                    f"{folder.name} has a key {name} already: choose another selector",
+                    f"{folder.name} 已有密钥 {name}：请换一个 selector",
+                )
+            )
         name = _free(name, taken)
         path = folder / f"{name}{state}"
         replace(path, private.made(algorithm).decode("ascii"))

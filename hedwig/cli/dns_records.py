@@ -1,6 +1,7 @@
 """The DNS records that a domain and the host that sends its mail need, as they are to be published. Pure.
 
-SPF (RFC 7208) for the domain, and for the name in EHLO, which stands for bounces (§2.4); A or AAAA and PTR for that
+SPF (RFC 7208) for the domain, with ~all at first, for others may send for it who were not thought of; and for the name
+in EHLO, which stands for bounces (§2.4) and for this host alone; A or AAAA and PTR for that
 name (RFC 5321 §4.1.4, and what every big receiver asks for); DKIM's as they come from the keys; DMARC (RFC 7489), with
 p=none at first: it asks receivers for reports and has them refuse nothing.
 """
@@ -41,7 +42,7 @@ def records(domain: str, ehlo: str, addresses: Sequence[str], keys: Sequence[Rec
         owner = ("whoever gave you the address sets this one", "这一条由分配地址的一方（机房、云厂商）设置")
         made += [Record(each.reverse_pointer, "PTR", f"{ehlo}.", whose=owner) for each in found]
     mechanisms = " ".join(f"ip{each.version}:{each}" for each in found)
-    made.append(Record(domain, "TXT", f"v=spf1 {mechanisms} -all"))
+    made.append(Record(domain, "TXT", f"v=spf1 {mechanisms} ~all"))
     if named and ehlo != domain:
         made.append(Record(ehlo, "TXT", f"v=spf1 {mechanisms} -all"))
     made += keys

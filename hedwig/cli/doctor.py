@@ -22,7 +22,7 @@ import click
 from hedwig import log
 from hedwig.cli import doctor_view
 from hedwig.cli.keys import Fqdn
-from hedwig.cli.language import chinese
+from hedwig.cli.language import chinese, told, told_of
 from hedwig.cli.terminal import clean, echo_json
 from hedwig.config import ConfigError, load_client, load_worker
 from hedwig.doctor import inside
@@ -62,7 +62,7 @@ def doctor(config_dir: Path, name: str | None, as_json: bool, journal: bool, **g
         with log.overheard(lambda *_: None):
             found = asyncio.run(_examined(config_dir, name, given))
     except (OSError, ConfigError, _NotHere) as error:
-        for line in str(error).splitlines():
+        for line in (told_of(error) if isinstance(error, ConfigError) else str(error)).splitlines():
             click.echo(clean(line), err=True)
         raise SystemExit(2) from None
     in_chinese = chinese(os.environ)
@@ -85,9 +85,19 @@ class _NotHere(Exception):
 async def _examined(config_dir: Path, name: str | None, given: dict[str, Any]) -> list[Finding]:
     delivers = (config_dir / "worker.yml").exists()
     if name and not delivers:
-        raise _NotHere(f"{config_dir}: there is no worker.yml here; ask on the host that delivers")
+        raise _NotHere(
+            told(
+                f"{config_dir}: there is no worker.yml here; ask on the host that delivers",
+                f"{config_dir}：这里没有 worker.yml；请在投递主机上运行",
+            )
+        )
     if not any((config_dir / f"{daemon}.yml").exists() for daemon in ("mailman", "postoffice", "worker")):
-        raise _NotHere(f"{config_dir}: there is no configuration file in this directory")
+        raise _NotHere(
+            told(
+                f"{config_dir}: there is no configuration file in this directory",
+                f"{config_dir}：此目录里没有配置文件",
+            )
+        )
     looks = [] if name else [inside.examine(config_dir)]
     if delivers:
         looks.append(_outside(config_dir, name, given))
@@ -112,7 +122,21 @@ async def _outside(config_dir: Path, name: str | None, given: dict[str, Any]) ->
     client = ""
     if name and (config_dir / "clients.d" / f"{name}.yml").exists():
         client = load_client(config_dir / "clients.d" / f"{name}.yml").fqdn
+    if name and "." not in name and not client:
+        raise _NotHere(
+            told(
+                f"{name} is no domain that mail comes from, and no host in clients.d: write it like example.com",
+                f"{name} 不是发信域名，clients.d 里也没有这台主机：请写成 example.com 这样",
+            )
+        )
     domains = senders.domains(config_dir, settings, name or "", client)
+    if name and not domains:
+        raise _NotHere(
+            told(
+                f"{name} has no domain to look at: write `senders` into clients.d/{name}.yml",
+                f"{name} 没有可检查的域名：请在 clients.d/{name}.yml 里写 senders",
+            )
+        )
     wanted = seen.Wanted(domains=tuple(domains), client=client)
     found: list[Finding] = await seen.examine(settings, config_dir, replace(wanted, **given))
     return found

@@ -54,8 +54,8 @@ def _summary(found: Sequence[Finding], chinese: bool) -> str:
 def line_of(each: Finding, chinese: bool) -> str:
     """All on one line."""
     parts = [f"{each.check} {each.subject}: {_said(each.seen, chinese)}"]
-    if each.where.en or each.mend:
-        parts.append(" ".join(part for part in (f"{_said(each.where, chinese)}:", each.mend) if part))
+    if mend := ": ".join(part for part in (_said(each.where, chinese), each.mend) if part):
+        parts.append(mend)
     return f"{_said(_WORDS[each.grade], chinese)}: " + clean("; ".join(parts))
 
 

@@ -13,7 +13,7 @@ from urllib.parse import urlencode, urlsplit
 import click
 
 from hedwig.cli import desks
-from hedwig.cli.language import told
+from hedwig.cli.language import told, told_of
 from hedwig.cli.letter_view import Known, known_lines
 from hedwig.config import ConfigError, load_local_key
 from hedwig.config.localkey import NAME
@@ -58,7 +58,7 @@ def _handed_in(config_dir: Path, domain: str, to: str) -> str:
     try:
         local = load_local_key(config_dir / NAME)
     except ConfigError as error:
-        raise click.ClickException(desks.clean_lines(str(error))) from None
+        raise click.ClickException(desks.clean_lines(told_of(error))) from None
     if local is None or not local.postoffice:
         raise click.ClickException(
             told(

@@ -19,6 +19,7 @@ import click
 
 from hedwig.cli import clientfile
 from hedwig.cli.files import changing, replace, trouble
+from hedwig.cli.language import told_of
 from hedwig.cli.nginx import CONF, Nginx
 from hedwig.cli.postoffice_url import PostofficeUrl, postoffice_url
 from hedwig.cli.terminal import clean, counted, table
@@ -41,7 +42,7 @@ class Fqdn(click.ParamType):
         try:
             return host_name(value)
         except Unfit as error:
-            self.fail(clean(str(error)), param, ctx)
+            self.fail(clean(told_of(error)), param, ctx)
 
 
 class LastDay(click.ParamType):
@@ -69,7 +70,7 @@ class Url(click.ParamType):
         try:
             return http_url(value)
         except Unfit as error:
-            self.fail(clean(str(error)), param, ctx)
+            self.fail(clean(told_of(error)), param, ctx)
 
 
 def hash_of(key: str) -> str:

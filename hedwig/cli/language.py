@@ -2,6 +2,10 @@
 
 import os
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hedwig.config import ConfigError, Unfit
 
 
 def chinese(environ: Mapping[str, str]) -> bool:
@@ -16,3 +20,12 @@ def chinese(environ: Mapping[str, str]) -> bool:
 def told(english: str, in_chinese: str) -> str:
     """The one of both that the operator wants."""
     return in_chinese if chinese(os.environ) else english
+
+
+def told_of(error: "ConfigError | Unfit") -> str:
+    """What is wrong, in the language that the operator wants; not cleaned."""
+    if not chinese(os.environ):
+        return str(error)
+    from hedwig.config.chinese import error_in_chinese  # no other command waits for it
+
+    return error_in_chinese(error)

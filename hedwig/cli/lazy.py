@@ -27,7 +27,7 @@ def installed(name: str, elsewhere: str) -> Any:
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("hedwig"):
             raise
-        raise click.ClickException(elsewhere.format(f"there is no {error.name}")) from None
+        raise click.ClickException(elsewhere.format(error.name)) from None
 
 
 class LazyGroup(click.Group):

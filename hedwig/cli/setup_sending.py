@@ -16,11 +16,11 @@ from typing import Any
 
 import click
 
-from hedwig.cli import at_signer, first_letter, yamltext
+from hedwig.cli import at_signer, desks, first_letter, yamltext
 from hedwig.cli.dns_records import Record, records
 from hedwig.cli.doctor import doctor as doctor_command
 from hedwig.cli.files import changing, replace
-from hedwig.cli.language import told
+from hedwig.cli.language import told, told_of
 from hedwig.cli.setup_values import Address, Domain, Ehlo, Recipient
 from hedwig.cli.terminal import clean
 from hedwig.config import ConfigError, load_worker
@@ -67,7 +67,7 @@ def _loaded(file: Path) -> Worker:
     try:
         return load_worker(file)
     except ConfigError as error:  # a file with faults is not touched
-        raise click.ClickException(f"{error}\n" + told("Nothing was changed.", "什么都没有改。")) from None
+        raise click.ClickException(f"{told_of(error)}\n" + told("Nothing was changed.", "什么都没有改。")) from None
 
 
 def _heading(text: str) -> None:
@@ -150,7 +150,7 @@ def _write(config_dir: Path, file: Path, answers: Answers) -> None:
             old = read_text(file)
             new = _edited(file, old, answers)
         except ConfigError as error:
-            raise click.ClickException(f"{error}\n" + told("Nothing was changed.", "什么都没有改。")) from None
+            raise click.ClickException(f"{told_of(error)}\n" + told("Nothing was changed.", "什么都没有改。")) from None
         if new != old:
             replace(file, new, kept=True)
     click.echo(f"{clean(str(file))}: " + (told("written", "已写入") if new != old else told("already so", "本来就对")))
@@ -200,13 +200,15 @@ def _keys(config_dir: Path, domain: str) -> list[Record]:
     """The records of the keys that sign for the domain; made where it has none."""
     keys = at_signer.module("hedwig.cli.dkim_keys")
     try:
-        there = [each for each in keys.listed(config_dir, domain) if each.state != keys.WORDS[keys.State.RETIRED]]
+        files = keys.sound_files(config_dir, domain)
+        there = [keys.shown(file) for file in files if file.state is not keys.State.RETIRED]
         for each in there or keys.new(config_dir, domain, None, keys.ALGORITHMS):
             state = told("already there", "已有") if there else told("made", "已生成")
             click.echo(f"{clean(each.file)}: {state}, {each.algorithm}")
-        return [Record(each.name, "TXT", each.value, each.zone) for each in keys.listed(config_dir, domain)]
+        shown = [keys.shown(file) for file in keys.sound_files(config_dir, domain)]
+        return [Record(each.name, "TXT", each.value, each.zone) for each in shown]
     except ConfigError as error:
-        raise click.ClickException("\n".join(clean(str(each)) for each in error.problems)) from None
+        raise click.ClickException(desks.clean_lines(told_of(error))) from None
 
 
 def _examine(ctx: click.Context, answers: Answers) -> None:
@@ -226,11 +228,14 @@ def _show(found: list[Record]) -> None:
         click.echo(f"\n    {record.kind:5} {record.name}{whose}\n          {record.value}")
     click.echo(
         told(
-            "\nA domain has one SPF record: where there is one, put the ip4: and ip6: parts into it; whoever else "
-            "sends from the domain must be in it, or is refused by it.\nThe domain needs an MX as well, a host that "
-            "takes its mail: receivers refuse senders whom nobody can answer, and bounces go there.",
-            "\n一个域名只能有一条 SPF 记录：若已有，把 ip4: 和 ip6: 部分加进去即可；"
-            "别的发信方也必须写在里面，否则会被拒收。\n"
+            "\nA domain has one SPF record: where there is one, put the ip4: and ip6: parts into it, and let it end as "
+            "it does. Where there is none, name all others in it who send for the domain (office mail, Google ...). "
+            "~all has receivers mark who is missing there; make it -all, which has them refuse, when DMARC reports "
+            "have shown no other for some weeks.\nThe domain needs an MX as well, a host that takes its mail: "
+            "receivers refuse senders whom nobody can answer, and bounces go there.",
+            "\n一个域名只能有一条 SPF 记录：若已有，把 ip4: 和 ip6: 部分加进去，结尾保持原样。若还没有，"
+            "请把其他替该域名发信的（企业邮箱、Google 等）也写进去。~all 让收件方只标记遗漏者；"
+            "几周的 DMARC 报告里不再出现别的来源后，再改为 -all（让收件方拒收）。\n"
             "域名还需要 MX 记录，指向收信的主机：收件方会拒收无法回信的发件人，退信也寄到那里。",
         )
     )

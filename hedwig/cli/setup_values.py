@@ -6,6 +6,7 @@ from collections.abc import Callable
 import click
 
 from hedwig.cli.dkim import Domain
+from hedwig.cli.language import told_of
 from hedwig.cli.terminal import clean
 from hedwig.config import Unfit
 from hedwig.config.names import host_name, mailbox_or_none
@@ -25,7 +26,7 @@ class _Value(click.ParamType):
         try:
             return self._read(value.strip())
         except Unfit as error:
-            self.fail(clean(str(error)), param, ctx)
+            self.fail(clean(told_of(error)), param, ctx)
 
 
 def _full_name(text: str) -> str:

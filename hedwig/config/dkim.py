@@ -158,7 +158,10 @@ def _read(file: KeyFile, problems: list[Problem]) -> Key | None:
     try:
         return private.read(pem, file.domain, file.selector)
     except private.BadKey as error:
-        right = f"put it back from a copy; or delete it and make another: hedwig dkim new {file.domain}"
+        if isinstance(error, private.UnfitSize):
+            right = f"delete it and make another: hedwig dkim new {file.domain} --rsa"
+        else:
+            right = f"put it back from a copy; or delete it and make another: hedwig dkim new {file.domain}"
         problems.append(Problem(str(path), 0, "", str(error), right))
         return None
 

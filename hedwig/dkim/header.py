@@ -51,6 +51,7 @@ WHERE_PRESENT = (
     b"tls-report-domain",
     b"tls-report-submitter",
 )
+LONGEST = 4096  # octets of a From: that is read: patterns and mail libraries take long for absurd ones
 MOST_SIGNED = 100  # of one name in h=, which must have an end; with that many none is named once more
 _SIGNED = frozenset(ALWAYS + WHERE_PRESENT)
 _MUST = frozenset(ALWAYS)
@@ -58,12 +59,13 @@ _MUST = frozenset(ALWAYS)
 _PLAIN = re.compile(
     rb'(?:(?:[^<>"(),:;@\\\[\]]*|"(?:[^"\\]|\\.)*" ?)<)?([^<>"(),:;\\\[\]\s@]+@[^<>"(),:;\\\[\]\s@]+)>?\Z'
 )
+_QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*"|\((?:[^()\\]|\\.)*\)')  # strings and comments
 _DOMAIN_OF_SIGNATURE = re.compile(rb"[:;] ?d ?= ?([^ ;]+)")
 
 
 class Header:
     """Of a letter, from its relaxed lines. `author`: the domain of From:, in lower-case A-labels; "" where there is
-    no From:, more than one, or one that names no address that can be read."""
+    no From:, more than one, or one that does not name one address that can be read."""
 
     def __init__(self, header: bytes) -> None:
         self._fields: dict[bytes, list[bytes]] = {}
@@ -94,14 +96,15 @@ class Header:
 
 
 def domain_of(value: bytes) -> str:
-    """The domain of the first address in From:'s value; "" where there is none."""
+    """The domain of the address in From:'s value; "" where there is none, several, or a group (RFC 6854): none of
+    several authors answers for the letter, and of a group readers see the name alone."""
     found = _PLAIN.match(value)
     if found:
         return _domain(found[1].decode("utf-8", "replace"))
-    for _, address in getaddresses([value.decode("utf-8", "replace")]):
-        if domain := _domain(address):
-            return domain
-    return ""
+    if len(value) > LONGEST or b";" in _QUOTED.sub(b"", value):
+        return ""
+    named = [address for _, address in getaddresses([value.decode("utf-8", "replace")]) if "@" in address]
+    return _domain(named[0]) if len(named) == 1 else ""
 
 
 def _domain(address: str) -> str:

@@ -30,6 +30,10 @@ class BadKey(ValueError):
     """str(error) says what is wrong with the file."""
 
 
+class UnfitSize(BadKey):
+    """The key is whole, but no copy of it would serve."""
+
+
 def read(pem: bytes, domain: str, selector: str) -> Key:
     """The key in a PEM file, or BadKey."""
     try:
@@ -45,7 +49,7 @@ def read(pem: bytes, domain: str, selector: str) -> Key:
     if not isinstance(private, RSAPrivateKey):
         raise BadKey("DKIM has RSA and Ed25519 keys alone, and this is neither")
     if not LEAST_BITS <= private.key_size <= MOST_BITS:
-        raise BadKey(f"it has {private.key_size} bits: RSA keys have {LEAST_BITS} to {MOST_BITS}, best {MADE_BITS}")
+        raise UnfitSize(f"it has {private.key_size} bits: RSA keys have {LEAST_BITS} to {MOST_BITS}, best {MADE_BITS}")
     spki = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     sign, scheme, digest = private.sign, padding.PKCS1v15(), SHA256()
     return Key(domain, selector, RSA, private.key_size, spki, lambda octets: sign(octets, scheme, digest))

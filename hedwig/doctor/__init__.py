@@ -7,7 +7,7 @@ place where it goes.
 
     address_rules   the name that an address has (PTR, FCrDNS) and the one it gives (EHLO); IPv6
     spf_rules       SPF by evaluation (RFC 7208), its record and its limits; spf_record: mended records
-    dkim_rules      the keys on disk and the records in DNS (RFC 6376, 8463)
+    dkim_rules      the keys on disk (RFC 8463); dkim_record: each against what DNS has (RFC 6376)
     dmarc_rules     DMARC record, alignment, reports (RFC 7489)
     domain_rules    a sender domain's MX (RFC 5321, 7505), MTA-STS (RFC 8461) and TLS-RPT (RFC 8460)
     reach_rules     port 25, DNSBLs (RFC 5782)

@@ -1,65 +1,45 @@
-"""DKIM of a sender domain: does DNS have what fits the private keys on this host (RFC 6376 §3.6.1, RFC 8463)? Pure.
-
-A receiver that finds no record, or another key, takes the signature for a broken one, which is worse than none. RSA
-keys of 2048 bits are advised (RFC 8301 §3.2; config/dkim.py takes none below 1024). Some receivers know no Ed25519.
+"""DKIM of a sender domain: its private keys on this host, each against its record (dkim_record.py), and whether there
+is one that every receiver knows: some know no Ed25519 (RFC 8463). Pure.
 """
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hedwig.dkim.keys import ED25519, RSA
-from hedwig.doctor.finding import AS_ROOT, Check, Finding, Text, Texts, Unknown, zone
-from hedwig.doctor.spf_record import txt
-
-GOOD_BITS = 2048
+from hedwig.config.chinese import in_chinese
+from hedwig.dkim.keys import ED25519, RSA, Key
+from hedwig.doctor.dkim_record import Verdict, compare
+from hedwig.doctor.finding import AS_ROOT, COMMANDS, Check, Finding, Text, Texts, Unknown
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
-    """A private key on disk, and the TXT records at its name. `public`: base64, as `p=` has it. `trouble`: why the
-    file gives no key, and `mend` what to do; then all else is empty."""
+class Signing:
+    """A file that is to sign for `domain`. `key`: what is in it, None where it gives none; `trouble`: why not, and
+    `mend` what to do. `records`: TXT at its name; `doubled`: at that name with the domain behind it once more."""
 
     domain: str
-    selector: str
     file: str
-    algorithm: str = RSA
-    bits: int = 0
-    public: str = ""
-    records: Texts = ()
+    key: Key | None = None
     trouble: str = ""
     mend: str = ""
+    records: Texts = ()
+    doubled: Texts = ()
 
     @property
-    def name(self) -> str:
-        """Where its record lies."""
-        return f"{self.selector}._domainkey.{self.domain}"
-
-    @property
-    def record(self) -> str:
-        """The record that fits, for a zone file."""
-        return txt(self.name, f"v=DKIM1; k={self.algorithm}; p={self.public}")
+    def verdict(self) -> Verdict | None:
+        """What DNS has for it; None where that can't be told."""
+        if self.key is None or isinstance(self.records, Unknown):
+            return None
+        return compare(self.key, self.records, () if isinstance(self.doubled, Unknown) else self.doubled)
 
 
-def tags(record: str) -> Mapping[str, str]:
-    """A tag list (§3.2) as a mapping, values without white space at their ends. A tag twice is an error: then {}."""
-    found: dict[str, str] = {}
-    for field in record.strip().rstrip(";").split(";"):
-        name, equals, value = field.partition("=")
-        if not equals or name.strip() in found:
-            return {}
-        found[name.strip()] = value.strip()
-    return found
-
-
-def judge(domain: str, keys: Sequence[Key]) -> list[Finding]:
+def judge(domain: str, keys: Sequence[Signing]) -> list[Finding]:
     """Each key; and whether there is a fit one at all."""
     if not keys:
         seen = Text(f"letters of {domain} are not signed: there is no key", f"{domain} 的邮件没有签名：没有密钥")
         where = Text(f"{AS_ROOT.en}; it prints the DNS record", f"{AS_ROOT.zh}，它会打印 DNS 记录")
         return [Check("dkim", domain).warn(seen, f"hedwig dkim new {domain}", where)]
-    found = [_judged(key) for key in keys]
-    readable = [key for key in keys if not key.trouble]
+    found = [_judged(each) for each in keys]
+    readable = [each.key for each in keys if each.key is not None]
     if readable and all(key.algorithm == ED25519 for key in readable):
         seen = Text(
             "Ed25519 keys alone: receivers that know only RSA see no signature",
@@ -69,66 +49,31 @@ def judge(domain: str, keys: Sequence[Key]) -> list[Finding]:
     return found
 
 
-def sound(key: Key) -> bool:
+def sound(signing: Signing) -> bool:
     """Whether a receiver would find its signature good."""
-    return not key.trouble and _trouble_of(key) is None
+    verdict = signing.verdict
+    return verdict is not None and verdict.sound
 
 
-def _judged(key: Key) -> Finding:
+def _judged(signing: Signing) -> Finding:
+    key = signing.key
+    if key is None:
+        seen = Text(f"{signing.file}: {signing.trouble}", f"{signing.file}：{in_chinese(signing.trouble)}")
+        check = Check("dkim", signing.domain)
+        if signing.mend.startswith(COMMANDS):
+            return check.fail(seen, signing.mend, AS_ROOT)
+        return check.fail(seen, where=Text(signing.mend, in_chinese(signing.mend)))
     check = Check("dkim", key.name)
-    if key.trouble:
-        seen = Text(f"{key.file}: {key.trouble}", f"{key.file}：{key.trouble}")
-        return check.fail(seen, key.mend, AS_ROOT)
-    if isinstance(key.records, Unknown):
-        return check.unknown(key.records)
-    trouble = _trouble_of(key)
-    if trouble is not None:
-        return check.fail(trouble, key.record, zone(key.domain))
-    said = tags(key.records[0])
-    if "y" in said.get("t", "").split(":"):
-        seen = Text(
-            "the record says t=y (testing): receivers treat the letter as if it were not signed",
-            "记录里有 t=y（测试）：收件方当作没有签名",
-        )
-        return check.warn(seen, key.record, zone(key.domain))
-    if key.algorithm == RSA and key.bits < GOOD_BITS:
-        seen = Text(
-            f"the key has {key.bits} bits; receivers advise {GOOD_BITS}", f"密钥只有 {key.bits} 位，建议 {GOOD_BITS} 位"
-        )
-        return check.warn(seen, f"hedwig dkim rotate {key.domain}", AS_ROOT)
+    if isinstance(signing.records, Unknown):
+        return check.unknown(signing.records)
+    verdict = signing.verdict
+    if verdict is not None and verdict.wrong.en:
+        return (check.warn if verdict.sound else check.fail)(verdict.wrong, verdict.mend, verdict.where)
     size = f", {key.bits} bits" if key.algorithm == RSA else ""
+    size_zh = f"，{key.bits} 位" if key.algorithm == RSA else ""
     return check.passed(
         Text(
-            f"DNS has the key of {key.file} ({key.algorithm}{size})", f"DNS 与 {key.file} 一致（{key.algorithm}{size}）"
+            f"DNS has the key of {signing.file} ({key.algorithm}{size})",
+            f"DNS 与 {signing.file} 一致（{key.algorithm}{size_zh}）",
         )
     )
-
-
-def _trouble_of(key: Key) -> Text | None:
-    """Why a signature by this key would not be good."""
-    if isinstance(key.records, Unknown):
-        return Text(key.records.text, key.records.text)
-    if not key.records:
-        return Text(f"DNS has no record at {key.name}", f"DNS 里没有 {key.name} 的记录")
-    if len(key.records) > 1:
-        return Text(f"{len(key.records)} records at one name", f"同一个名字有 {len(key.records)} 条记录")
-    said = tags(key.records[0])
-    if not said or "p" not in said or said.get("v", "DKIM1") != "DKIM1":
-        return Text(f"the record can't be read: {key.records[0]}", f"记录无法识别：{key.records[0]}")
-    if not said["p"]:
-        return Text("the record says that this key is revoked (p= is empty)", "记录表明此密钥已作废（p= 为空）")
-    if said.get("k", RSA) != key.algorithm:
-        return Text(
-            f"the record is for {said.get('k', RSA)}, the key is {key.algorithm}",
-            f"记录是 {said.get('k', RSA)}，密钥是 {key.algorithm}",
-        )
-    if re.sub(r"\s", "", said["p"]).rstrip("=") != key.public.rstrip("="):
-        return Text(
-            f"DNS has another key than {key.file}: every signature is broken",
-            f"DNS 里的公钥与 {key.file} 不符：签名全部无效",
-        )
-    if "h" in said and "sha256" not in [each.strip() for each in said["h"].split(":")]:
-        return Text(f"the record allows no sha256 (h={said['h']})", f"记录不许用 sha256（h={said['h']}）")
-    if "s" in said and not {"*", "email"} & {each.strip() for each in said["s"].split(":")}:
-        return Text(f"the record is not for mail (s={said['s']})", f"记录不用于邮件（s={said['s']}）")
-    return None

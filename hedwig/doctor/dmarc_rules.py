@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from hedwig.doctor.dkim_rules import tags
+from hedwig.dkim.record import tags
 from hedwig.doctor.finding import AS_ROOT, Check, Finding, Text, Texts, Unknown, zone
 from hedwig.doctor.spf_record import txt
 

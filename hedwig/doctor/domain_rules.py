@@ -7,7 +7,7 @@ Bounces and replies go to the sender's domain; receivers refuse senders that tak
 from dataclasses import dataclass, field
 
 from hedwig.doctor.address_rules import hidden
-from hedwig.doctor.finding import Check, Finding, Text, Texts, Unknown, listed, zone
+from hedwig.doctor.finding import NOTHING, Check, Finding, Text, Texts, Unknown, listed, zone
 from hedwig.doctor.spf_record import txt
 from hedwig.tls import sts
 from hedwig.tlsrpt import record as reports
@@ -36,19 +36,25 @@ class Mx:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """MTA-STS of a domain: the TXT records of its name, and what its web server gave (octets), or why nothing came."""
+    """MTA-STS of a domain: the TXT records of its name, and what its web server gave (octets), or why nothing came;
+    `asked`: whether it was."""
 
     domain: str
     records: Texts = ()
     content: bytes = b""
-    trouble: str = ""
+    trouble: Text = NOTHING
     reports: Texts = ()
     mx: tuple[str, ...] = field(default=())
+    asked: bool = True
 
 
 def judge_mx(mx: Mx) -> Finding:
     """Whether bounces can be delivered there."""
     check, place = Check("mx", mx.domain), zone(mx.domain)
+    own = Text(
+        f"{place.en}, with the host that takes its mail instead of mail.{mx.domain}",
+        f"{place.zh}，把 mail.{mx.domain} 换成实际收信的主机",
+    )
     record = f"{mx.domain}. IN MX 10 mail.{mx.domain}."
     if isinstance(mx.hosts, Unknown):
         return check.unknown(mx.hosts)
@@ -56,19 +62,19 @@ def judge_mx(mx: Mx) -> Finding:
         seen = Text(
             f"the domain {mx.domain} does not exist: receivers refuse it", f"域名 {mx.domain} 不存在，收件方会拒收"
         )
-        return check.fail(seen, record, place)
+        return check.fail(seen, record, own)
     if mx.null:
         seen = Text(
             "a null MX: it takes no mail, so bounces vanish and receivers refuse it as a sender",
             "空 MX：不接收邮件，退信会丢失，收件方也会拒收它发的信",
         )
-        return check.fail(seen, record, place)
+        return check.fail(seen, record, own)
     if not mx.hosts:
         seen = Text(
             "neither MX nor address: bounces and replies vanish, and receivers refuse it as a sender",
             "没有 MX 也没有地址：退信和回信都会丢失，收件方也会拒收",
         )
-        return check.fail(seen, record, place)
+        return check.fail(seen, record, own)
     good = [host for host in mx.hosts if _reachable(host)]
     if not good:
         return _none_good(check, mx.hosts)
@@ -127,8 +133,10 @@ def _sts(policy: Policy) -> Finding:
         seen = Text(f"the record is in error: {policy.records[0]}", f"记录有错：{policy.records[0]}")
         return check.warn(seen, txt(name, "v=STSv1; id=1"), zone(policy.domain))
     url = f"https://{sts.HOST}{policy.domain}{sts.PATH}"
-    if policy.trouble:
-        seen = Text(f"{url} can't be had: {policy.trouble}", f"{url} 取不到：{policy.trouble}")
+    if not policy.asked:
+        return check.skipped(Text(f"{url} was not asked", f"没有访问 {url}"))
+    if policy.trouble.en:
+        seen = Text(f"{url} can't be had: {policy.trouble.en}", f"{url} 取不到：{policy.trouble.zh}")
         where = Text("serve the policy there, or take the record away", "请在该网址提供策略，或删去记录")
         return check.warn(seen, where=where)
     try:

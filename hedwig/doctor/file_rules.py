@@ -1,5 +1,5 @@
-"""Files: configuration that can't be used, hosts that may send as anybody, secrets that others can read, keys that the
-other end doesn't take, certificates that end. Pure.
+"""Files: configuration that can't be used, secrets that others can read, keys that the other end doesn't take,
+certificates that end. Pure.
 """
 
 import stat
@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hedwig.config import SECRET_WITH_MAILMAN, Problem
-from hedwig.doctor.finding import AS_ROOT, Check, Finding, Text, in_file
+from hedwig.config.chinese import in_chinese
+from hedwig.doctor.finding import AS_ROOT, COMMANDS, NOTHING, Check, Finding, Text, in_file
 
 DAY = 86_400.0
-SOON = 14 * DAY  # before the end of a certificate; Let's Encrypt's are renewed 30 days before
+SOON = 14 * DAY  # before the end of a key or certificate; Let's Encrypt's are renewed 30 days before
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Certificate:
 
     place: str
     left: float = 0.0
-    trouble: str = ""
+    trouble: Text = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +53,14 @@ def judge_config(file: str, problems: Sequence[Problem]) -> list[Finding]:
     found = []
     for problem in problems:
         place = f"{problem.file}:{problem.line}" if problem.line else problem.file
-        wrong = f"{problem.key}: {problem.wrong}" if problem.key else problem.wrong
-        found.append(Check("config", place).fail(Text(wrong, wrong), problem.right, in_file(place)))
+        wrong, right = (Text(each, in_chinese(each)) for each in (problem.wrong, problem.right))
+        key, key_zh = (f"{problem.key}: ", f"{problem.key}：") if problem.key else ("", "")
+        seen = Text(f"{key}{wrong.en}", f"{key_zh}{wrong.zh}")
+        check = Check("config", place)
+        if problem.right.startswith(COMMANDS):
+            found.append(check.fail(seen, problem.right, AS_ROOT))
+        else:
+            found.append(check.fail(seen, where=right))
     return found
 
 
@@ -66,15 +73,6 @@ def judge_agreement(key: str, postoffice: str, worker: str) -> Finding | None:
         f"postoffice.yml 是 {postoffice}，worker.yml 是 {worker}：一边放进去，另一边找不到",
     )
     return Check("config", key).fail(seen, f"{key}: {postoffice}", in_file("worker.yml"))
-
-
-def judge_senders(fqdn: str, senders: Sequence[str], file: str, domain: str) -> Finding:
-    """Whether it is written down who a host may send as."""
-    check = Check("senders", fqdn)
-    if senders:
-        return check.passed(Text(f"{len(senders)} named", f"列出 {len(senders)} 个"))
-    seen = Text("it may send as anybody, in every domain's name", "没有限定发件人：可以冒用任何域名")
-    return check.warn(seen, f'senders: ["*@{domain}"]', in_file(file))
 
 
 def judge_secret(secret: Secret) -> Finding:
@@ -97,8 +95,8 @@ def judge_secret(secret: Secret) -> Finding:
 def judge_hook_secret(file: str) -> Finding:
     """A webhook's secret stands in alerts.yml, where mailman runs, too."""
     wrong, right = SECRET_WITH_MAILMAN
-    seen = Text(wrong, "mailman 面向容器，与其他守护进程是同一用户，能读到 webhook 的密钥")
-    return Check("secret", f"{file}: webhook.secret").warn(seen, right, AS_ROOT)
+    seen, how = Text(wrong, in_chinese(wrong)), Text(right, in_chinese(right))
+    return Check("secret", f"{file}: webhook.secret").warn(seen, "LoadCredential=hook:/etc/hedwig/hook.secret", how)
 
 
 def judge_handshake(shake: Handshake) -> Finding:
@@ -122,15 +120,16 @@ def judge_handshake(shake: Handshake) -> Finding:
             "在 postoffice 主机上运行，把输出粘贴给本机的 hedwig setup",
         )
         return check.fail(seen, f"hedwig key add {shake.fqdn}", where)
-    seen = Text(f"{shake.postoffice}: {shake.trouble}", f"{shake.postoffice}：{shake.trouble}")
+    what = f"答复 {shake.status}" if shake.status else "连不上，或没有应答"
+    seen = Text(f"{shake.postoffice}: {shake.trouble}", f"{shake.postoffice} {what}（{shake.trouble}）")
     return check.fail(seen, f"curl -v {shake.postoffice}healthz", Text("it shows how far one gets", "查看在哪一步不通"))
 
 
 def judge_certificate(certificate: Certificate) -> Finding:
     """How long it is good for."""
     check = Check("certificate", certificate.place)
-    if certificate.trouble:
-        return check.warn(Text(certificate.trouble, certificate.trouble))
+    if certificate.trouble.en:
+        return check.warn(certificate.trouble)
     days = certificate.left / DAY
     mend = "hedwig open"
     where = Text(

@@ -106,6 +106,7 @@ def in_file(file: str) -> Text:
     return Text(f"into {file}", f"写入 {file}")
 
 
+COMMANDS = ("chmod ", "chown ")  # what is right after a fault of a file is a sentence, or one of these to run
 AS_ROOT = Text("run as root on this host", "在本机以 root 运行")
 PROVIDER = Text(
     "ask whoever gave you the address (provider, campus network) for this record",
@@ -117,3 +118,8 @@ def listed(names: Sequence[str], most: int = 4) -> str:
     """Some names, and how many more."""
     more = f" +{len(names) - most}" if len(names) > most else ""
     return ", ".join(names[:most]) + more
+
+
+def both_listed(texts: Sequence[Text]) -> Text:
+    """The same of sentences."""
+    return Text(listed([each.en for each in texts]), listed([each.zh for each in texts]))

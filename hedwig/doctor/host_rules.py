@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hedwig.doctor.finding import AS_ROOT, Check, Finding, Text
+from hedwig.doctor.finding import AS_ROOT, NOTHING, Check, Finding, Text
+from hedwig.settings import Alerts
 
 MIB = 1 << 20
 LITTLE, VERY_LITTLE = 0.10, 0.02  # of a disk, or of its inodes
@@ -25,12 +26,12 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A place where a daemon of ours is to listen. `trouble`: what came of asking it, "" where it answered.
+    """A place where a daemon of ours is to listen. `trouble`: what came of asking it, NOTHING where it answered.
     `here`: an interface of this host has the address. `docker0`: the address that docker0 has, "" without one."""
 
     daemon: str
     place: str
-    trouble: str = ""
+    trouble: Text = NOTHING
     here: bool = True
     docker0: str = ""
     private: bool = False
@@ -59,6 +60,21 @@ class SpoolState:
     fault: str = ""
     waiting: int = 0
     oldest: float = 0.0
+
+
+def unit_names(daemons: Sequence[str], alerts: Alerts) -> list[str]:
+    """Which units should run here: those of the daemons that this host has, of alerts where somebody is told of them,
+    and what belongs to every host. One with a * is a pattern."""
+    names = [f"hedwig-{daemon}.service" for daemon in daemons if daemon != "worker"]
+    if "postoffice" in daemons:
+        names.append("hedwig-beanstalkd.service")
+    if "worker" in daemons:
+        names += ["hedwig-worker.target", "hedwig-worker@*.service"]
+    if alerts.command or alerts.webhook.url:
+        names.append("hedwig-alerts.service")
+    if alerts.command:
+        names.append("hedwig-hook.socket")
+    return [*names, "hedwig-retention.timer"]
 
 
 def judge_unit(unit: Unit) -> Finding:
@@ -97,8 +113,8 @@ def judge_place(place: Place) -> Finding:
             "没有网卡有此地址（Docker 没有运行？）：一旦有了就会提供服务",
         )
         return check.warn(seen, "systemctl start docker", AS_ROOT)
-    if place.trouble:
-        seen = Text(f"no service there: {place.trouble}", f"没有服务：{place.trouble}")
+    if place.trouble.en:
+        seen = Text(f"no service there: {place.trouble.en}", f"没有服务：{place.trouble.zh}")
         unit = "hedwig-beanstalkd" if place.daemon == "queue" else f"hedwig-{place.daemon}"
         return check.fail(seen, f"systemctl restart {unit} && journalctl -u {unit} -n 50", AS_ROOT)
     return check.passed(Text("it answers", "有应答"))

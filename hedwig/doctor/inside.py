@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from hedwig.doctor import file_rules, host_rules
+from hedwig.doctor import client_rules, file_rules, host_rules
 from hedwig.doctor.beside import Look, in_thread, together
-from hedwig.doctor.finding import Check, Finding, Text, same
+from hedwig.doctor.finding import Check, Finding, Text
 from hedwig.doctor.look import files, host
 from hedwig.settings import Listen, Mailman, Postoffice, Worker
 
@@ -36,7 +36,8 @@ class _Host:
         loaded: dict[str, files.Settings] = {}
         for daemon in self._daemons:
             settings, problems = files.settings(config_dir, daemon)
-            self.findings += file_rules.judge_config(str(config_dir / f"{daemon}.yml"), problems)
+            faults = file_rules.judge_config(str(config_dir / f"{daemon}.yml"), problems)
+            self.findings += [each for each in faults if each not in self.findings]  # two daemons read the DKIM keys
             if settings is not None:
                 loaded[daemon] = settings
         mailman, postoffice, worker = (loaded.get(daemon) for daemon in files.DAEMONS)
@@ -47,16 +48,20 @@ class _Host:
             for key in ("spool", "queue"):
                 told = file_rules.judge_agreement(key, getattr(self._postoffice, key), getattr(self._worker, key))
                 self.findings += [told] if told else []
-        if postoffice is not None:
+        alerts, problems = files.alerts(config_dir)
+        if problems:
+            self.findings += file_rules.judge_config(str(config_dir / "alerts.yml"), problems)
+        self._alerts = alerts
+        if "postoffice" in self._daemons:
             self._clients()
 
     def _clients(self) -> None:
         for file, client, problems in files.clients(self.config_dir):
             if client is None:
                 self.findings += file_rules.judge_config(str(file), problems)
-            elif hasattr(client, "senders"):
-                domain = client.fqdn.partition(".")[2] if client.fqdn.count(".") > 1 else client.fqdn
-                self.findings.append(file_rules.judge_senders(client.fqdn, client.senders, str(file), domain))
+            else:
+                self.findings.append(client_rules.judge_senders(client, str(file)))
+                self.findings += client_rules.judge_keys(client, time.time())
 
     def looks(self) -> Iterator[Look]:
         """Everything that is to be looked at."""
@@ -94,12 +99,7 @@ class _Host:
                 yield settings.spool, "postoffice"
 
     async def _units(self) -> list[Finding]:
-        names = [f"hedwig-{daemon}.service" for daemon in self._daemons if daemon != "worker"]
-        if "postoffice" in self._daemons:
-            names.append("hedwig-beanstalkd.service")
-        if "worker" in self._daemons:
-            names += ["hedwig-worker.target", "hedwig-worker@*.service"]
-        found = await host.units([*names, "hedwig-retention.timer"])
+        found = await host.units(host_rules.unit_names(self._daemons, self._alerts))
         if found is None:
             why = Text("systemd does not run here", "这里没有运行 systemd")
             return [Check("unit", "-").skipped(why)]
@@ -115,13 +115,19 @@ class _Host:
 
     async def _secrets(self) -> list[Finding]:
         def look() -> list[Finding]:
-            secrets = files.secret_files(self.config_dir, self._worker)
+            secrets = files.secret_files(self.config_dir, self._worker, self._alerts)
             found = [file_rules.judge_secret(files.secret(file)) for file in secrets]
-            if self._mailman is not None and files.has_hook_secret(self.config_dir):
+            if self._mailman is not None and self._alerts.webhook.secret:
                 found.append(file_rules.judge_hook_secret(str(self.config_dir / "alerts.yml")))
             return found
 
         return await in_thread(look)
+
+
+def _not_installed(package: str, error: ModuleNotFoundError) -> Text:
+    return Text(
+        f"{package} is not installed here (there is no {error.name})", f"本机没有安装 {package}（缺 {error.name}）"
+    )
 
 
 def _forgotten(unit: host_rules.Unit) -> bool:
@@ -146,7 +152,7 @@ async def _key(mailman: Mailman) -> list[Finding]:
     try:
         partner = importlib.import_module("hedwig.doctor.look.postoffice")
     except ModuleNotFoundError as error:  # requests comes with hedwig-mailman
-        return [Check("key", mailman.fqdn).skipped(same(f"hedwig-mailman is not installed here ({error})"))]
+        return [Check("key", mailman.fqdn).skipped(_not_installed("hedwig-mailman", error))]
     return [file_rules.judge_handshake(await in_thread(partial(partner.shake, mailman)))]
 
 
@@ -159,7 +165,7 @@ async def _site() -> list[Finding]:
     try:
         site = importlib.import_module("hedwig.doctor.look.site")
     except ModuleNotFoundError as error:  # cryptography comes with hedwig-postoffice
-        return [Check("certificate", "nginx").skipped(same(f"hedwig-postoffice is not installed here ({error})"))]
+        return [Check("certificate", "nginx").skipped(_not_installed("hedwig-postoffice", error))]
     found = await in_thread(partial(site.certificate, time.time()))
     return [file_rules.judge_certificate(each) for each in found]
 

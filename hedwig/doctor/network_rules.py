@@ -8,7 +8,7 @@ A clock that is wrong makes signatures, certificates and Date lines wrong.
 import ipaddress
 from dataclasses import dataclass
 
-from hedwig.doctor.finding import AS_ROOT, Check, Finding, Text, Texts, Unknown, in_file, listed
+from hedwig.doctor.finding import AS_ROOT, NOTHING, Check, Finding, Text, Texts, Unknown, in_file, listed
 
 # Open to everybody: DNSBLs refuse what comes through them.
 _PUBLIC = {
@@ -42,7 +42,7 @@ class Clock:
     synchronised: bool | None = None
     offset: float | None = None
     server: str = ""
-    trouble: str = ""
+    trouble: Text = NOTHING
 
 
 def judge_resolver(found: Nameservers) -> Finding:
@@ -54,6 +54,12 @@ def judge_resolver(found: Nameservers) -> Finding:
     )
     if isinstance(found.alive, Unknown):
         seen = Text(f"no answer: {found.alive.text}", f"没有应答：{found.alive.text}")
+        if all(ipaddress.ip_address(server).is_loopback for server in found.servers):
+            running = Text(
+                f"{AS_ROOT.en} (or, where there is none: apt install unbound)",
+                f"{AS_ROOT.zh}（若没有安装：apt install unbound）",
+            )
+            return check.fail(seen, "systemctl restart unbound && journalctl -u unbound -n 50", running)
         return check.fail(seen, _OWN, unbound)
     if isinstance(found.absent, tuple) and found.absent:
         seen = Text(
@@ -111,4 +117,4 @@ def judge_clock(clock: Clock) -> Finding:
         return check.passed(Text(f"right to {abs(clock.offset):.1f} s", f"误差 {abs(clock.offset):.1f} 秒"))
     if clock.synchronised:
         return check.passed(Text("kept right, says systemd", "systemd 报告已同步"))
-    return check.skipped(Text(f"can't be told: {clock.trouble}", f"无法判断：{clock.trouble}"))
+    return check.skipped(Text(f"can't be told: {clock.trouble.en}", f"无法判断：{clock.trouble.zh}"))

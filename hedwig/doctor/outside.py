@@ -170,16 +170,22 @@ class _Examination:
         facts = Dmarc(domain, spf=passes, dkim=signed, own_key=own)
         return [*_without_echoes(by_spf), *by_dkim, *await self._dmarc(facts)]
 
-    async def _keys(self, domain: str) -> list[dkim_rules.Key]:
+    async def _keys(self, domain: str) -> list[dkim_rules.Signing]:
         """The keys of the domain, or of the nearest one above it that has some: they sign for what is below, too."""
 
-        def find() -> list[dkim_rules.Key]:
+        def find() -> list[dkim_rules.Signing]:
             above = dmarc_rules.parents(domain)
             return next((keys for each in above if (keys := dkim_keys.keys_of(self._config_dir, each))), [])
 
-        keys = await in_thread(find)
-        records = await asyncio.gather(*(self._lookups.texts(key.name) for key in keys))
-        return [replace(key, records=said) for key, said in zip(keys, records, strict=True)]
+        return await asyncio.gather(*(self._published(each) for each in await in_thread(find)))
+
+    async def _published(self, signing: dkim_rules.Signing) -> dkim_rules.Signing:
+        """With what DNS has for it."""
+        if (key := signing.key) is None:
+            return signing
+        if records := await self._lookups.texts(key.name):
+            return replace(signing, records=records)
+        return replace(signing, doubled=await self._lookups.texts(f"{key.name}.{key.domain}"))
 
     async def _dmarc(self, facts: Dmarc) -> list[Finding]:
         above = dmarc_rules.parents(facts.domain)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hedwig.doctor.address_rules import hidden
-from hedwig.doctor.finding import Check, Finding, Text, Texts, Unknown, in_file, listed
+from hedwig.doctor.finding import NOTHING, Check, Finding, Text, Texts, Unknown, both_listed, in_file, listed, same
 
 _ERRORS = ipaddress.ip_network("127.255.255.0/24")
 _ANSWERS = ipaddress.ip_network("127.0.0.0/8")
@@ -36,8 +36,9 @@ class Reach(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Knock:
-    """A connection from `address` to the MX `host` of `receiver`. `words`: the greeting and what EHLO got, or what
-    went wrong. `code`: of the last reply, 0 without one. `seen_as`: by which address the receiver says it saw us."""
+    """A connection from `address` to the MX `host` of `receiver`. `words`: the greeting and what EHLO got; `trouble`:
+    what went wrong before that. `code`: of the last reply, 0 without one. `seen_as`: by which address the
+    receiver says it saw us."""
 
     receiver: str
     address: str
@@ -46,6 +47,13 @@ class Knock:
     words: str = ""
     code: int = 0
     seen_as: str = ""
+    trouble: Text = NOTHING
+
+    @property
+    def why(self) -> Text:
+        """The receiver, and what came of it."""
+        said = self.trouble if self.trouble.en else same(self.words)
+        return Text(f"{self.receiver} ({said.en})", f"{self.receiver}（{said.zh}）")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +72,8 @@ def judge_port(address: str, knocks: Sequence[Knock], smtp_port: int = 25) -> Fi
     check = Check(f"port-{smtp_port}", address or "-")
     tried = [knock for knock in knocks if knock.reach is not Reach.NO_HOST]
     if not tried:
-        why = listed([f"{knock.receiver}: {knock.words}" for knock in knocks])
-        return check.skipped(Text(f"no receiver could be looked up ({why})", f"查不到可以试连的收件方（{why}）"))
+        why = both_listed([knock.why for knock in knocks])
+        return check.skipped(Text(f"no receiver could be looked up: {why.en}", f"查不到可以试连的收件方：{why.zh}"))
     if any(knock.reach is Reach.UNBOUND for knock in tried):
         seen = Text(f"{address} is not an address of this host", f"{address} 不是本机的地址")
         return check.fail(seen, where=Text("correct `sources` in worker.yml", "请改正 worker.yml 的 sources"))
@@ -81,9 +89,9 @@ def judge_port(address: str, knocks: Sequence[Knock], smtp_port: int = 25) -> Fi
             return check.fail(seen, where=_ask(smtp_port))
     refused = [knock for knock in answered if not 200 <= knock.code < 300]
     if refused:
-        said = listed([f"{knock.receiver}: {knock.words}" for knock in refused])
+        turned = listed([f"{knock.receiver}: {knock.words}" for knock in refused])
         grade = check.fail if len(refused) == len(tried) and all(k.code >= 500 for k in refused) else check.warn
-        seen = Text(f"it is turned away: {said}", f"被拒绝：{said}")
+        seen = Text(f"it is turned away: {turned}", f"被拒绝：{turned}")
         return grade(
             seen, f"hedwig explain-reply '{refused[0].words}'", Text("it says what that means", "它会解释原因")
         )
@@ -96,20 +104,21 @@ def judge_port(address: str, knocks: Sequence[Knock], smtp_port: int = 25) -> Fi
             return check.warn(seen, f'doctor: {{addresses: ["{knock.seen_as}"]}}', in_file("worker.yml"))
     lost = [knock for knock in tried if knock.reach is not Reach.ANSWERED]
     if lost:
-        said = listed([f"{knock.receiver} ({knock.words})" for knock in lost])
-        return check.warn(Text(f"{said} could not be reached, others could", f"{said} 连不上，其余可以"))
+        said = both_listed([knock.why for knock in lost])
+        return check.warn(Text(f"{said.en} could not be reached, others could", f"{said.zh} 连不上，其余可以"))
     names = listed([knock.receiver for knock in answered])
     return check.passed(Text(f"{names} answer", f"{names} 有应答"))
 
 
 def _closed(check: Check, tried: Sequence[Knock], smtp_port: int) -> Finding:
-    said = listed([f"{knock.receiver} ({knock.words})" for knock in tried])
+    said = both_listed([knock.why for knock in tried])
     if any(knock.reach is Reach.SILENT for knock in tried):
         seen = Text(
-            f"port {smtp_port} outward is blocked: no answer from {said}", f"出站 {smtp_port} 端口不通：{said} 没有应答"
+            f"port {smtp_port} outward is blocked: no answer from {said.en}",
+            f"出站 {smtp_port} 端口不通：{said.zh} 没有应答",
         )
     else:
-        seen = Text(f"no receiver can be reached: {said}", f"所有收件方都连不上：{said}")
+        seen = Text(f"no receiver can be reached: {said.en}", f"所有收件方都连不上：{said.zh}")
     return check.fail(
         seen, "smarthosts: {office: {host: smtp.example.com, user: NAME, password_file: FILE}}", _ask(smtp_port)
     )

@@ -9,7 +9,8 @@ from hedwig.settings import Client, Worker
 
 
 def domains(config_dir: Path, settings: Worker, name: str, client: str) -> list[str]:
-    """`name`: what was asked for, a domain or the FQDN of `client`; "" for all. Empty: none is known."""
+    """`name`: what was asked for, a domain or the FQDN of `client`; "" for all. Empty: none is known. A name without
+    a dot is no sender domain."""
     if name and not client:
         return [name]
     known: list[str] = []
@@ -17,7 +18,7 @@ def domains(config_dir: Path, settings: Worker, name: str, client: str) -> list[
         if each is not None and client in ("", each.fqdn):
             known += of_senders(each)
     if client:
-        return list(dict.fromkeys(known)) or [client]
+        return list(dict.fromkeys(known)) or list(_sound([client]))
     known += _sound(dkim_keys.domains(config_dir))
     if settings.tls_report.contact:
         known += _sound([settings.tls_report.contact.rpartition("@")[2]])
@@ -32,6 +33,8 @@ def of_senders(client: Client) -> list[str]:
 def _sound(names: Iterable[str]) -> Iterator[str]:
     for name in names:
         try:
-            yield host_name(name)
+            named = host_name(name)
         except Unfit:  # "*", or a folder of another purpose
             continue
+        if "." in named:  # no mail comes from a top-level domain
+            yield named

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 _ALL = re.compile(r"[+?~-]?all\Z", re.IGNORECASE)
 _STRING = 255  # octets of one string of a TXT record
 VERSION = "v=spf1"
+FIRST_ALL = "~all"
 
 
 def is_spf(text: str) -> bool:
@@ -33,12 +34,12 @@ def uses(record: str, name: str) -> bool:
     return any(re.match(rf"[+?~-]?{name}(?:[:/]|\Z)", term, re.IGNORECASE) for term in terms(record))
 
 
-def mended(
-    records: Sequence[str], addresses: Sequence[str], without: Sequence[str] = (), *, closing: str = "-all"
-) -> str:
+def mended(records: Sequence[str], addresses: Sequence[str], without: Sequence[str] = ()) -> str:
     """One record of these, that lets the addresses send without any look-up: theirs first, then all other terms in
-    their order, each once; at last `all`, or the redirect that stands for it. `+all` becomes `closing`; `without`:
-    terms that are left out."""
+    their order, each once; at last `all`, or the redirect that stands for it. `without`: terms that are left out.
+
+    What is there keeps its own ending, which may be none. A first record ends in ~all, as one does that had +all: who
+    else sends for the domain, and was not thought of, is then marked by receivers, and not refused at once."""
     first = mechanisms_for(addresses)
     others = dict.fromkeys(term for record in records for term in terms(record) if term not in without)
     closings = [term for term in others if _ALL.match(term)]
@@ -46,8 +47,8 @@ def mended(
     middle.sort(key=_is_modifier)
     redirected = any(term.lower().startswith("redirect=") for term in middle)
     end = [term for term in closings if term.lower() not in ("all", "+all")][:1]
-    if not end and not redirected:
-        end = [closing]
+    if not end and not redirected and (closings or not records):
+        end = [FIRST_ALL]
     modifiers = [term for term in middle if _is_modifier(term)]
     return " ".join([VERSION, *first, *(term for term in middle if not _is_modifier(term)), *end, *modifiers])
 

@@ -50,7 +50,7 @@ def judge(spf: Spf, addresses: Sequence[str], *, helo: bool = False) -> Finding:
             f"{record}: +all lets everybody send in its name, which receivers distrust",
             f"{record}：+all 等于允许任何人冒名发信，收件方不信任",
         )
-        return check.fail(seen, txt(spf.domain, mended(spf.records, addresses)), _instead(spf.domain))
+        return check.fail(seen, txt(spf.domain, mended(spf.records, addresses)), _first(_instead(spf.domain)))
     if spf.lookups > MOST_LOOKUPS:
         return _too_many(check, spf, record, addresses)
     if spf.result == "temperror":
@@ -91,7 +91,7 @@ def _none(check: Check, spf: Spf, addresses: Sequence[str], helo: bool) -> Findi
         )
         return check.warn(seen, txt(spf.domain, "v=spf1 a -all"), zone(spf.domain))
     seen = Text(f"{spf.domain} has no SPF record", f"{spf.domain} 没有 SPF 记录")
-    return check.fail(seen, txt(spf.domain, mended([], addresses)), zone(spf.domain))
+    return check.fail(seen, txt(spf.domain, mended([], addresses)), _first(zone(spf.domain)))
 
 
 def _broken(check: Check, spf: Spf, record: str, addresses: Sequence[str]) -> Finding:
@@ -116,6 +116,15 @@ def _too_many(check: Check, spf: Spf, record: str, addresses: Sequence[str]) -> 
         f"需要 {spf.lookups} 次 DNS 查询，上限是 {MOST_LOOKUPS} 次（RFC 7208 4.6.4），会判为 permerror",
     )
     return check.fail(seen, mend, _fewer(spf.domain))
+
+
+def _first(place: Text) -> Text:
+    return Text(
+        f"{place.en}, with all others who send for it named too (office mail, Google ...); -all instead of ~all when "
+        "DMARC reports have shown no other for some weeks: until then nobody is refused by it",
+        f"{place.zh}，并把其他替它发信的（企业邮箱、Google 等）也写进去；几周的 DMARC 报告里不再出现别的来源后，"
+        "再把 ~all 改为 -all：在此之前没有人会因此被拒",
+    )
 
 
 def _instead(domain: str) -> Text:

@@ -49,7 +49,7 @@ def test_it_ends_with_a_signed_aligned_delivered_letter(hosts: Hosts, outside: O
     assert f"From: postmaster@{DELIVERS}\r\n" in letter.header
     published = records(screen)
     assert f"_dmarc.{DELIVERS}" in published
-    assert published[DELIVERS] == b"v=spf1 ip4:203.0.113.10 -all"
+    assert published[DELIVERS] == b"v=spf1 ip4:203.0.113.10 ~all"
     for number in range(2):
         verifier = dkim.DKIM(letter.content)
         assert verifier.verify(idx=number, dnsfunc=lambda name, timeout=5: published.get(name.decode().rstrip(".")))

@@ -30,6 +30,22 @@ BODY = b"Subject: x\r\n\r\nHello\r\n"
 OWNER = "host/1"
 
 
+Hedwig = Callable[..., Result]
+
+
+def hedwig_in(directory: Path) -> Hedwig:
+    """`hedwig` in this CONFIGDIR: its arguments; `status` that it ends with; `answer`: what is typed; `env`: beside the
+    environment."""
+
+    def call(*arguments: str, status: int = 0, answer: str | None = None, env: dict[str, str] | None = None) -> Result:
+        runner = CliRunner(mix_stderr=False, env=env)
+        result = runner.invoke(main, ["--config-dir", str(directory), *arguments], input=answer)
+        assert result.exit_code == status, (result.stdout, result.stderr, result.exception)
+        return result
+
+    return call
+
+
 class Cli:
     """`hedwig` in a CONFIGDIR at `directory`, with the postoffice's spool and its writing side beside it."""
 
@@ -44,9 +60,7 @@ class Cli:
 
     def __call__(self, *arguments: str, status: int = 0) -> Result:
         """Run it, and see that it ends with this status."""
-        result = CliRunner(mix_stderr=False).invoke(main, ["--config-dir", str(self.directory), *arguments])
-        assert result.exit_code == status, (result.stdout, result.stderr, result.exception)
-        return result
+        return hedwig_in(self.directory)(*arguments, status=status)
 
     def client(self, fqdn: str) -> None:
         """A host that has a key."""

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,14 +18,8 @@ MAILMAN = "fqdn: a.example\npostoffice: http://192.0.2.1:8025/\nkey: 4cd9zNwSXvk
 
 
 @pytest.fixture
-def check(tmp_path):
-    def call(*arguments, status=0):
-        arguments = ["--config-dir", str(tmp_path), "config", "check", *arguments]
-        result = CliRunner(mix_stderr=False).invoke(main, arguments)
-        assert result.exit_code == status, (result.stdout, result.stderr)
-        return result
-
-    return call
+def check(hedwig):
+    return partial(hedwig, "config", "check")
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -4,28 +4,24 @@ import json
 import os
 import stat
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from cli_rig import Hedwig
+from click.testing import Result
 from dns_fixtures import DnsServers
 
 from hedwig.cli import at_signer, dkim_keys, reloading
-from hedwig.cli.hedwig import main
 from hedwig.config.dkim import load_keys
 
 Call = Callable[..., Result]
 
 
 @pytest.fixture
-def call(tmp_path: Path) -> Call:
-    def run(*arguments: str, status: int = 0) -> Result:
-        result = CliRunner(mix_stderr=False).invoke(main, ["--config-dir", str(tmp_path), "dkim", *arguments])
-        assert result.exit_code == status, (result.stdout, result.stderr, result.exception)
-        return result
-
-    return run
+def call(hedwig: Hedwig) -> Call:
+    return partial(hedwig, "dkim")
 
 
 def made(result: Result) -> Any:
@@ -97,7 +93,7 @@ def test_check_says_what_dns_has(call: Call, serve: Callable[[str], None]) -> No
     serve(rsa["zone"] + f'\n{ed["name"]}.example.com. TXT "{ed["value"]}"')
     shown = call("check", "example.com", status=1).stdout.splitlines()
     assert "s-rsa._domainkey.example.com (signs)  ok" in shown
-    assert "    name it s-ed25519._domainkey there" in shown
+    assert "    -> in the panel, name it s-ed25519._domainkey" in shown
     serve(rsa["zone"] + "\n" + ed["zone"])
     assert [each["sound"] for each in made(call("check", "--json"))] == [True, True]
 
@@ -143,6 +139,43 @@ def test_a_damaged_key_is_named(call: Call, tmp_path: Path) -> None:
     Path(found["file"]).write_text("x")
     for command in (["list"], ["check"], ["rotate", "example.com"]):
         assert f"{found['file']}: it is no private key" in call(*command, status=1).stderr
+
+
+def test_a_fault_hides_no_other_key(call: Call, tmp_path: Path) -> None:
+    """What is sound is shown; the fault is named, and counts where it is of what was asked for."""
+    call("new", "good.example", "--ed25519", "--selector", "s")
+    call("new", "bad.example", "--ed25519", "--selector", "s")
+    (tmp_path / "dkim" / "bad.example" / "s.pem").write_text("x")
+    (tmp_path / "dkim" / "Bad_Dir").mkdir()
+    one = call("list", "good.example")
+    assert one.stdout.startswith("s._domainkey.good.example  ed25519, signs\n")
+    assert one.stderr.count("warning: ") == 2 and "take no new keys" in one.stderr
+    every = call("list", status=1)
+    assert "s._domainkey.good.example  ed25519, signs\n" in every.stdout
+    assert "Bad_Dir: its name is no domain" in every.stderr and "bad.example/s.pem: it is no private" in every.stderr
+    assert [each["domain"] for each in made(call("list", "--json", status=1))] == ["good.example"]
+    other = call("list", "bad.example", status=1)
+    assert (other.stdout, other.stderr.count("Error: ")) == ("", 1)
+    assert "Bad_Dir" in call("new", "third.example", "--ed25519").stderr
+    call("rotate", "good.example")
+
+
+def test_in_chinese(call: Call, serve: Callable[[str], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of it; what a program reads stays English."""
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    assert "没有密钥：hedwig dkim new DOMAIN" in call("list").stdout
+    said = call("new", "example.com", "--ed25519", "--selector", "s")
+    assert "写在区域文件" in said.stdout and "已生成" in said.stderr and "然后运行：systemctl reload" in said.stderr
+    assert "s._domainkey.example.com  ed25519, 签名中" in call("list").stdout
+    serve('s._domainkey.example.com. TXT "v=DKIM1; p="')
+    shown = call("check", status=1).stdout
+    assert "不对：记录表明此密钥已作废" in shown and "-> 写入 example.com 的 DNS 区，替换原有记录：\n" in shown
+    (found,) = made(call("check", "--json", status=1))
+    assert found["wrong"].startswith("the record says that this key is revoked")
+    assert found["mend"].startswith("s._domainkey.example.com. IN TXT ") and "in place of" in found["where"]
+    assert "旧密钥继续签名" in call("rotate", "example.com").stdout
+    assert "什么都没有改" in call("rotate", "example.com", status=1).stderr
+    assert "已退役" in call("rotate", "example.com", "--force").stdout
 
 
 def test_daemons_are_reloaded(

@@ -1,17 +1,6 @@
 """What is held: not given up by time, and held once."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 from cli_rig import Cli
-
-
-@pytest.fixture
-def cli(tmp_path: Path) -> Iterator[Cli]:
-    made = Cli(tmp_path)
-    yield made
-    made.close()
 
 
 def test_a_held_letter_is_not_given_up_by_time(cli: Cli) -> None:

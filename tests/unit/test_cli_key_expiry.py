@@ -3,26 +3,14 @@
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from hedwig import config
 from hedwig.cli import clientfile
-from hedwig.cli.hedwig import main
 
 FQDN = "less.nankai.edu.cn"
 HASHES = ["sha256:" + f"{number:02x}" * 32 for number in range(1, 3)]
 NEW = "sha256:" + "ab" * 32
 PATH = Path("clients.d/a.example.yml")
-
-
-@pytest.fixture
-def hedwig(tmp_path):
-    def call(*arguments, status=0):
-        result = CliRunner(mix_stderr=False).invoke(main, ["--config-dir", str(tmp_path), *arguments])
-        assert result.exit_code == status, result.stderr
-        return result
-
-    return call
 
 
 def keys(directory):

@@ -25,17 +25,6 @@ NEW = "sha256:" + "ab" * 32
 HEDWIG = Path(__file__).parents[2] / ".venv" / "bin" / "hedwig"
 
 
-@pytest.fixture
-def hedwig(tmp_path):
-    def call(*arguments, status=0, answer=None):
-        runner = CliRunner(mix_stderr=False)
-        result = runner.invoke(main, ["--config-dir", str(tmp_path), *arguments], input=answer)
-        assert result.exit_code == status, result.stderr
-        return result
-
-    return call
-
-
 def keys(directory, fqdn=FQDN):
     return tuple(one.hash for one in config.load_client(directory / "clients.d" / f"{fqdn}.yml").key)
 

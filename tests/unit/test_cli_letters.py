@@ -6,7 +6,6 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +19,6 @@ HEDWIG = Path(sys.executable).parent / "hedwig"
 EVIL = (
     b"Subject: \x1b]0;owned\x07\x1b[2J\r\n\r\nHallo W\xc3\xbc, \xff\xfe\x9b31m \xe2\x80\xaeback\xe2\x80\xac\tx\x7f\r\n"
 )
-
-
-@pytest.fixture
-def cli(tmp_path: Path) -> Iterator[Cli]:
-    made = Cli(tmp_path)
-    yield made
-    made.close()
 
 
 def traced(cli: Cli, word: str) -> list[str]:

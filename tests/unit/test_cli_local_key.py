@@ -1,13 +1,12 @@
 """`hedwig local-key`: mailman and postoffice of one host, joined in either order of installation."""
 
 import stat
+from functools import partial
 
 import pytest
-from click.testing import CliRunner
 
 from hedwig import config
 from hedwig.cli import local_key as module
-from hedwig.cli.hedwig import main
 from hedwig.cli.keys import hash_of
 from hedwig.cli.local_key import own_url
 from hedwig.config.localkey import LocalKey, this_host
@@ -17,13 +16,8 @@ MAILMAN = "fqdn: a.example\npostoffice: http://192.0.2.1/\nkey: 4cd9zNwSXvksxw_m
 
 
 @pytest.fixture
-def local_key(tmp_path):
-    def call(status=0):
-        result = CliRunner(mix_stderr=False).invoke(main, ["--config-dir", str(tmp_path), "local-key"])
-        assert result.exit_code == status, result.stderr
-        return result
-
-    return call
+def local_key(hedwig):
+    return partial(hedwig, "local-key")
 
 
 def content(directory):

@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from cli_rig import CLIENT, Cli
@@ -13,13 +12,6 @@ from hedwig.cli.terminal import moment
 from hedwig.spool import Pause, State
 from hedwig.spool.operate import Stop, StopKind
 from hedwig.spool.stops import FOREVER, paused_because
-
-
-@pytest.fixture
-def cli(tmp_path: Path) -> Iterator[Cli]:
-    made = Cli(tmp_path)
-    yield made
-    made.close()
 
 
 def leave_alone(cli: Cli, *pauses: Pause, owner: str = "host/1") -> None:

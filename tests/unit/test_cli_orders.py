@@ -3,8 +3,6 @@
 import json
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,13 +13,6 @@ from hedwig.options import Notify, Options
 from hedwig.spool import POSTOFFICE, State
 from hedwig.spool.desk import SqliteDesk
 from hedwig.spool.streams import Pause
-
-
-@pytest.fixture
-def cli(tmp_path: Path) -> Iterator[Cli]:
-    made = Cli(tmp_path)
-    yield made
-    made.close()
 
 
 def states(cli: Cli) -> dict[str, str]:

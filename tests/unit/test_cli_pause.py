@@ -2,8 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from cli_rig import CLIENT, Cli
@@ -13,13 +11,6 @@ from hedwig.spool import State
 from hedwig.spool.desk import SqliteDesk
 from hedwig.spool.operate import StopKind
 from hedwig.spool.stops import FOREVER
-
-
-@pytest.fixture
-def cli(tmp_path: Path) -> Iterator[Cli]:
-    made = Cli(tmp_path)
-    yield made
-    made.close()
 
 
 def stops(cli: Cli) -> list[dict[str, object]]:

@@ -7,11 +7,9 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
-from click.testing import CliRunner
 
 from hedwig import config
 from hedwig.cli import yamltext
-from hedwig.cli.hedwig import main
 from hedwig.cli.sample import sample
 from hedwig.cli.yamltext import Misshapen
 
@@ -20,11 +18,9 @@ LINES = f"# a remark\nfqdn: a.example\npostoffice: http://192.0.2.1:8025/\nkey: 
 
 
 @pytest.fixture
-def setup(tmp_path):
-    def call(*arguments, status=0, answer=None):
-        runner = CliRunner(mix_stderr=False)
-        result = runner.invoke(main, ["--config-dir", str(tmp_path), "setup", *arguments], input=answer)
-        assert result.exit_code == status, result.stderr
+def setup(hedwig):
+    def call(*arguments, **how):
+        result = hedwig("setup", *arguments, **how)
         assert KEY not in result.stdout + result.stderr
         return result
 
@@ -53,6 +49,25 @@ def answering():
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+def test_in_chinese(setup, tmp_path):
+    """Questions, faults and what was done; and a key that comes by a pipe is not shown."""
+    answer = f"a b\nless.example.com\nftp://x\nhttp://127.0.0.1:1/\n{KEY}\n"
+    said = setup(answer=answer, env={"LC_ALL": "zh_CN.UTF-8"})
+    for words in (
+        "本机的名字",
+        "postoffice 的网址",
+        "它打印的密钥",
+        "错误：'a b' 不是主机名",
+        "错误：'ftp://x' 不是 http 网址",
+    ):
+        assert words in said.stderr
+    assert "修复之前 mailman 会把信存在本机" in said.stderr
+    assert "已写入" in said.stdout and "然后运行：systemctl reload hedwig-mailman" in said.stdout
+    again = setup("--no-check", "--fqdn", "less.example.com", "--postoffice", "http://127.0.0.1:1/", "--from", "-",
+                  answer=f"key: {KEY}\n", env={"LC_ALL": "zh_CN.UTF-8"})  # fmt: skip
+    assert "本来就对" in again.stdout
 
 
 def test_it_asks_for_url_name_and_key(setup, tmp_path):

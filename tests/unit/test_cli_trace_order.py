@@ -2,20 +2,10 @@
 
 import json
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
 from cli_rig import Cli
 
 from hedwig import queueid
-
-
-@pytest.fixture
-def cli(tmp_path: Path) -> Iterator[Cli]:
-    made = Cli(tmp_path)
-    yield made
-    made.close()
 
 
 def traced(cli: Cli, word: str, *options: str) -> list[str]:

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from cli_rig import Cli
@@ -15,13 +14,6 @@ from hedwig.spool import Event, Kind, RecipientResult, Settlement, State
 AT = 1_800_000_000.0  # 2027-01-15 08:00:00 UTC
 BY = '{"container":"web, until"}'
 THERE = "2027-01-15 16:00:00"
-
-
-@pytest.fixture
-def cli(tmp_path: Path) -> Iterator[Cli]:
-    made = Cli(tmp_path)
-    yield made
-    made.close()
 
 
 @pytest.fixture

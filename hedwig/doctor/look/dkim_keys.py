@@ -1,11 +1,10 @@
 """The private keys that sign on this host, for dkim_rules: as config/dkim.py finds and reads them, without records."""
 
-import base64
 from pathlib import Path
 
 from hedwig.config import ConfigError
 from hedwig.config.dkim import NAME, KeyFile, State, key_files
-from hedwig.doctor.dkim_rules import Key
+from hedwig.doctor.dkim_rules import Signing
 
 
 def domains(config_dir: Path) -> list[str]:
@@ -13,7 +12,7 @@ def domains(config_dir: Path) -> list[str]:
     return sorted({file.domain for file in _files(config_dir)})
 
 
-def keys_of(config_dir: Path, domain: str) -> list[Key]:
+def keys_of(config_dir: Path, domain: str) -> list[Signing]:
     """Its keys, by selector; also those that can't be read."""
     return [_key(file) for file in _files(config_dir) if file.domain == domain]
 
@@ -23,11 +22,9 @@ def _files(config_dir: Path) -> list[KeyFile]:
     return [file for file in found if file.state is State.ACTIVE]
 
 
-def _key(file: KeyFile) -> Key:
+def _key(file: KeyFile) -> Signing:
     try:
-        key = file.read()
+        return Signing(file.domain, str(file.path), file.read())
     except ConfigError as error:
         problem = error.problems[0]
-        return Key(file.domain, file.selector, str(file.path), trouble=problem.wrong, mend=problem.right)
-    public = base64.b64encode(key.public).decode("ascii")
-    return Key(key.domain, key.selector, str(file.path), key.algorithm, key.bits, public)
+        return Signing(file.domain, str(file.path), trouble=problem.wrong, mend=problem.right)

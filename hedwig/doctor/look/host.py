@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from hedwig import interfaces
+from hedwig.doctor.finding import NOTHING, Text, same
 from hedwig.doctor.host_rules import Disk, Place, SpoolState, Unit
 from hedwig.doctor.look.commands import runs_systemd, said_by
 from hedwig.settings import Listen
@@ -84,16 +85,16 @@ def queue(url: str) -> Place:
     return Place("queue", url, _asked(family, where, b"list-tube-used\r\n", b"USING "))
 
 
-def _no_greeting(family: int, where: str | tuple[str, int]) -> str:
+def _no_greeting(family: int, where: str | tuple[str, int]) -> Text:
     return _asked(family, where, b"", b"220")
 
 
-def _no_http(family: int, where: str | tuple[str, int]) -> str:
+def _no_http(family: int, where: str | tuple[str, int]) -> Text:
     return _asked(family, where, b"GET /healthz HTTP/1.0\r\n\r\n", b"HTTP/")
 
 
-def _asked(family: int, where: str | tuple[str, int], question: bytes, wanted: bytes) -> str:
-    """What is wrong with its answer; "" for nothing."""
+def _asked(family: int, where: str | tuple[str, int], question: bytes, wanted: bytes) -> Text:
+    """What is wrong with its answer; NOTHING where that is fine."""
     try:
         with socket.socket(family, socket.SOCK_STREAM) as client:
             client.settimeout(_WAIT)
@@ -101,13 +102,15 @@ def _asked(family: int, where: str | tuple[str, int], question: bytes, wanted: b
             client.sendall(question)
             answer = client.recv(256)
     except TimeoutError:
-        return f"no answer within {_WAIT:g} s"
+        return Text(f"no answer within {_WAIT:g} s", f"{_WAIT:g} 秒内没有应答")
     except OSError as error:
-        return error.strerror or str(error)
+        return same(error.strerror or str(error))
     first = answer.split(b"\r\n")[0].decode("ascii", "replace")
     if not answer.startswith(wanted):
-        return f"it says {first}" if first else "it closes the connection"
-    return first if b" 503" in answer[:13] else ""
+        return (
+            Text(f"it says {first}", f"它回答 {first}") if first else Text("it closes the connection", "它关闭了连接")
+        )
+    return same(first) if b" 503" in answer[:13] else NOTHING
 
 
 def disk(folder: Path) -> Disk:

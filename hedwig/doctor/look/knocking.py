@@ -7,7 +7,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
-from hedwig.doctor.finding import Unknown
+from hedwig.doctor.finding import Text, Unknown, same
 from hedwig.doctor.look.lookups import Lookups
 from hedwig.doctor.reach_rules import Knock, Reach
 from hedwig.reply import one_line
@@ -35,35 +35,39 @@ async def knock(lookups: Lookups, door: Door) -> Knock:
     wanted = 6 if ":" in door.address else 4
     found = await lookups.mx(door.receiver)
     if isinstance(found.hosts, Unknown):
-        return Knock(door.receiver, door.address, Reach.NO_HOST, words=found.hosts.text)
+        return Knock(door.receiver, door.address, Reach.NO_HOST, trouble=same(found.hosts.text))
     for host in found.hosts:
         there = () if isinstance(host.addresses, Unknown) else host.addresses
         fit = [each for each in there if ipaddress.ip_address(each).version == wanted]
         if fit:
             return await _at(door, host.name, fit[0])
-    return Knock(door.receiver, door.address, Reach.NO_HOST, words=f"no MX by IPv{wanted}")
+    none = Text(f"no MX by IPv{wanted}", f"没有 IPv{wanted} 的 MX")
+    return Knock(door.receiver, door.address, Reach.NO_HOST, trouble=none)
 
 
 async def _at(door: Door, host: str, address: str) -> Knock:
-    def failed(reach: Reach, words: str) -> Knock:
-        return Knock(door.receiver, door.address, reach, host, one_line(words))
+    def failed(reach: Reach, english: str, chinese: str = "") -> Knock:
+        trouble = Text(*(f"{address}: {one_line(each)}" for each in (english, chinese or english)))
+        return Knock(door.receiver, door.address, reach, host, trouble=trouble)
 
     try:
         async with asyncio.timeout(CONNECT):
             local = (door.bind, 0) if door.bind else None
             reader, writer = await asyncio.open_connection(address, door.port, local_addr=local)
     except TimeoutError:
-        return failed(Reach.SILENT, f"{address}: nothing within {CONNECT:g} s")
+        return failed(Reach.SILENT, f"nothing within {CONNECT:g} s", f"{CONNECT:g} 秒内没有应答")
     except OSError as error:
         reach = Reach.UNBOUND if error.errno == errno.EADDRNOTAVAIL else Reach.CLOSED
-        return failed(reach, f"{address}: {error.strerror or error}")
+        return failed(reach, str(error.strerror or error))
     try:
         async with asyncio.timeout(ANSWER):
             return await _talk(door, host, reader, writer)
     except TimeoutError:
-        return failed(Reach.SILENT, f"{address}: connected, but no greeting within {ANSWER:g} s")
+        return failed(
+            Reach.SILENT, f"connected, but no greeting within {ANSWER:g} s", f"已连上，{ANSWER:g} 秒内没有问候"
+        )
     except (OSError, EOFError, ValueError) as error:
-        return failed(Reach.CLOSED, f"{address}: {str(error) or type(error).__name__}")
+        return failed(Reach.CLOSED, str(error) or type(error).__name__)
     finally:
         writer.close()
 

@@ -4,6 +4,7 @@ What is not there is (); what DNS could not say is Unknown, which knows whether 
 """
 
 import asyncio
+import re
 import time
 from collections.abc import Sequence
 
@@ -22,6 +23,7 @@ from hedwig.reply import one_line
 
 TIMEOUT = 1.2  # seconds for one server, more in later rounds
 LIFETIME = 3.5  # for one question
+_ERRNO = re.compile(r"\[Errno -?\d+\] ")  # the sentence behind it says as much
 
 
 class Lookups:
@@ -55,7 +57,7 @@ class Lookups:
         except dns.exception.DNSException:
             return Records((), MAX_ABSENT, dns.name.root, exists=False)
         except Unanswered as error:
-            return Unknown(one_line(f"{kind} of {name or '.'}: {error}"), bool(error.gone))
+            return Unknown(one_line(f"{kind} of {name or '.'}: {_ERRNO.sub('', str(error))}"), bool(error.gone))
 
     async def texts(self, name: str) -> Texts:
         """TXT records, each one's strings joined (RFC 7208 §3.3)."""

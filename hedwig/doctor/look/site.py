@@ -7,6 +7,7 @@ from pathlib import Path
 from cryptography import x509
 
 from hedwig.doctor.file_rules import Certificate
+from hedwig.doctor.finding import Text, same
 
 SITE = Path("/etc/nginx/sites-available/hedwig")
 _CERTIFICATE = re.compile(r'^\s*ssl_certificate\s+"?([^";]+)"?;', re.MULTILINE)
@@ -24,7 +25,7 @@ def certificate(now: float, site: Path = SITE) -> list[Certificate]:
     try:
         read = x509.load_pem_x509_certificate(Path(found[1]).read_bytes())
     except OSError as error:
-        return [Certificate(found[1], trouble=error.strerror or str(error))]
+        return [Certificate(found[1], trouble=same(error.strerror or str(error)))]
     except ValueError as error:
-        return [Certificate(found[1], trouble=f"no certificate in PEM: {error}")]
+        return [Certificate(found[1], trouble=Text(f"no certificate in PEM: {error}", f"不是 PEM 证书：{error}"))]
     return [Certificate(found[1], (read.not_valid_after - _EPOCH).total_seconds() - now)]

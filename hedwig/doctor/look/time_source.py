@@ -5,7 +5,7 @@ import struct
 import time
 from collections.abc import Callable
 
-from hedwig.doctor.finding import Unknown
+from hedwig.doctor.finding import Text, Unknown, same
 from hedwig.doctor.look.commands import runs_systemd, said_by
 from hedwig.doctor.look.lookups import Lookups
 from hedwig.doctor.network_rules import Clock
@@ -19,15 +19,17 @@ async def look(lookups: Lookups, server: str, clock: Callable[[], float] = time.
     """`server`: whom to ask, by name or address; "" for nobody."""
     synchronised = await _synchronised()
     if not server:
-        return Clock(synchronised, trouble="no NTP server was asked")
+        return Clock(synchronised, trouble=Text("no NTP server was asked", "没有询问 NTP 服务器"))
     found = await lookups.addresses(server)
     if isinstance(found, Unknown) or not found:
-        trouble = found.text if isinstance(found, Unknown) else f"{server} has no address"
+        absent = Text(f"{server} has no address", f"{server} 没有地址")
+        trouble = same(found.text) if isinstance(found, Unknown) else absent
         return Clock(synchronised, server=server, trouble=trouble)
     try:
         return Clock(synchronised, await _offset(found[0], clock), server)
     except (TimeoutError, OSError, ValueError) as error:
-        trouble = str(error) or f"{server} gives no answer within {_WAIT:g} s"
+        silent = Text(f"{server} gives no answer within {_WAIT:g} s", f"{server} 在 {_WAIT:g} 秒内没有应答")
+        trouble = same(str(error)) if str(error) else silent
         return Clock(synchronised, server=server, trouble=trouble)
 
 

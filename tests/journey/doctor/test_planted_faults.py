@@ -1,11 +1,18 @@
 """Faults that were planted, each in a domain or at an address of its own: the doctor finds each, and names its mend."""
 
+import re
+import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
 import yaml
 
 from .clinic import NAME, SOURCE, Clinic, sender
+from .test_planted_file_faults import FAULTS as FILE_FAULTS
+from .test_planted_keys import FAULTS as KEY_FAULTS
+
+CHINESE = re.compile("[\u4e00-\u9fff]")
 
 _INCLUDES = " ".join(f"include:i{number}.c.example" for number in range(11))
 _EIGHT = " ".join(f"include:i{number}.c.example" for number in range(8))
@@ -42,9 +49,9 @@ ZONES = "\n".join(
     ]
 )
 DOMAIN_FAULTS = [
-    ("spf", "nospf.example", "fail", "no SPF record", f'nospf.example. IN TXT "v=spf1 ip4:{SOURCE} -all"'),
+    ("spf", "nospf.example", "fail", "no SPF record", f'nospf.example. IN TXT "v=spf1 ip4:{SOURCE} ~all"'),
     ("spf", "twospf.example", "fail", "2 SPF records", f"ip4:{SOURCE} ip4:203.0.113.9 "),
-    ("spf", "plusall.example", "fail", "+all", f'"v=spf1 ip4:{SOURCE} -all"'),
+    ("spf", "plusall.example", "fail", "+all", f'"v=spf1 ip4:{SOURCE} ~all"'),
     ("spf", "other.example", "fail", "softfail", f'"v=spf1 ip4:{SOURCE} ip4:203.0.113.9 ~all"'),
     ("spf", "typo.example", "fail", "permerror", f'"v=spf1 ip4:{SOURCE} -all"'),
     ("spf", "many.example", "fail", "11 DNS look-ups", f'"v=spf1 ip4:{SOURCE} include:i0'),
@@ -108,6 +115,45 @@ def test_a_networks_fault_is_found(
     assert found["grade"] == grade, found
     assert seen in found["seen"], found
     assert mend in found["mend"], found
+
+
+@pytest.mark.parametrize("language", ["C.UTF-8", "zh_CN.UTF-8"])
+def test_all_domains_of_a_host_at_once(clinic: Clinic, tmp_path: Path, language: str) -> None:
+    """As the weekly run has it, and as an operator reads it: each fault with its mend, in the operator's language."""
+    shutil.copy(clinic.host.config / "worker.yml", tmp_path)
+    shutil.copy(clinic.host.config / "postoffice.yml", tmp_path)
+    (tmp_path / "clients.d").mkdir()
+    senders = [f"*@{domain}" for domain in dict.fromkeys(fault[1] for fault in DOMAIN_FAULTS)]
+    client = {"key": [f"sha256:{'0' * 64}"], "senders": senders}
+    (tmp_path / "clients.d" / "less.example.com.yml").write_text(yaml.safe_dump(client))
+    lines = clinic.run("--no-connect", language=language, config=tmp_path).stdout.splitlines()
+    grades = {"fail": "失败", "warn": "注意"} if language.startswith("zh") else {"fail": "FAIL", "warn": "WARN"}
+    for check, domain, grade, seen, mend in DOMAIN_FAULTS:
+        starts = [
+            number
+            for number, line in enumerate(lines)
+            if line.split()[:2] == [grades[grade], check] and line.split()[2] == domain
+        ]
+        assert starts, (check, domain, lines)
+        told = lines[starts[0] + 1]
+        assert CHINESE.search(told) if language.startswith("zh") else seen in told, told
+        assert any(line.startswith(f"       {mend}") or mend in line for line in lines[starts[0] : starts[0] + 4])
+        assert lines[starts[0] + 2].startswith("    -> ")
+    if language.startswith("zh"):
+        for line in lines:
+            if line.startswith("    ") and not line.startswith("       "):
+                assert CHINESE.search(line), line
+
+
+def test_the_page_counts_them() -> None:
+    """docs/doctor.md says how many of each kind are planted here; it is no fewer than twenty in all."""
+    planted = Counter(fault[0] for fault in (*DOMAIN_FAULTS, *ADDRESS_FAULTS, *NETWORK_FAULTS))
+    planted["dkim"] += len(KEY_FAULTS) + 4  # two short keys, one kind alone, a damaged file
+    planted += Counter(fault.check for fault in FILE_FAULTS)
+    page = (Path(__file__).parents[3] / "docs" / "doctor.md").read_text(encoding="utf-8")
+    told = {check: int(count) for check, count in re.findall(r"^\| ([a-z0-9-]+) \| (\d+) \| ", page, re.MULTILINE)}
+    assert {check: told.get(check) for check in planted} == dict(planted)
+    assert sum(planted.values()) >= 20
 
 
 def test_what_is_well_passes(clinic: Clinic) -> None:

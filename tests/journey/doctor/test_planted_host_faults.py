@@ -113,7 +113,7 @@ def test_a_file_that_cannot_be_used(clinic: Clinic) -> None:
     clinic.host.write("postoffice", "listen: [127.0.0.1:8025]\nmax_sise: 1 MiB\n")
     (found,) = graded(clinic, "config", "fail")
     assert found["subject"].endswith("postoffice.yml:2")
-    assert "max_size" in found["mend"]
+    assert "did you mean max_size?" in found["where"]
 
 
 def test_two_spools_that_should_be_one(clinic: Clinic) -> None:

@@ -78,6 +78,11 @@ def test_a_records_fault_is_found_and_mended(keyed: Clinic, name: str, grade: st
 def test_a_key_that_is_too_short(keyed: Clinic, name: str, grade: str, seen: str) -> None:
     found = keyed.finding("dkim", f"{name}.key.example", "--no-connect")
     assert (found["grade"], seen in found["seen"]) == (grade, True), found
+    mend = {
+        "small": ("hedwig dkim rotate small.key.example", ""),
+        "tiny": ("", "hedwig dkim new tiny.key.example --rsa"),
+    }
+    assert found["mend"] == mend[name][0] and mend[name][1] in found["where"]
 
 
 def test_ed25519_alone_is_not_enough(keyed: Clinic) -> None:
@@ -115,4 +120,4 @@ def test_a_key_that_is_none(keyed: Clinic) -> None:
     finally:
         file.unlink()
     assert (found["grade"], "no private key" in found["seen"]) == ("fail", True), found
-    assert "hedwig dkim new good.key.example" in found["mend"]
+    assert "hedwig dkim new good.key.example" in found["where"]
