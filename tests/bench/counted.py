@@ -5,6 +5,7 @@ that is read while it grows: what came, what did not, and what came twice. Both 
 peers, and none of theirs: their CPU is counted for nobody.
 """
 
+import socket
 import subprocess
 import time
 from collections import Counter
@@ -20,6 +21,8 @@ _MARK = b"\nX-Rcpt-Args: <"
 _LONGEST = 1024  # octets that a recipient's line may have, at the most
 MOST = "900"  # connections at a time; its default of 256 would have the peers wait for each other
 _PAUSE = 0.005  # seconds between two looks
+_LOT = 64 << 20  # octets that are dropped at a time
+_PAGE = 4096
 
 
 @dataclass(frozen=True)
@@ -88,14 +91,26 @@ class FarSide:
         self.came: Counter[str] = Counter()
         self.last = 0.0  # when something came last, monotonic
         self._file, self._read, self._rest = folder / "taken", 0, b""
+        self._dropped = 0  # octets that the file has no more
         self._file.touch()
         command = [tool("unshare"), "--user", "--", tool("smtp-sink"), "-m", MOST, "-D", str(self._file)]
         self._process = Process("smtp-sink", [*command, f"inet:{address}:25", "1000"], folder / "sink.log")
-        self._process.start()
+        self._address = address
+        self.back()
 
-    def close(self) -> None:
-        """End it."""
+    def back(self) -> None:
+        """Start it, and wait until it listens."""
+        self._process.start(self._listens)
+
+    def _listens(self) -> bool:
+        with socket.socket() as client:
+            return client.connect_ex((self._address, 25)) == 0
+
+    def away(self) -> None:
+        """End it: from now on the kernel refuses connections. Nothing may be on its way."""
         self._process.kill()
+
+    close = away
 
     def look(self) -> int:
         """Read on; how many recipients have got something, copies included."""
@@ -121,16 +136,30 @@ class FarSide:
             kept, at = end, octets.find(_MARK, end)
         self._rest = octets[kept:] if at >= 0 else octets[max(kept, len(octets) - len(_MARK)) :]
 
-    def wait(self, count: int, seconds: float) -> None:
-        """Until so many have come, or the time is over without one more."""
+    def wait(self, count: int, seconds: float, *, pause: float = _PAUSE, drop: bool = False) -> None:
+        """Until so many have come, or the time is over without one more. `drop`: what has been counted is let go from
+        memory meanwhile."""
         have, since = self.look(), time.monotonic()
         while have < count and time.monotonic() - since < seconds:
-            time.sleep(_PAUSE)
+            time.sleep(pause)
             now = self.look()
             have, since = now, since if now == have else time.monotonic()
+            if drop and self._read - self._dropped > _LOT:
+                self._drop()
+
+    def _drop(self) -> None:
+        """A hole takes the place of what was read: to cut the file off would lose what comes just then."""
+        until = self._read - self._read % _PAGE
+        place = ["--offset", str(self._dropped), "--length", str(until - self._dropped)]
+        subprocess.run([tool("fallocate"), "--punch-hole", *place, str(self._file)], check=True)
+        self._dropped = until
+
+    def taken(self) -> bytes:
+        """All that came since `forget`, as smtp-sink(1) has it; messages that came at once may be mixed."""
+        return self._file.read_bytes()
 
     def forget(self) -> None:
         """Count anew; what was taken is dropped. Nothing may be on its way."""
         self.came.clear()
         self._file.write_bytes(b"")
-        self._read, self._rest = 0, b""
+        self._read, self._dropped, self._rest = 0, 0, b""
