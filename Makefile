@@ -38,6 +38,7 @@ MESSAGES := 1200
 JSON := build/bench.json
 PARTS :=
 PEERS :=
+HARAKA := build/haraka/node_modules/Haraka/bin/haraka
 MILLION := 0
 QUEUED := 100000
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
@@ -86,9 +87,12 @@ bench-fairness: venv ## what a tarpit costs the mail to others, and whether limi
 
 bench: MESSAGES := 4000
 bench: ROUNDS := 3
-bench: venv ## hedwig against Postfix: rates, CPU, memory, times, as a table and as JSON (as root, or with sudo) [PARTS=rates,growth MILLION=1 PEERS=haraka MESSAGES=4000 ROUNDS=3 QUEUED=100000 JSON=build/bench.json]
+bench: venv $(if $(filter haraka,$(PEERS)),$(HARAKA)) ## hedwig against Postfix: rates, CPU, memory, times, as a table and as JSON (as root, or with sudo) [PARTS=rates,growth MILLION=1 PEERS=haraka MESSAGES=4000 ROUNDS=3 QUEUED=100000 JSON=build/bench.json]
 	$(SUDO) $(UNTRACED) PARTS=$(PARTS) PEERS=$(PEERS) MILLION=$(MILLION) QUEUED=$(QUEUED) MESSAGES=$(MESSAGES) ROUNDS=$(ROUNDS) JSON=$(JSON) \
 		$(BIN)/python tests/bench/versus.py
+
+$(HARAKA):
+	npm install --prefix build/haraka --omit=dev --no-audit --no-fund Haraka@3.3.4
 
 bench-quick: BAR := 1.3
 bench-quick: venv ## whether hedwig is as much faster than Postfix as it should be, in under a minute (as root, or with sudo) [MESSAGES=1200 BAR=1.3]

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -136,19 +137,23 @@ class FarSide:
             kept, at = end, octets.find(_MARK, end)
         self._rest = octets[kept:] if at >= 0 else octets[max(kept, len(octets) - len(_MARK)) :]
 
-    def wait(self, count: int, seconds: float, *, pause: float = _PAUSE, drop: bool = False) -> None:
-        """Until so many have come, or the time is over without one more. `drop`: what has been counted is let go from
-        memory meanwhile."""
+    def wait(
+        self, count: int, seconds: float, *, pause: float = _PAUSE, looked: Callable[[int], None] | None = None
+    ) -> None:
+        """Until so many have come, or the time is over without one more. `looked` hears how many there are."""
         have, since = self.look(), time.monotonic()
         while have < count and time.monotonic() - since < seconds:
             time.sleep(pause)
             now = self.look()
             have, since = now, since if now == have else time.monotonic()
-            if drop and self._read - self._dropped > _LOT:
-                self._drop()
+            if looked:
+                looked(now)
 
-    def _drop(self) -> None:
-        """A hole takes the place of what was read: to cut the file off would lose what comes just then."""
+    def drop(self) -> None:
+        """Let what has been counted go from memory, where that is much. A hole takes its place: to cut the file off
+        would lose what comes just then."""
+        if self._read - self._dropped < _LOT:
+            return
         until = self._read - self._read % _PAGE
         place = ["--offset", str(self._dropped), "--length", str(until - self._dropped)]
         subprocess.run([tool("fallocate"), "--punch-hole", *place, str(self._file)], check=True)

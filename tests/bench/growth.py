@@ -29,6 +29,7 @@ SESSIONS = 20
 EACH = 12 * 1024  # octets on the disk for a message of 4 KB, at the most
 RETRY = {"schedule": ["6m", "15m", "30m", "1h", "2h", "4h"], "jitter": "20%"}  # as shipped
 PAUSE = 0.05  # seconds between two looks at the far side
+EVERY = 0.25  # seconds between two points of the course that is told
 AFTER = 1.0  # seconds, in which what comes twice would come
 
 
@@ -44,11 +45,12 @@ class Slice:
 
 @dataclass(frozen=True)
 class Grown:
-    """Of one peer. `drained`: seconds, until the last came; `first`: until the first did. `cpu`: ms a message."""
+    """Of one peer. `drained`: seconds, until the last came. `course`: how many had come after so many seconds. `cpu`:
+    ms a message."""
 
     slices: list[Slice]
     drained: float
-    first: float
+    course: list[tuple[float, int]]
     cpu: float
     lost: int
     doubled: int
@@ -57,6 +59,11 @@ class Grown:
     def queued(self) -> int:
         """How many there were in the end."""
         return self.slices[-1].queued + self.slices[1].queued
+
+    @property
+    def first(self) -> float:
+        """Seconds until the first came, as coarse as `course` is."""
+        return next((at for at, came in self.course if came), self.drained)
 
     @property
     def rate(self) -> float:
@@ -82,16 +89,22 @@ def measure(peer: Peer, far: FarSide, count: int) -> Grown:
     slices = _grow(peer, count)
     used = cpu(peer.pids)
     began = time.monotonic()
+    course: list[tuple[float, int]] = []
+
+    def looked(came: int) -> None:
+        at = time.monotonic() - began
+        if not course or at - course[-1][0] >= EVERY or came == count:
+            course.append((round(at, 2), came))
+        far.drop()
+
     far.back()
     peer.flush()
-    far.wait(1, STALLED, pause=PAUSE)
-    first = time.monotonic()
-    far.wait(count, STALLED, pause=PAUSE, drop=True)
+    far.wait(count, STALLED, pause=PAUSE, looked=looked)
     last = far.last
     time.sleep(AFTER)
     total, came = far.look(), len(far.came)
     used = cpu(peer.pids) - used
-    return Grown(slices, last - began, first - began, used / count, count - came, total - came)
+    return Grown(slices, last - began, course, used / count, count - came, total - came)
 
 
 def _grow(peer: Peer, count: int) -> list[Slice]:

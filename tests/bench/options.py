@@ -20,3 +20,5 @@ MILLION = 1_000_000 if _MILLION == 1 else _MILLION  # and how far, once, with he
 JSON = Path(os.environ.get("JSON") or "build/bench.json")
 PARTS = [name for name in os.environ.get("PARTS", "").replace(",", " ").split() if name]
 PEERS = [name for name in os.environ.get("PEERS", "").replace(",", " ").split() if name]
+if unknown := set(PEERS) - {"haraka"}:
+    raise SystemExit(f"PEERS={','.join(PEERS)}: there is no {', '.join(sorted(unknown))}; there is haraka")

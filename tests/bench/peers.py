@@ -200,12 +200,16 @@ class Field:
             measure(peer, self.far, load, f"warm{number}x")
             peer.end()
 
-    def rounds(self, load: Load, count: int) -> dict[str, Runs]:
-        """So many rounds, by turns, each second one backwards: what grows or fades on the machine counts for all."""
+    def rounds(self, load: Load, count: int, *, before: int = 0) -> dict[str, Runs]:
+        """So many rounds, by turns, each second one backwards: what grows or fades on the machine counts for all.
+        `before`: so many messages at the beginning of each turn are not measured, for a worker that has just started
+        has neither connections nor DNS answers."""
         found = {peer.name: Runs() for peer in self.peers}
         for number in range(count):
             for peer in self.peers if number % 2 == 0 else self.peers[::-1]:
                 peer.begin()
+                if before:
+                    measure(peer, self.far, load.shortened(before), f"b{number}x")
                 name = f"r{number}x{len(found[peer.name].runs)}"
                 found[peer.name].runs.append(measure(peer, self.far, load, name))
                 peer.end()

@@ -3,10 +3,11 @@
 from dataclasses import asdict
 from pathlib import Path
 
+import haraka
 from counted import Load
 from goals import Found, Row, is_ours
 from journey.world import World
-from options import MESSAGES, ROUNDS
+from options import MESSAGES, PEERS, ROUNDS
 from peers import Field, Runs
 from scene import say_what_is_wrong
 
@@ -55,12 +56,14 @@ def judged(title: str, found: dict[str, Runs], least: float, most: float | None 
 
 def play(world: World, in_memory: Path) -> Found:
     """All loads."""
-    field = Field(world, in_memory, workers=(1, 2))
+    field = Field(world, in_memory)
+    if "haraka" in PEERS:
+        field.peers.append(haraka.started(world))
     field.warm(LOADS[0].shortened(300))
     told = Found()
     for load in (*LOADS, MANY):
         field.to_domains(load.domains)
-        found = field.rounds(load, ROUNDS)
+        found = field.rounds(load, ROUNDS, before=max(load.domains, load.messages // 10))
         show(load, found)
         told.figures[load.title] = {name: [asdict(run) for run in runs.runs] for name, runs in found.items()}
         told.wrong += say_what_is_wrong(found)
