@@ -94,7 +94,7 @@ def main() -> None:
         rows += found.rows
         wrong += found.wrong
         told["parts"][name], told["table"] = found.figures, as_json(rows)
-        told["seconds"][name] = time.monotonic() - began
+        told["seconds"][name], told["wrong"] = time.monotonic() - began, wrong
         JSON.write_text(json.dumps(told, indent=1))
     if rows:
         print("\nhedwig against the better Postfix of this run\n")
