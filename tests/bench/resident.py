@@ -39,14 +39,17 @@ class Peak:
 
 
 def idle(field: Field) -> dict[str, Memory]:
-    """What each has before its first message; hedwig's alerts are a daemon that the packages start as well."""
-    found = {"hedwig's mailman alone": memory([field.host["mailman"].pid])}
+    """What each has before its first message, and each of hedwig's daemons, the alerts' among them, which the packages
+    start as well."""
+    found = {}
     for peer in field.peers:
         peer.begin()
         found[peer.name] = memory(peer.pids)
         peer.end()
     _start_alerts(field)
-    found["hedwig's alerts alone"] = memory([field.host["alerts"].pid])
+    for name, process in field.host.processes.items():
+        if process.alive:
+            found[f"- {name}"] = memory([process.pid])
     field.host["alerts"].stop()
     return found
 
@@ -87,7 +90,7 @@ def play(world: World, in_memory: Path) -> Found:
         print(f"  {name:22} {most:6.1f}", flush=True)
     return Found(
         [
-            Row("PSS idle, mailman alone", at_rest["hedwig's mailman alone"].pss, 35, least=False, unit="MiB"),
+            Row("PSS idle, mailman alone", at_rest["- mailman"].pss, 35, least=False, unit="MiB"),
             Row("PSS idle, all, 1 worker", at_rest["hedwig, 1 worker"].pss, 110, least=False, unit="MiB"),
             Row("PSS idle, all, 2 workers", at_rest["hedwig, 2 workers"].pss, 110, least=False, unit="MiB"),
             Row("PSS at its peak, 20 sessions", ratio(busy, least=False), 0.9, least=False),
