@@ -88,10 +88,10 @@ def ratio(figures: Mapping[str, float], *, least: bool = True) -> float:
     return ours / theirs
 
 
-def edges(figures: Sequence[float], most: int = 5) -> tuple[float, float]:
-    """The medians of the first and of the last few of a row that was taken while something grew. The very first is
-    left out: whatever has to open or to be learnt is in it."""
-    few = max(1, min(most, (len(figures) - 1) // 2))
+def edges(figures: Sequence[float]) -> tuple[float, float]:
+    """The medians of the first and of the last five (or a twentieth) of a row that was taken while something grew. The
+    very first is left out: whatever has to open or to be learnt is in it."""
+    few = max(1, min(max(5, len(figures) // 20), (len(figures) - 1) // 2))
     return median(figures[1 : 1 + few]), median(figures[-few:])
 
 

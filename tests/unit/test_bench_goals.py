@@ -68,6 +68,7 @@ def test_the_first_slice_is_no_measure_of_an_empty_queue() -> None:
     rates = [1.0, *[1000.0] * 3, 1.0, 1001.0, *[700.0] * 30, 500.0, 500.0, 1.0, 499.0, 501.0]
     assert edges(rates) == (1000.0, 500.0)
     assert edges([5.0, 1.0, 2.0]) == (1.0, 2.0)
+    assert edges([float(number) for number in range(500)]) == (13.0, 487.0)
 
 
 def test_memory_a_message_is_what_one_more_costs() -> None:
