@@ -3,8 +3,8 @@
     python tests/bench/readme.py [build/bench.json]
 
 Each has two lines, `<!-- bench -->` and `<!-- /bench -->`; what stands between them is replaced. docs/bench.md gets all
-rows, the READMEs a few. Run it by hand, after a `make bench` on a machine that did nothing else; a row that the run
-has not is left out. A run that lost or doubled something writes no page.
+rows, the READMEs a few. Run it by hand, after a `make bench` on a machine that did nothing else. It writes no page
+where the run lost or doubled something, or was not a whole one.
 """
 
 import json
@@ -64,22 +64,32 @@ def lines(rows: list[tuple[str, dict[str, Any]]], head: tuple[str, str, str]) ->
     return text
 
 
-def machine(on: dict[str, str]) -> str:
-    """Where it was measured."""
-    return f"{on['cores']} cores ({on['cpu']}), Linux {on['kernel']}, Python {on['python']}, Postfix {on['postfix']}"
+def machine(on: dict[str, str], language: int = 0) -> str:
+    """Where and when it was measured."""
+    versions = f"Linux {on['kernel']}, Python {on['python']}, Postfix {on['postfix']}"
+    cores = (f"{on['cores']} cores ({on['cpu']})", f"{on['cores']} 核（{on['cpu']}）")[language]
+    return f"{on['date']}, {cores}, {versions}"
 
 
 def readme(told: dict[str, Any], language: int) -> str:
     """What a README has. `language`: 0 English, 1 Chinese."""
     by_name = {row["what"]: row for row in told["table"]}
-    rows = [(names[language], by_name[what]) for what, names in FEW.items() if what in by_name]
-    return lines(rows, HEADS[language]) + "\n" + UNDER[language].format(machine=machine(told["machine"])) + "\n"
+    rows = [(names[language], by_name[what]) for what, names in FEW.items()]
+    return (
+        lines(rows, HEADS[language]) + "\n" + UNDER[language].format(machine=machine(told["machine"], language)) + "\n"
+    )
 
 
 def everything(told: dict[str, Any]) -> str:
     """What docs/bench.md has."""
     rows = [(row["what"], row) for row in told["table"]]
-    return f"On {machine(told['machine'])}:\n\n" + lines(rows, ("", "reached", "goal"))
+    return f"{machine(told['machine'])}:\n\n" + lines(rows, ("", "reached", "goal"))
+
+
+def unfit(told: dict[str, Any]) -> list[str]:
+    """Why this run is not for readers."""
+    missing = FEW.keys() - {row["what"] for row in told["table"]}
+    return [*told["wrong"], *(f"the run has no {what!r}: it was not a whole one" for what in sorted(missing))]
 
 
 def replaced(page: str, by: str) -> str:
@@ -93,8 +103,8 @@ def replaced(page: str, by: str) -> str:
 
 def main() -> None:
     told = json.loads(Path(sys.argv[1] if len(sys.argv) > 1 else "build/bench.json").read_text())
-    if told["wrong"]:
-        sys.exit("; ".join(told["wrong"]))
+    if why := unfit(told):
+        sys.exit("\n".join(why))
     for name, text in (
         ("README.md", readme(told, 0)),
         ("README.zh-CN.md", readme(told, 1)),

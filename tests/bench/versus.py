@@ -71,6 +71,7 @@ def machine() -> dict[str, str]:
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     postfix = subprocess.run(["postconf", "-d", "-h", "mail_version"], capture_output=True, text=True, check=True)
     return {
+        "date": time.strftime("%Y-%m-%d"),
         "cpu": models[0] if models else platform.machine(),
         "cores": str(os.cpu_count()),
         "kernel": platform.release(),
@@ -100,7 +101,7 @@ def main() -> None:
         print("\nhedwig against the better Postfix of this run\n")
         print("\n".join(f"  {line}" for line in table(rows)))
     took = ", ".join(f"{name} {seconds:.0f}" for name, seconds in told["seconds"].items())
-    print(f"\nseconds: {took}; all figures: {JSON}")
+    print(f"\nseconds: {took}; in all {sum(told['seconds'].values()):.0f}. All figures: {JSON}")
     left_out = [name for name in ALL if name not in parts and name != "drain"]
     if left_out:
         print(f"not played: {', '.join(left_out)}")
