@@ -57,7 +57,7 @@ def wanted() -> dict[str, Part]:
     unknown = [name for name in PARTS if name not in ALL]
     if unknown:
         raise SystemExit(f"PARTS={','.join(PARTS)}: there is no {', '.join(unknown)}; there are {', '.join(ALL)}")
-    names = PARTS or [name for name in ALL if name != "million"]
+    names = [*PARTS] or [name for name in ALL if name != "million"]
     names += ["million"] * (MILLION > 0 and "million" not in names)
     if "million" in names and not MILLION:
         raise SystemExit("PARTS=million wants MILLION=1 as well")
