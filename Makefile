@@ -8,7 +8,7 @@ PACKAGES := \
 	python3-aiosmtpd python3-bottle python3-click python3-dnspython python3-idna python3-openssl python3-requests python3-spf \
 	python3-systemd python3-uvloop python3-waitress python3-yaml \
 	python3-cryptography python3-dkim python3-hypothesis python3-pytest python3-pytest-asyncio python3-pytest-xdist \
-	beanstalkd ldnsutils libmail-dkim-perl libpython3.11-testsuite msmtp nginx nsd opendkim-tools postfix unbound \
+	beanstalkd ldnsutils libmail-dkim-perl libpython3.11-testsuite msmtp nginx nsd opendkim opendkim-tools postfix unbound \
 	ca-certificates curl git groff-base iproute2 libfaketime mandoc mount openssl procps strace systemd
 
 # What builds and signs packages.
@@ -36,6 +36,11 @@ BAR := 95
 LIMITS := 80
 MESSAGES := 1200
 JSON := build/bench.json
+PARTS :=
+PEERS :=
+HARAKA := build/haraka/node_modules/Haraka/bin/haraka
+MILLION := 0
+QUEUED := 100000
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 # What runs by sudo leaves no files of root's in a user's tree (but in build/system, which `make clean` removes).
 UNTRACED := env PYTHONDONTWRITEBYTECODE=1
@@ -82,8 +87,12 @@ bench-fairness: venv ## what a tarpit costs the mail to others, and whether limi
 
 bench: MESSAGES := 4000
 bench: ROUNDS := 3
-bench: venv ## hedwig against Postfix: rates, CPU, memory, times, as a table and as JSON (as root, or with sudo) [MESSAGES=4000 ROUNDS=3 JSON=build/bench.json]
-	$(SUDO) $(UNTRACED) MESSAGES=$(MESSAGES) ROUNDS=$(ROUNDS) JSON=$(JSON) $(BIN)/python tests/bench/versus.py
+bench: venv $(if $(filter haraka,$(PEERS)),$(HARAKA)) ## hedwig against Postfix: rates, CPU, memory, times, as a table and as JSON (as root, or with sudo) [PARTS=rates,growth MILLION=1 PEERS=haraka MESSAGES=4000 ROUNDS=3 QUEUED=100000 JSON=build/bench.json]
+	$(SUDO) $(UNTRACED) PARTS=$(PARTS) PEERS=$(PEERS) MILLION=$(MILLION) QUEUED=$(QUEUED) MESSAGES=$(MESSAGES) ROUNDS=$(ROUNDS) JSON=$(JSON) \
+		$(BIN)/python tests/bench/versus.py
+
+$(HARAKA):
+	npm install --prefix build/haraka --omit=dev --no-audit --no-fund Haraka@3.3.4
 
 bench-quick: BAR := 1.3
 bench-quick: venv ## whether hedwig is as much faster than Postfix as it should be, in under a minute (as root, or with sudo) [MESSAGES=1200 BAR=1.3]

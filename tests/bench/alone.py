@@ -5,12 +5,16 @@ import smtplib
 import subprocess
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import quantiles
 
-from counted import SENDER, FarSide, domain
+from counted import SENDER, FarSide, Load, domain
+from goals import Found, Row, ratio
 from journey.network import tool
 from journey.submit import SAMPLE
-from peers import Peer
+from journey.world import World
+from options import LETTERS, ROUNDS
+from peers import Field, Peer
 
 _PAUSE = 0.0005  # seconds between two looks: what is measured is as coarse as that
 _PATIENCE = 30.0
@@ -71,3 +75,24 @@ def _by_smtplib(peer: Peer, far: FarSide, rcptto: str, into: Times) -> None:
     while rcptto not in far.came and time.monotonic() - began < _PATIENCE:
         time.sleep(_PAUSE)
         far.look()
+
+
+def play(world: World, in_memory: Path) -> Found:
+    """By turns."""
+    here = Field(world, in_memory)
+    here.warm(Load("", 20, 300))
+    times = {peer.name: Times() for peer in here.peers}
+    for number in range(ROUNDS):
+        for peer in here.peers if number % 2 == 0 else here.peers[::-1]:
+            peer.begin()
+            letters(peer, here.far, max(2, LETTERS // ROUNDS), f"a{number}", times[peer.name])
+            peer.end()
+    told = {name: one.milliseconds() for name, one in times.items()}
+    print("\none letter at a time, ms (p50, p99): msmtp from start to exit; to the far side; smtplib")
+    for name, kinds in told.items():
+        print(f"  {name:22}" + "".join(f" {one['p50']:8.1f} {one['p99']:7.1f}" for one in kinds.values()), flush=True)
+    rows = []
+    for kind, what, goal in (("msmtp", "msmtp, start to exit, p50", 0.2), ("smtplib", "smtplib, p50", 1.3)):
+        middles = {name: kinds[kind]["p50"] for name, kinds in told.items()}
+        rows.append(Row(what, ratio(middles, least=False), goal, least=False))
+    return Found(rows, told)

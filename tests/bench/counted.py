@@ -5,9 +5,12 @@ that is read while it grows: what came, what did not, and what came twice. Both 
 peers, and none of theirs: their CPU is counted for nobody.
 """
 
+import shlex
+import socket
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +23,8 @@ _MARK = b"\nX-Rcpt-Args: <"
 _LONGEST = 1024  # octets that a recipient's line may have, at the most
 MOST = "900"  # connections at a time; its default of 256 would have the peers wait for each other
 _PAUSE = 0.005  # seconds between two looks
+_LOT = 64 << 20  # octets that are dropped at a time
+_PAGE = 4096
 
 
 @dataclass(frozen=True)
@@ -44,10 +49,10 @@ class Load:
         """The same with fewer messages."""
         return Load(self.title, self.sessions, messages, self.reused, self.size, self.recipients, self.domains)
 
-    def commands(self, address: str, name: str) -> list[list[str]]:
+    def calls(self, address: str, name: str) -> list[list[str]]:
         """What smtp-source is called with: one call, or one for each domain. All recipients are called `name`, behind
         their number."""
-        common = [tool("smtp-source"), "-N", "-l", str(self.size), "-f", SENDER]
+        common = ["-N", "-l", str(self.size), "-f", SENDER]
         common += ["-r", str(self.recipients)] * (self.recipients > 1) + ["-d"] * self.reused
         if self.domains == 1:
             only = ["-s", str(self.sessions), "-m", str(self.messages), "-t", f"{name}@{domain(0)}"]
@@ -65,19 +70,15 @@ def domain(number: int) -> str:
 
 
 def send(load: Load, address: str, name: str) -> None:
-    """Hand all of it in; comes back when the last message was accepted. SystemExit with smtp-source's words where it
-    was not."""
-    waiting, running = load.commands(address, name), list[subprocess.Popen[str]]()
-    while waiting or running:
-        while waiting and len(running) < load.sessions:
-            running.append(subprocess.Popen(waiting.pop(), stderr=subprocess.PIPE, text=True))
-        first = running.pop(0)
-        words = first.communicate()[1]
-        if first.returncode:
-            for other in running:
-                other.kill()
-                other.wait()
-            raise SystemExit(f"smtp-source to {address}: {words}")
+    """Hand all of it in; comes back when the last message was accepted. SystemExit with smtp-source's words where one
+    was not. xargs starts as many at a time as there are sessions: it is quick, for it is part of the time."""
+    lines = "".join(shlex.join(call) + "\n" for call in load.calls(address, name))
+    command = [tool("xargs"), "-P", str(load.sessions), "-L", "1", tool("smtp-source")]
+    done = subprocess.run(
+        command, input=lines, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(f"smtp-source to {address}: {done.stderr}")
 
 
 class FarSide:
@@ -88,14 +89,26 @@ class FarSide:
         self.came: Counter[str] = Counter()
         self.last = 0.0  # when something came last, monotonic
         self._file, self._read, self._rest = folder / "taken", 0, b""
+        self._dropped = 0  # octets that the file has no more
         self._file.touch()
         command = [tool("unshare"), "--user", "--", tool("smtp-sink"), "-m", MOST, "-D", str(self._file)]
         self._process = Process("smtp-sink", [*command, f"inet:{address}:25", "1000"], folder / "sink.log")
-        self._process.start()
+        self._address = address
+        self.back()
 
-    def close(self) -> None:
-        """End it."""
+    def back(self) -> None:
+        """Start it, and wait until it listens."""
+        self._process.start(self._listens)
+
+    def _listens(self) -> bool:
+        with socket.socket() as client:
+            return client.connect_ex((self._address, 25)) == 0
+
+    def away(self) -> None:
+        """End it: from now on the kernel refuses connections. Nothing may be on its way."""
         self._process.kill()
+
+    close = away
 
     def look(self) -> int:
         """Read on; how many recipients have got something, copies included."""
@@ -121,16 +134,34 @@ class FarSide:
             kept, at = end, octets.find(_MARK, end)
         self._rest = octets[kept:] if at >= 0 else octets[max(kept, len(octets) - len(_MARK)) :]
 
-    def wait(self, count: int, seconds: float) -> None:
-        """Until so many have come, or the time is over without one more."""
+    def wait(
+        self, count: int, seconds: float, *, pause: float = _PAUSE, looked: Callable[[int], None] | None = None
+    ) -> None:
+        """Until so many have come, or the time is over without one more. `looked` hears how many there are."""
         have, since = self.look(), time.monotonic()
         while have < count and time.monotonic() - since < seconds:
-            time.sleep(_PAUSE)
+            time.sleep(pause)
             now = self.look()
             have, since = now, since if now == have else time.monotonic()
+            if looked:
+                looked(now)
+
+    def drop(self) -> None:
+        """Let what has been counted go from memory, where that is much. A hole takes its place: to cut the file off
+        would lose what comes just then."""
+        if self._read - self._dropped < _LOT:
+            return
+        until = self._read - self._read % _PAGE
+        place = ["--offset", str(self._dropped), "--length", str(until - self._dropped)]
+        subprocess.run([tool("fallocate"), "--punch-hole", *place, str(self._file)], check=True)
+        self._dropped = until
+
+    def taken(self) -> bytes:
+        """All that came since `forget`, as smtp-sink(1) has it; messages that came at once may be mixed."""
+        return self._file.read_bytes()
 
     def forget(self) -> None:
         """Count anew; what was taken is dropped. Nothing may be on its way."""
         self.came.clear()
         self._file.write_bytes(b"")
-        self._read, self._rest = 0, b""
+        self._read, self._dropped, self._rest = 0, 0, b""

@@ -4,14 +4,15 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from typing import Protocol
+from typing import Any, Protocol
 
 from counted import FarSide, Load, domain, send
 from journey.dns import RESOLVER
 from journey.host import MAILMAN, Host
+from journey.process import Process
 from journey.world import World, mx
 from postfix import TUNED, Postfix
-from usage import Memory, cpu, memory
+from usage import cpu, memory
 
 SINK = "192.0.2.1"
 DOMAINS = 500
@@ -19,7 +20,8 @@ TTL = 3600  # seconds, as MX records have it
 STALLED = 60.0  # seconds without one more delivery, after which the rest counts as lost
 # hedwig's own caution with receivers is no bench's matter. Its bound on connections holds for an address as well, and
 # here 500 domains have one address.
-SITES = {"default": {"connections": 500, "messages_per_connection": 1000}}
+SITES: dict[str, Any] = {"default": {"connections": 500, "messages_per_connection": 1000}}
+POSTFIX: dict[str, dict[str, str]] = {"default": {}, "tuned": TUNED}
 
 
 class Peer(Protocol):
@@ -38,6 +40,9 @@ class Peer(Protocol):
     def end(self) -> None:
         """Its turn is over."""
 
+    def flush(self) -> None:
+        """Try all that waits now: what an operator does when a receiver is back."""
+
 
 @dataclass
 class PostfixPeer:
@@ -45,6 +50,7 @@ class PostfixPeer:
 
     name: str
     server: Postfix
+    beside: list[Process] = field(default_factory=list)  # its milters
 
     @property
     def address(self) -> str:
@@ -53,14 +59,18 @@ class PostfixPeer:
 
     @property
     def pids(self) -> list[int]:
-        """Its master."""
-        return self.server.pids
+        """Its master, and what works beside it."""
+        return self.server.pids + [process.pid for process in self.beside]
 
     def begin(self) -> None:
         """It has started already."""
 
     def end(self) -> None:
         """It goes on waiting."""
+
+    def flush(self) -> None:
+        """postqueue -f."""
+        self.server.flush()
 
 
 @dataclass
@@ -90,6 +100,11 @@ class Hedwig:
         """And end them."""
         for worker in self._more:
             self.host[worker].stop()
+
+    def flush(self) -> None:
+        """The receiver is no longer left alone, and what was put off is due."""
+        self.host.hedwig("site", "resume", domain(0))
+        self.host.hedwig("queue", "retry", "--site", domain(0), "--yes")
 
 
 @dataclass(frozen=True)
@@ -144,41 +159,39 @@ def measure(peer: Peer, far: FarSide, load: Load, name: str) -> Run:
 
 
 class Field:
-    """Everything that is compared, in one network; `memory` is a folder in memory, for what is taken."""
+    """Everything that is compared, in one network; `memory` is a folder in memory, for what is taken. `postfix`: the
+    settings of each; `retry`: when hedwig tries again what was put off."""
 
-    def __init__(self, world: World, in_memory: Path, *, workers: tuple[int, ...]) -> None:
+    def __init__(
+        self,
+        world: World,
+        in_memory: Path,
+        *,
+        workers: tuple[int, ...] = (1, 2),
+        postfix: dict[str, dict[str, str]] = POSTFIX,
+        retry: dict[str, Any] | None = None,
+    ) -> None:
         zone = (mx(domain(number), SINK) for number in range(DOMAINS))
         world.dns(*zone, ttl=TTL)
         self.far = FarSide(in_memory, SINK)
         world.at_end(self.far.close)
-        host = world.host(worker={"sites": SITES})
-        began = time.monotonic()
-        host.start()
-        self.started = {"hedwig, 1 worker": time.monotonic() - began}  # seconds, one part after the other
+        self.host = world.host(worker={"sites": SITES} | ({"retry": retry} if retry else {})).start()
         self.peers: list[Peer] = [
-            Hedwig(f"hedwig, {count} worker{'s' * (count > 1)}", host, count) for count in workers
+            Hedwig(f"hedwig, {count} worker{'s' * (count > 1)}", self.host, count) for count in workers
         ]
-        for number, (name, settings) in enumerate((("default", {}), ("tuned", TUNED))):
+        self.postfixes: list[PostfixPeer] = []
+        for number, (name, settings) in enumerate(postfix.items()):
             folder = world.directory / f"postfix-{name}"
             server = Postfix(folder, f"192.0.2.{101 + number}", RESOLVER, settings, SINK)
             world.at_end(server.close)
-            self.started[f"Postfix, {name}"] = server.start()
-            self.peers.append(PostfixPeer(f"Postfix, {name}", server))
-
-    def idle(self) -> dict[str, Memory]:
-        """What each has before its first message."""
-        found = {}
-        for peer in self.peers:
-            peer.begin()
-            found[peer.name] = memory(peer.pids)
-            peer.end()
-        return found
+            server.start()
+            self.postfixes.append(PostfixPeer(f"Postfix, {name}", server))
+        self.peers += self.postfixes
 
     def to_domains(self, count: int) -> None:
         """Where there are many receivers' domains everybody asks the resolver, Postfix too."""
-        for peer in self.peers:
-            if isinstance(peer, PostfixPeer):
-                peer.server.relay_to("" if count > 1 else SINK)
+        for peer in self.postfixes:
+            peer.server.relay_to("" if count > 1 else SINK)
 
     def warm(self, load: Load) -> None:
         """Once through each, unmeasured."""
@@ -187,12 +200,16 @@ class Field:
             measure(peer, self.far, load, f"warm{number}x")
             peer.end()
 
-    def rounds(self, load: Load, count: int) -> dict[str, Runs]:
-        """So many rounds, by turns, each second one backwards: what grows or fades on the machine counts for all."""
+    def rounds(self, load: Load, count: int, *, before: int = 0) -> dict[str, Runs]:
+        """So many rounds, by turns, each second one backwards: what grows or fades on the machine counts for all.
+        `before`: so many messages at the beginning of each turn are not measured, for a worker that has just started
+        has neither connections nor DNS answers."""
         found = {peer.name: Runs() for peer in self.peers}
         for number in range(count):
             for peer in self.peers if number % 2 == 0 else self.peers[::-1]:
                 peer.begin()
+                if before:
+                    measure(peer, self.far, load.shortened(before), f"b{number}x")
                 name = f"r{number}x{len(found[peer.name].runs)}"
                 found[peer.name].runs.append(measure(peer, self.far, load, name))
                 peer.end()

@@ -10,6 +10,7 @@ import os
 import pwd
 import signal
 import socket
+import subprocess
 import time
 from pathlib import Path
 
@@ -98,6 +99,17 @@ class Postfix:
             self._write()
             self.close()
             self.start()
+
+    def also(self, settings: dict[str, str]) -> None:
+        """With these too, from now on."""
+        self._settings |= settings
+        self._write()
+        self.close()
+        self.start()
+
+    def flush(self) -> None:
+        """Have it try at once all that it has put off: postqueue(1)."""
+        subprocess.run([tool("postqueue"), "-c", str(self._config), "-f"], check=True)
 
     def start(self) -> float:
         """Start it, until it greets; how many seconds that took."""

@@ -3,7 +3,8 @@
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from journey.network import Network
@@ -20,8 +21,9 @@ def say_what_is_wrong(found: dict[str, Runs]) -> list[str]:
     ]
 
 
-def in_a_scene(play: Callable[[World, Path], list[str]]) -> None:
-    """Play it there; exits with what is wrong."""
+@contextmanager
+def scene() -> Iterator[tuple[World, Path]]:
+    """A world with nothing in it yet, and a folder in memory. One at a time."""
     if os.geteuid() != 0:
         sys.exit("Postfix runs as a user of its own: as root, please")
     network = Network()
@@ -33,9 +35,15 @@ def in_a_scene(play: Callable[[World, Path], list[str]]) -> None:
         Path(folder).chmod(0o711)  # Postfix's processes find their queue in it
         world = World(network, Path(folder))
         try:
-            wrong = play(world, Path(in_memory))
+            yield world, Path(in_memory)
         finally:
             world.close()
             network.close()
+
+
+def in_a_scene(play: Callable[[World, Path], list[str]]) -> None:
+    """Play it there; exits with what is wrong."""
+    with scene() as (world, in_memory):
+        wrong = play(world, in_memory)
     if wrong:
         sys.exit("; ".join(wrong))

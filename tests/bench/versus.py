@@ -1,15 +1,17 @@
-"""hedwig against Postfix: one table, and all figures as JSON.
+"""hedwig against Postfix: what was reached against what is wanted, as a table, and all figures as JSON.
 
-    make bench [MESSAGES=4000] [ROUNDS=3] [JSON=build/bench.json]
+    make bench [PARTS=start,memory,rates,alone,uvloop,dkim,growth] [MILLION=1] [PEERS=haraka]
+               [MESSAGES=4000] [ROUNDS=3] [LETTERS=100] [QUEUED=100000] [JSON=build/bench.json]
 
 hedwig as a whole on one host (mailman, postoffice, beanstalkd, one or two workers) and Postfix twice, as it comes
 and tuned, each a relay between the same smtp-source and the same smtp-sink. All are there at once; they are loaded
-by turns, ROUNDS times, and what is told are medians. Then one letter at a time, by msmtp and by smtplib.
+by turns, ROUNDS times, and what is told are medians. Each part is a module here, which says what it measures, in a
+network of its own with everything started anew.
 
 hedwig's limits of a site are lifted to Postfix's tuned ones (peers.py). hedwig asks a resolver for its receivers,
 whose CPU is not counted; Postfix knows its relay by address, but with many domains it asks as well. Log daemons are
 counted where they run: Postfix has postlogd, hedwig writes lines to a file itself. A message counts when it is at the
-far side; what is lost or comes twice has columns. As root: Postfix wants it.
+far side; what is lost or comes twice has columns, and fails the bench. As root: Postfix wants it.
 """
 
 import json
@@ -17,91 +19,50 @@ import os
 import platform
 import subprocess
 import sys
-from dataclasses import asdict
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from alone import Times, letters
-from counted import Load
+import alone
+import growth
+import loops
+import rates
+import resident
+import signing
+import starting
+from goals import Found, as_json, table
 from journey.world import World
-from peers import Field, Runs
-from scene import in_a_scene, say_what_is_wrong
+from options import JSON, MILLION, PARTS
+from scene import scene
 
-MESSAGES = int(os.environ.get("MESSAGES", "4000"))
-ROUNDS = int(os.environ.get("ROUNDS", "3"))
-LETTERS = int(os.environ.get("LETTERS", "100"))  # one at a time, of each kind, in all rounds
-JSON = Path(os.environ.get("JSON") or "build/bench.json")
-LOADS = (
-    Load("one a connection, 20 sessions", 20, MESSAGES),
-    Load("one a connection, 50 sessions", 50, MESSAGES),
-    Load("connections reused, 20 sessions", 20, MESSAGES, reused=True),
-    Load("connections reused, 50 sessions", 50, MESSAGES, reused=True),
-    Load("100 KB, 20 sessions", 20, MESSAGES // 10, size=100 * 1024),
-    Load("10 recipients, 20 sessions", 20, MESSAGES // 4, recipients=10),
-)
-MANY = Load("500 domains, 20 sessions", 20, max(500, MESSAGES // 500 * 500), domains=500)
-# Ratios of the better hedwig to the better Postfix: of rates at least, of CPU at the most.
-GOALS = {
-    LOADS[0].title: (2.0, 0.45),
-    LOADS[1].title: (2.0, 0.45),
-    LOADS[2].title: (3.0, 0.35),
-    LOADS[3].title: (3.0, 0.35),
-    LOADS[5].title: (1.8, None),
-    MANY.title: (1.8, None),
+Part = Callable[[World, Path], Found]
+ALL: dict[str, Part] = {
+    "start": starting.play,
+    "memory": resident.play,
+    "rates": rates.play,
+    "alone": alone.play,
+    "uvloop": loops.play,
+    "dkim": signing.play,
+    "growth": growth.play,
+    "drain": growth.play,  # what has grown drains: they are one
+    "million": growth.play_million,
 }
-MSMTP_GOAL, SMTPLIB_GOAL = 0.2, 1.3
 
 
-def is_ours(name: str) -> bool:
-    """Whether that peer is hedwig."""
-    return name.startswith("hedwig")
-
-
-def show(load: Load, found: dict[str, Runs]) -> None:
-    """The lines of one load, and how the goal was met."""
-    print(f"\n{load.title} ({load.messages} messages of {load.size} octets)")
-    for name, runs in found.items():
-        print(
-            f"  {name:18} {runs.middle('accepted'):6.0f}/s accepted {runs.middle('delivered'):6.0f}/s delivered "
-            f"{runs.middle('cpu'):6.2f} ms CPU {runs.middle('pss'):6.0f} MiB PSS "
-            f"{runs.total('lost'):4} lost {runs.total('doubled'):4} doubled"
-        )
-    rate = _best(found, "delivered", ours=True) / _best(found, "delivered", ours=False)
-    cpu = _best(found, "cpu", ours=True) / _best(found, "cpu", ours=False)
-    least, most = GOALS.get(load.title, (None, None))
-    print(
-        f"  {'':18} rate {_judged(rate, least, rate >= (least or 0))}, CPU {_judged(cpu, most, cpu <= (most or cpu))}"
-    )
-
-
-def _best(found: dict[str, Runs], what: str, *, ours: bool) -> float:
-    figures = [runs.middle(what) for name, runs in found.items() if is_ours(name) == ours]
-    return min(figures) if what == "cpu" else max(figures)
-
-
-def _judged(ratio: float, goal: float | None, met: bool) -> str:
-    return f"{ratio:.2f}x" + (f" (goal {goal:g}x: {'met' if met else 'NOT MET'})" if goal is not None else "")
-
-
-def one_by_one(field: Field) -> dict[str, Any]:
-    """Latencies, printed."""
-    times = {peer.name: Times() for peer in field.peers}
-    for number in range(ROUNDS):
-        for peer in field.peers if number % 2 == 0 else field.peers[::-1]:
-            peer.begin()
-            letters(peer, field.far, max(2, LETTERS // ROUNDS), f"a{number}", times[peer.name])
-            peer.end()
-    told = {name: one.milliseconds() for name, one in times.items()}
-    print("\none letter at a time, ms (p50, p99): msmtp from start to exit; to the far side; smtplib")
-    for name, kinds in told.items():
-        print(f"  {name:18}" + "".join(f" {one['p50']:8.1f} {one['p99']:7.1f}" for one in kinds.values()))
-    for kind, goal in (("msmtp", MSMTP_GOAL), ("smtplib", SMTPLIB_GOAL)):
-        ours = min(kinds[kind]["p50"] for name, kinds in told.items() if is_ours(name))
-        ratio = ours / min(kinds[kind]["p50"] for name, kinds in told.items() if not is_ours(name))
-        print(f"  {kind:18} p50 {_judged(ratio, goal, ratio <= goal)}")
-    return told
+def wanted() -> dict[str, Part]:
+    """The parts to be played, each once; SystemExit where a name is none."""
+    unknown = [name for name in PARTS if name not in ALL]
+    if unknown:
+        raise SystemExit(f"PARTS={','.join(PARTS)}: there is no {', '.join(unknown)}; there are {', '.join(ALL)}")
+    names = [*PARTS] or [name for name in ALL if name != "million"]
+    names += ["million"] * (MILLION > 0 and "million" not in names)
+    if "million" in names and not MILLION:
+        raise SystemExit("PARTS=million wants MILLION=1 as well")
+    named = {ALL[name]: name for name in reversed(names)}
+    return {name: part for part, name in reversed(named.items())}
 
 
 def machine() -> dict[str, str]:
@@ -110,6 +71,7 @@ def machine() -> dict[str, str]:
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     postfix = subprocess.run(["postconf", "-d", "-h", "mail_version"], capture_output=True, text=True, check=True)
     return {
+        "date": time.strftime("%Y-%m-%d"),
         "cpu": models[0] if models else platform.machine(),
         "cores": str(os.cpu_count()),
         "kernel": platform.release(),
@@ -119,31 +81,33 @@ def machine() -> dict[str, str]:
     }
 
 
-def play(world: World, in_memory: Path) -> list[str]:
-    """All of it, printed and written; what is wrong."""
-    on = machine()
-    print(", ".join(f"{name} {value}" for name, value in on.items()))
-    field = Field(world, in_memory, workers=(1, 2))
-    told: dict[str, Any] = {"machine": on, "idle": {}, "start": field.started, "loads": {}}
-    print("\nidle: PSS and RSS in MiB; seconds from start to ready")
-    for name, memory in field.idle().items():
-        told["idle"][name] = asdict(memory)
-        print(f"  {name:18} {memory.pss:6.1f} {memory.rss:6.1f} {field.started.get(name, 0.0):6.2f}")
-    field.warm(LOADS[0].shortened(300))
-    wrong = []
-    for load in (*LOADS, MANY):
-        field.to_domains(load.domains)
-        found = field.rounds(load, ROUNDS)
-        show(load, found)
-        told["loads"][load.title] = {name: [asdict(run) for run in runs.runs] for name, runs in found.items()}
-        wrong += say_what_is_wrong(found)
-    field.to_domains(1)
-    told["alone"] = one_by_one(field)
+def main() -> None:
+    """Play the parts; exits with what is wrong. A goal that isn't met is told, and is no fault of the run."""
+    parts, on = wanted(), machine()
+    print(", ".join(f"{name} {value}" for name, value in on.items()), flush=True)
+    told: dict[str, Any] = {"machine": on, "parts": {}, "seconds": {}}
+    rows, wrong = [], []
     JSON.parent.mkdir(parents=True, exist_ok=True)
-    JSON.write_text(json.dumps(told, indent=1))
-    print(f"\nall figures: {JSON}")
-    return wrong
+    for name, part in parts.items():
+        began = time.monotonic()
+        with scene() as (world, in_memory):
+            found = part(world, in_memory)
+        rows += found.rows
+        wrong += found.wrong
+        told["parts"][name], told["table"] = found.figures, as_json(rows)
+        told["seconds"][name], told["wrong"] = time.monotonic() - began, wrong
+        JSON.write_text(json.dumps(told, indent=1))
+    if rows:
+        print("\nhedwig against the better Postfix of this run\n")
+        print("\n".join(f"  {line}" for line in table(rows)))
+    took = ", ".join(f"{name} {seconds:.0f}" for name, seconds in told["seconds"].items())
+    print(f"\nseconds: {took}; in all {sum(told['seconds'].values()):.0f}. All figures: {JSON}")
+    left_out = [name for name in ALL if name not in parts and name != "drain"]
+    if left_out:
+        print(f"not played: {', '.join(left_out)}")
+    if wrong:
+        sys.exit("; ".join(wrong))
 
 
 if __name__ == "__main__":
-    in_a_scene(play)
+    main()
