@@ -74,6 +74,7 @@ class Dispatch:
         del self._left[state]
         if state.waiting and state.couriers and not self._winding_down:
             self._have_carried(state, state.waiting.best())
+            self._leave_to_crew(state)
 
     def _have_carried(self, state: SiteState, priority: int) -> None:
         """One connection more for what waits there, or its turn for one."""
