@@ -66,14 +66,15 @@ class Dispatch:
 
     def _leave_to_crew(self, state: SiteState) -> None:
         """What waits there is sooner done by the connections that are at work than another one is open. Where they do
-        none of it for a moment it was not."""
+        none of it for a moment it was not; but while none of them is open yet, another one would be later still."""
         if state not in self._left:
             self._left[state] = asyncio.get_running_loop().call_later(WORTH_ONE_MORE, self._is_left, state)
 
     def _is_left(self, state: SiteState) -> None:
         del self._left[state]
         if state.waiting and state.couriers and not self._winding_down:
-            self._have_carried(state, state.waiting.best())
+            if state.open:
+                self._have_carried(state, state.waiting.best())
             self._leave_to_crew(state)
 
     def _have_carried(self, state: SiteState, priority: int) -> None:
