@@ -12,6 +12,7 @@ Two guards against mail that comes back to us, both ending in 5.4.6 (see `loop`)
 import ipaddress
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from hedwig.reply import Reply, one_line
 
@@ -160,11 +161,17 @@ def refused(address: str, networks: Networks) -> bool:
     Text that is no address at all is refused: we would not know where it leads (I11).
     """
     try:
-        parsed = ipaddress.ip_address(address)
+        parsed, plain = _read(address)
     except ValueError:
         return True
-    plain = _plain(parsed)
     return any(plain in network or parsed in network for network in networks)
+
+
+@lru_cache(maxsize=1000)
+def _read(address: str) -> tuple[IpAddress, IpAddress]:
+    """The address, and what it reaches. One host is asked about again and again."""
+    parsed = ipaddress.ip_address(address)
+    return parsed, _plain(parsed)
 
 
 def _plain(address: IpAddress) -> IpAddress:

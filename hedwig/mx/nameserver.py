@@ -21,19 +21,20 @@ import asyncio
 import ipaddress
 import struct
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import dns.entropy
 import dns.exception
 import dns.flags
-import dns.message
 import dns.name
 import dns.rcode
 import dns.rdatatype
 
 from hedwig.mx.channel import Channel, answers, open_channel, question_of
 from hedwig.mx.control import Control, Question
+from hedwig.mx.wire import Answer, query, read
 
-PAYLOAD = 1232  # octets, RFC 9715: no answer of that size is fragmented on the way
 RESOLV_CONF = Path("/etc/resolv.conf")
 SHUNNED = 30.0  # seconds
 REREAD = 5.0  # seconds
@@ -118,15 +119,16 @@ class Nameservers:
         self._system: tuple[str, ...] = ()
         self._read_at: float | None = None
         self._shunned: dict[str, float] = {}
+        self._local: dict[str, bool] = {}
         self._channels: dict[str, Channel] = {}
         self._retired: list[Channel] = []
         self._opening = asyncio.Lock()
         self._young = asyncio.Semaphore(YOUNG)
         self._control = Control(self._answers, clock)
 
-    async def ask(self, name: dns.name.Name, rdtype: dns.rdatatype.RdataType) -> dns.message.QueryMessage:
-        """The answer (NOERROR or NXDOMAIN) to this question, recursion desired. Its flag AD is to be believed. Raises
-        Unanswered."""
+    async def ask(self, name: dns.name.Name, rdtype: dns.rdatatype.RdataType) -> Answer:
+        """The answer (NOERROR or NXDOMAIN) to this question, recursion desired. That it is secure is to be believed.
+        Raises Unanswered."""
         try:
             async with _Place(self._young):
                 asked_at = self._clock()
@@ -134,7 +136,7 @@ class Nameservers:
         except Unanswered as failure:
             failure.gone = await self._control.gone(asked_at, str(failure))
             raise
-        self._control.answered((name, rdtype), bool(answer.answer))
+        self._control.answered((name, rdtype), bool(answer.records))
         return answer
 
     async def _answers(self, question: Question) -> bool:
@@ -147,7 +149,7 @@ class Nameservers:
             return True
         return False
 
-    async def _ask_in_rounds(self, name: dns.name.Name, rdtype: dns.rdatatype.RdataType) -> dns.message.QueryMessage:
+    async def _ask_in_rounds(self, name: dns.name.Name, rdtype: dns.rdatatype.RdataType) -> Answer:
         failures: dict[str, str] = {}
         answered: set[str] = set()
         give_up = self._clock() + self._lifetime
@@ -179,38 +181,43 @@ class Nameservers:
             servers = self._system
         return sorted(servers, key=lambda server: self._shunned.get(server, 0.0) > now)
 
+    def _believes(self, server: str) -> bool:
+        """Whether it is on this host."""
+        if server not in self._local:
+            self._local[server] = ipaddress.ip_address(server).is_loopback
+        return self._local[server]
+
     async def _ask_server(
         self, server: str, name: dns.name.Name, rdtype: dns.rdatatype.RdataType, seconds: float
-    ) -> dns.message.QueryMessage:
-        query = dns.message.make_query(name, rdtype, use_edns=0, payload=PAYLOAD)
-        believed = ipaddress.ip_address(server).is_loopback
-        if believed:
-            query.flags |= dns.flags.AD
+    ) -> Answer:
+        believed = self._believes(server)
         try:
             async with asyncio.timeout(seconds):
-                response = await self._exchange(server, query)
-                if response.rcode() in _PERHAPS_EDNS:  # RFC 6891 §6.2.2: a server from before EDNS
-                    response = await self._exchange(server, dns.message.make_query(name, rdtype))
+                answer = await self._exchange(server, name, rdtype, query(name, rdtype, ad=believed))
+                if answer.rcode in _PERHAPS_EDNS:  # RFC 6891 §6.2.2: a server from before EDNS
+                    answer = await self._exchange(server, name, rdtype, query(name, rdtype, edns=False))
         except TimeoutError:
             raise _Failed(f"no answer within {seconds:g} s", absent=True) from None
-        if response.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
-            raise _Failed(dns.rcode.to_text(response.rcode()))
-        if not believed:
-            response.flags &= ~dns.flags.AD
-        return response
+        if answer.rcode not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
+            raise _Failed(dns.rcode.to_text(answer.rcode))
+        return answer if believed or not answer.secure else replace(answer, secure=False)
 
-    async def _exchange(self, server: str, message: dns.message.QueryMessage) -> dns.message.QueryMessage:
-        query = message.to_wire()
+    async def _exchange(
+        self, server: str, name: dns.name.Name, rdtype: dns.rdatatype.RdataType, question: bytes
+    ) -> Answer:
         try:
             channel = await self._channel(server)
-            response = await channel.ask(query)
+            response = await channel.ask(question)
             if int.from_bytes(response[2:4], "big") & dns.flags.TC:
-                response = await self._over_tcp(server, query)
+                response = await self._over_tcp(server, question)
         except TimeoutError:
             raise
         except (OSError, EOFError) as error:
             raise _Failed(str(error) or type(error).__name__, absent=True) from error
-        return _parsed(response)
+        try:
+            return read(response, name, rdtype)
+        except dns.exception.DNSException as error:
+            raise _Failed(f"malformed answer ({type(error).__name__})") from error
 
     async def _channel(self, server: str) -> Channel:
         channel = self._channels.get(server)
@@ -226,15 +233,16 @@ class Nameservers:
             self._channels[server] = await open_channel(server, self._port)
             return self._channels[server]
 
-    async def _over_tcp(self, server: str, query: bytes) -> bytes:
+    async def _over_tcp(self, server: str, question: bytes) -> bytes:
+        number = dns.entropy.random_16()
         reader, writer = await asyncio.open_connection(server, self._port)
         try:
-            writer.write(struct.pack("!H", len(query)) + query)
+            writer.write(struct.pack("!HH", len(question), number) + question[2:])
             (length,) = struct.unpack("!H", await reader.readexactly(2))
             response = await reader.readexactly(length)
         finally:
             writer.close()
-        if not answers(response, int.from_bytes(query[:2], "big"), question_of(query)):
+        if not answers(response, number, question_of(question)):
             raise _Failed("an answer to another question came over TCP")
         return response
 
@@ -245,13 +253,3 @@ class Nameservers:
             channel.close()
         self._channels.clear()
         self._retired.clear()
-
-
-def _parsed(response: bytes) -> dns.message.QueryMessage:
-    try:
-        message = dns.message.from_wire(response, ignore_trailing=True)
-    except dns.exception.DNSException as error:
-        raise _Failed(f"malformed answer ({type(error).__name__})") from error
-    if not isinstance(message, dns.message.QueryMessage):
-        raise _Failed("malformed answer (not a query's)")
-    return message

@@ -11,8 +11,6 @@ MAX_ABSENT (RFC 2308).
 import re
 from dataclasses import dataclass
 
-import dns.exception
-import dns.flags
 import dns.name
 import dns.rcode
 import dns.rdata
@@ -51,20 +49,15 @@ async def look_up(nameservers: Nameservers, asked: dns.name.Name, rdtype: dns.rd
     """The records of that type at the end of the chain of CNAMEs. Raises Unanswered."""
     name, ttl, secure = asked, MAX_TTL, True
     for _ in range(_MAX_HOPS):
-        message = await nameservers.ask(name, rdtype)
-        secure = secure and bool(message.flags & dns.flags.AD)
-        try:
-            chain = message.resolve_chaining()
-        except dns.exception.DNSException as error:
-            raise Unanswered(f"malformed answer ({type(error).__name__})") from error
-        name = chain.canonical_name
-        ttl = min(ttl, chain.minimum_ttl)
-        if chain.answer is not None:
-            return Records(tuple(chain.answer), max(ttl, MIN_TTL), name, secure=secure)
-        has_soa = any(rrset.rdtype == dns.rdatatype.SOA for rrset in message.authority)
-        exists = message.rcode() != dns.rcode.NXDOMAIN
-        if has_soa or not exists or not chain.cnames:
-            absent = min(max(ttl, MIN_TTL), MAX_ABSENT) if has_soa else UNBOUNDED_ABSENT
+        answer = await nameservers.ask(name, rdtype)
+        secure = secure and answer.secure
+        name = answer.name
+        ttl = min(ttl, answer.ttl)
+        if answer.records:
+            return Records(answer.records, max(ttl, MIN_TTL), name, secure=secure)
+        exists = answer.rcode != dns.rcode.NXDOMAIN
+        if answer.has_soa or not exists or not answer.aliased:
+            absent = min(max(ttl, MIN_TTL), MAX_ABSENT) if answer.has_soa else UNBOUNDED_ABSENT
             return Records((), absent, name, exists, secure)
         # Else it is a server that doesn't follow CNAMEs itself.
     raise Unanswered(f"more than {_MAX_HOPS} CNAMEs in a row")

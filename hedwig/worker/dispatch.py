@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable
 
 from hedwig import log
+from hedwig.options import Priority
 from hedwig.routing import Site
 from hedwig.spool import Claim, Halted
 from hedwig.worker.attempt import Attempt
@@ -23,6 +24,7 @@ from hedwig.worker.tools import Tools
 
 MOST_CONNECTIONS = 1000  # of one worker, to all sites
 WORTH_ONE_MORE = 0.1  # seconds of mail for each connection there is: what is less is done before another one is open
+FEW = 2  # messages that a connection may have before it: they are soon done
 
 
 class Dispatch:
@@ -34,6 +36,7 @@ class Dispatch:
         self._winding_down = False
         self._couriers: dict[Courier, asyncio.Task[None]] = {}
         self._of_site: dict[Site, set[Courier]] = {}
+        self._left: dict[SiteState, asyncio.TimerHandle] = {}  # to connections that are at work
 
     @property
     def connections(self) -> int:
@@ -56,7 +59,29 @@ class Dispatch:
             return
         if _wake_one(crew):
             return
-        if free and state.may_connect(now) and self._start(state, claim.priority):
+        if len(state.waiting) <= FEW * len(crew) and claim.priority > Priority.URGENT:
+            self._leave_to_crew(state)
+            return
+        self._have_carried(state, claim.priority)
+
+    def _leave_to_crew(self, state: SiteState) -> None:
+        """What waits there is sooner done by the connections that are at work than another one is open. Where they do
+        none of it for a moment it was not; but while none of them is open yet, another one would be later still."""
+        if state not in self._left:
+            self._left[state] = asyncio.get_running_loop().call_later(WORTH_ONE_MORE, self._is_left, state)
+
+    def _is_left(self, state: SiteState) -> None:
+        del self._left[state]
+        if state.waiting and state.couriers and not self._winding_down:
+            if state.open:
+                self._have_carried(state, state.waiting.best())
+            self._leave_to_crew(state)
+
+    def _have_carried(self, state: SiteState, priority: int) -> None:
+        """One connection more for what waits there, or its turn for one."""
+        crew = self._of_site.get(state.site)
+        free = self._tools.bag.connections.may_open(priority)
+        if free and state.may_connect(time.monotonic()) and self._start(state, priority):
             return
         if not crew and not state.provider.couriers:
             self._give_up_line(state)
@@ -157,6 +182,10 @@ class Dispatch:
     def carried(self, state: SiteState) -> None:
         """A message has gone there: by now the receiver may take one connection more, and another site of its be
         waiting for that; or this one has enough mail for it."""
+        if left := self._left.pop(state, None):
+            left.cancel()
+            if state.waiting:
+                self._leave_to_crew(state)
         if state.provider.hungry:
             self._serve_line(state.provider)
         if _is_worth_one_more(state) and not self._winding_down:

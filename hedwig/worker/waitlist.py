@@ -44,7 +44,7 @@ class Waitlist:
             counts[claim.priority] += more
         self._messages[claim.message] += more
         if not self._messages[claim.message]:
-            del self._messages[claim.message]
+            self._messages.pop(claim.message)  # quicker than Counter's own `del`
 
     def popleft(self) -> Claim:
         """The one that goes first; IndexError where there is none."""

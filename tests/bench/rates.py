@@ -19,7 +19,9 @@ LOADS = (
     Load("100 KB, 20 sessions", 20, MESSAGES // 10, size=100 * 1024),
     Load("10 recipients, 20 sessions", 20, MESSAGES // 4, recipients=10),
 )
-MANY = Load("500 domains, 20 sessions", 20, max(500, MESSAGES // 500 * 500), domains=500)
+# One smtp-source a domain, which computes as long (4 ms) as it takes to accept and deliver two messages: they are more
+# than elsewhere, lest it is that start which is measured.
+MANY = Load("500 domains, 20 sessions", 20, max(500, 2 * MESSAGES // 500 * 500), domains=500)
 # Of rates at least, of CPU at the most.
 GOALS = {
     LOADS[0].title: (2.0, 0.45),

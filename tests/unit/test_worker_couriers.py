@@ -10,7 +10,7 @@ from worker_rig import Receiver, Rig
 
 from hedwig import queueid
 from hedwig.envelope import Envelope, digest
-from hedwig.options import Options
+from hedwig.options import Options, Priority
 from hedwig.spool import Bytes, Kind, NewMessage, State
 from hedwig.worker.route import Route
 
@@ -36,6 +36,45 @@ async def test_many_messages_share_few_connections(rig: Rig, receiver: Receiver)
     assert len(receiver.messages) == 100
     assert receiver.connections <= 20
     assert rig.tools.bag.messages == 0
+
+
+async def test_a_few_letters_are_left_to_the_connection_that_is_at_work(
+    rig: Rig, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another connection costs more than they do, where there are hundreds of receivers with a few letters each."""
+    monkeypatch.setattr("hedwig.worker.dispatch.WORTH_ONE_MORE", 60.0)
+    receiver.wait_at_mail.clear()
+    await rig.register(1)
+    await rig.send()
+    await rig.settled(lambda: receiver.at_mail == 1)
+    await rig.register(2)
+    await rig.send()
+    receiver.wait_at_mail.set()
+    await rig.settled(lambda: not rig.states())
+    assert (len(receiver.messages), receiver.connections) == (3, 1)
+
+
+async def test_letters_do_not_wait_for_one_that_takes_long(rig: Rig, receiver: Receiver) -> None:
+    """Where the connection at work does none of what was left to it for a moment, each gets one of its own."""
+    receiver.wait_at_mail.clear()
+    await rig.register(3)
+    await rig.send()
+    await rig.settled(lambda: receiver.at_mail == 3)
+    receiver.wait_at_mail.set()
+    await rig.settled(lambda: not rig.states())
+
+
+async def test_what_is_urgent_is_left_to_nobody(rig: Rig, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hedwig.worker.dispatch.WORTH_ONE_MORE", 60.0)
+    receiver.wait_at_mail.clear()
+    await rig.register(1)
+    await rig.send()
+    await rig.settled(lambda: receiver.at_mail == 1)
+    await rig.register(1, priority=Priority.URGENT)
+    await rig.send(priority=Priority.URGENT)
+    await rig.settled(lambda: receiver.at_mail == 2)
+    receiver.wait_at_mail.set()
+    await rig.settled(lambda: not rig.states())
 
 
 async def test_a_kept_connection_that_the_receiver_closed_costs_nothing(rig: Rig, receiver: Receiver) -> None:

@@ -195,10 +195,10 @@ class Rig:
         ]
         await asyncio.wrap_future(self.spool.register(messages))
 
-    async def send(self, destination: str = "example.com", later: float = 0.0) -> None:
+    async def send(self, destination: str = "example.com", later: float = 0.0, priority: int = NORMAL) -> None:
         """Claim what is due, `later` seconds from now, and carry it."""
         now = time.time() + later
-        due = [waiting.delivery for waiting in self.spool.due(destination, now, 1000)]
+        due = [waiting.delivery for waiting in self.spool.due(destination, now, 1000, priority)]
         route = await self.router.route(destination)
         assert isinstance(route, Route)
         for claim in await asyncio.wrap_future(self.spool.claim(due, OWNER, now)):
