@@ -33,15 +33,24 @@ def _response(connection: Any) -> Any:
     return connection.getresponse()
 
 
+def _begin(connection: Any, *args: Any, **kwargs: Any) -> None:
+    connection.putrequest(*args, **kwargs)
+
+
+def _send(connection: Any, octets: Any) -> None:
+    connection.send(octets)
+
+
 class _Together:
-    """A request's head waits for its body, and leaves with it: the far side wakes up once for a small one."""
+    """Before http.client's: a request's head waits for its body, and leaves with it, so that the far side wakes up once
+    for a small one."""
 
     _head: bytes | None = None  # b"" where it comes next
 
     def putrequest(self, *args: Any, **kwargs: Any) -> None:
         """A request begins."""
         self._head = b""
-        super().putrequest(*args, **kwargs)  # type: ignore[misc]  # of http.client, which stands behind
+        _begin(super(), *args, **kwargs)
 
     def send(self, data: Any) -> None:
         """Its head, and then its body."""
@@ -50,9 +59,9 @@ class _Together:
             return
         head, self._head = self._head or b"", None
         if head and len(data) > TOGETHER:
-            super().send(head)  # type: ignore[misc]
+            _send(super(), head)
             head = b""
-        super().send(head + data)  # type: ignore[misc]
+        _send(super(), head + data)
 
 
 class Adapter(HTTPAdapter):
