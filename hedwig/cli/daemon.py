@@ -14,7 +14,6 @@ All modules are imported before anything runs (preload.py): during an upgrade th
 """
 
 import argparse
-import gc
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -67,8 +66,6 @@ def main_for(
     log.start(identifier)
     supervisor = Supervisor.of_this_process()
     preload(name)
-    gc.collect()
-    gc.freeze()  # what is loaded stays to the end: else Python looks through all of it now and then, for 10 ms
     try:
         settings = load(file)
     except ConfigError as error:
