@@ -173,7 +173,7 @@ class Acceptance:
         patience = COMMIT_WITHIN + sum(message.body.size for message in messages) / (1 << 20)
         try:
             with self._gate.waiting():
-                return self._intake.register(messages).result(patience)
+                return self._intake.register(messages, here=True).result(patience)
         except Refusal:
             self._give_back(messages, now)
             raise

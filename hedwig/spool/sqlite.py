@@ -108,7 +108,7 @@ class SqliteSpool:
 
     # Intake
 
-    def register(self, messages: Sequence[NewMessage]) -> "Future[list[Registered]]":
+    def register(self, messages: Sequence[NewMessage], *, here: bool = False) -> "Future[list[Registered]]":
         """See Intake. ValueError, through the Future, for a message to nobody or a body that lies about its size."""
         try:
             check(messages)
@@ -121,7 +121,7 @@ class SqliteSpool:
             return _failed(error)
         except OSError as error:
             return _failed(trouble(error, self._path))
-        return self.put(Job(self._write_register, messages, octets, rows_of(messages)))
+        return self.put(Job(self._write_register, messages, octets, rows_of(messages)), here=here)
 
     def used(self) -> int:
         """See Intake."""
@@ -271,15 +271,15 @@ class SqliteSpool:
                 self._historian = Historian(self._path, self._writer, self._lend, self._clock)
             return self._writer
 
-    def put(self, job: Job) -> "Future[Any]":
-        """Have this written with the next transaction; for other modules of this package."""
+    def put(self, job: Job, *, here: bool = False) -> "Future[Any]":
+        """Have this written with the next transaction; for other modules of this package. `here`: see Writer.put."""
         if self._writer is None or self._historian is None:
             try:
                 self._start()
             except SpoolTrouble as error:
                 return _failed(error)
-            return self.put(job)
-        future = self._writer.put(job)
+            return self.put(job, here=here)
+        future = self._writer.put(job, here=here)
         self._historian.wake()
         return future
 

@@ -29,7 +29,7 @@ class Intake:
         self.called = threading.Event()
         self.known: set[str] = set()
 
-    def register(self, messages: Sequence[NewMessage]) -> "Future[list[Registered]]":
+    def register(self, messages: Sequence[NewMessage], *, here: bool = False) -> "Future[list[Registered]]":
         self.calls.append(list(messages))
         self.called.set()
         return self.future
