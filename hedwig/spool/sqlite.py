@@ -1,8 +1,7 @@
 """The spool in SQLite: `open_spool` gives one object for all three sides (Intake, Work, Look).
 
-Several processes, and several threads in each, may have the same file open at once. Writing goes through this process's
-one writer thread (writer.py), which starts with the first write, so that whoever only looks starts none. Reading uses
-connections that are lent and given back; a read is over when its method returns.
+Several processes and threads may have the same file open. A process writes through one thread (writer.py), which starts
+with the first write; it reads on connections that are lent and given back, and a read is over when its method returns.
 
 Beside PATH lie SQLite's PATH-wal and PATH-shm; the locks PATH.turn (turn.py), PATH.large (bodies.py) and
 PATH.historian; PATH.reserve (reserve.py); and the folder PATH.history (history.py).
@@ -48,12 +47,13 @@ from hedwig.spool.hindrance import Hindrance
 from hedwig.spool.historian import Historian
 from hedwig.spool.history import DAY, DAYS, DayFiles, lines_of
 from hedwig.spool.intake import LongIntake, check, is_known, register, rows_of
+from hedwig.spool.job import Job
 from hedwig.spool.reserve import Reserve
 from hedwig.spool.schema import connect_reader, prepare
 from hedwig.spool.setback import SetBack
 from hedwig.spool.settle import Settling
 from hedwig.spool.trouble import SPOOL_ERRORS, trouble
-from hedwig.spool.writer import MAX_OCTETS, Job, Writer
+from hedwig.spool.writer import MAX_OCTETS, Writer
 
 _IDLE_READERS = 8
 Asked = ParamSpec("Asked")

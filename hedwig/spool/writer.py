@@ -17,16 +17,15 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 from hedwig.pulse import Pulse
 from hedwig.spool import SpoolTrouble
 from hedwig.spool.checkpoint import Checkpointer
 from hedwig.spool.health import Health
+from hedwig.spool.job import Job, Write
 from hedwig.spool.reserve import Reserve
 from hedwig.spool.schema import connect_writer
 from hedwig.spool.trouble import fail, is_full
@@ -39,27 +38,6 @@ _CHECKPOINT_OCTETS = 4 << 20
 _ROW_OCTETS = 600  # what a row and its index entries put into the WAL, roughly
 _SCATTERED_OCTETS = 6000  # and where each row lies on pages of its own
 _HARMLESS = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CONSTRAINT})  # the connection is fine
-
-Write = Callable[[sqlite3.Connection, list[Any]], Sequence[Any]]
-
-
-@dataclass(slots=True, eq=False)
-class Job:
-    """`write(db, entries)` gives one result for each entry, inside the transaction; it may be called again after a
-    rollback, and with other jobs' entries of the same `write`. `finish(db, results)` makes the Future's value after
-    the commit, out of the transaction and the turn (`db` is None if the connection has broken since); without it the
-    value is the list of results. `vital`: it carries on or ends what is in the spool already, so where the disk is
-    full the reserve is given up for it. `scattered`: its rows lie far apart, and so fill the WAL sooner."""
-
-    write: Write
-    entries: Sequence[Any]
-    octets: int = 0
-    rows: int = 1
-    finish: Callable[[sqlite3.Connection | None, list[Any]], Any] | None = None
-    vital: bool = False
-    scattered: bool = False
-    future: "Future[Any]" = field(default_factory=Future)
-    results: list[Any] = field(default_factory=list)
 
 
 class Writer:

@@ -112,7 +112,8 @@ def _around(
 
 def _lay_around_commits(trap: Trap) -> None:
     """COMMIT is said by the writer's connection; which transaction it ends the writer's batch tells."""
-    from hedwig.spool.writer import Job, Writer
+    from hedwig.spool.job import Job
+    from hedwig.spool.writer import Writer
 
     names: set[str] = set()
     writing: set[int] = set()  # the thread that does, the writer's own or one that came with a job
