@@ -2,7 +2,7 @@
 
 An upgrade replaces files under a running daemon. What it would load from them later is of another release, or gone; so
 it is loaded before the daemon says that it is ready. `import` lines at the top of our modules do most of it. This page
-has the rest: codecs (a charset named in a letter, idna in a lookup), dnspython's record types, what `email`
+has the rest: codecs (a charset named in a letter, idna in a lookup), dnspython's record types, what `email`, `requests`
 and `concurrent.futures` put off. What is missing here is found by tests/journey/test_upgrade_underneath.py, which sends
 letters and watches for imports.
 
@@ -33,7 +33,7 @@ _EVERYWHERE = (
 _SIGNING = ("cryptography.hazmat.backends.openssl.backend", "hedwig.dkim.private")
 _OF_A_ROOM = {
     "alerts": ("idna.uts46data",),
-    "mailman": ("idna.uts46data",),
+    "mailman": ("http.cookies", "idna.uts46data", "netrc", "requests", "urllib3.util.ssl_match_hostname"),
     "postoffice": (*_SIGNING, "bottle", "html", "http.cookies", "idna.uts46data", "waitress"),
     "worker": (
         "hedwig.classify.said",

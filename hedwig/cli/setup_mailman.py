@@ -153,8 +153,11 @@ def _look_at_ca_file(ca_file: str) -> None:
 
 def _check(file: Path) -> None:
     """A batch without messages: the postoffice says no more to it than whether it knows us."""
-    from hedwig.mailman.client import NoVerdict, PostofficeClient  # here, so that other commands start sooner
-
+    try:
+        from hedwig.mailman.client import NoVerdict, PostofficeClient
+    except ImportError as error:  # python3-requests comes with hedwig-mailman alone
+        click.echo(f"warning: the postoffice was not asked, as hedwig-mailman is not installed ({error})", err=True)
+        return
     settings: Mailman = load_mailman(file)
     client = PostofficeClient(with_changes(settings, missing=()))
     try:

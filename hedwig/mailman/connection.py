@@ -1,7 +1,7 @@
 """One HTTP connection to the postoffice, each of whose requests ends in time.
 
-It stands on Python's own http.client: its connecting, and its reading of answers (RFC 9112). A socket's time-out bounds
-a single read or write, no more: an answer that drips would never end. Here these bounds hold:
+requests bounds a single read and the connecting, no more: an answer that drips never ends, and while a body is sent the
+three seconds meant for connecting still hold. Here these bounds hold:
 
 - connecting: CONNECT_TIMEOUT for each address;
 - the request as a whole, from its first octet to the answer's last: 10 s and a second for each 64 KiB;
@@ -11,24 +11,25 @@ a single read or write, no more: an answer that drips would never end. Here thes
 Where one is over, a thread cuts the socket, and whoever hangs in it comes back. `give_up` and `end` do the same from
 any thread. `post` is for one thread. A connection that was kept alive and turns out to be closed is made anew, once.
 The key goes to the configured URL alone: no redirect is followed, no proxy or .netrc of the environment is used.
-
-A request leaves in one write where it is small, head and body: the far side wakes up once for it.
 """
 
-import base64
 import contextlib
 import fcntl
 import math
-import select
 import socket
-import ssl
 import sys
 import termios
 import time
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
-from pathlib import Path
-from urllib.parse import quote, urlsplit
+from http.client import HTTPException
+from typing import Any
+from urllib.parse import urljoin
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.poolmanager import PoolManager
 
 from hedwig.mailman.deadline import Deadline
 from hedwig.reply import one_line
@@ -39,8 +40,6 @@ REQUEST_TIMEOUT = 10.0
 SLOWEST = 64 * KIB  # octets a second
 LARGE = 1 << 20  # octets of a request whose answer has a time of its own
 STALLED = 30.0  # seconds without one acknowledged octet
-TOGETHER = 64 * KIB  # octets of a body that is copied behind its head
-_PATH = "/%:@!$&'()*+,;=~"  # what may stand in a URL's path as it is (RFC 3986 §3.3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +108,7 @@ class _Line:
             self._shut()
 
     def has_left(self) -> None:
-        """The request is with the kernel: the wait for the answer begins."""
+        """The request is with the kernel: the wait for the answer begins. (urllib3 says so of a broken pipe too.)"""
         self.sent = not self.cut
         if self.sent and self._octets > LARGE:
             self._deadline.set(self._moment())
@@ -152,22 +151,67 @@ class _Line:
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)  # past TLS, which would wait its turn
 
 
+def _connect(connection: Any) -> None:
+    """urllib3's connect, which has no annotations."""
+    connection.connect()
+
+
+def _response(connection: Any) -> Any:
+    """http.client's getresponse, past urllib3's attempt to call it as Python 2 did."""
+    return connection.getresponse()
+
+
+class _Adapter(HTTPAdapter):
+    """requests' adapter, with connections that report to a line."""
+
+    def __init__(self, line: _Line) -> None:
+        self._line = line
+        super().__init__(pool_connections=1, pool_maxsize=1)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        line = self._line
+
+        class Plain(HTTPConnection):
+            def connect(self) -> None:
+                _connect(super())
+                line.opened(self.sock)
+
+            def getresponse(self, *args: Any, **kwargs: Any) -> Any:
+                line.has_left()
+                return _response(super())
+
+        class Secure(HTTPSConnection):
+            def connect(self) -> None:
+                _connect(super())
+                line.opened(self.sock)
+
+            def getresponse(self, *args: Any, **kwargs: Any) -> Any:
+                line.has_left()
+                return _response(super())
+
+        class PlainPool(HTTPConnectionPool):
+            ConnectionCls = Plain
+
+        class SecurePool(HTTPSConnectionPool):
+            ConnectionCls = Secure
+
+        self.poolmanager = PoolManager(num_pools=1, maxsize=1, block=False)
+        self.poolmanager.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
+
+
 class Connection:
     """Keeps one connection alive between requests. `path` is below the postoffice's URL."""
 
     def __init__(self, settings: Mailman, path: str) -> None:
-        parts = urlsplit(settings.postoffice)
-        self._secure = parts.scheme == "https"
-        self._host, self._port = parts.hostname or "", parts.port
-        self._ca_file = settings.ca_file
-        login = base64.b64encode(f"{settings.fqdn}:{settings.key}".encode()).decode()
-        target = quote(f"{parts.path.rstrip('/')}/{path}", safe=_PATH)
-        self._head = (
-            f"POST {target} HTTP/1.1\r\nHost: {parts.netloc.rpartition('@')[2]}\r\nUser-Agent: hedwig\r\n"
-            f"Authorization: Basic {login}\r\n"
-        )
+        self._url = urljoin(settings.postoffice.rstrip("/") + "/", path)
         self._line = _Line()
-        self._open: HTTPConnection | None = None
+        self._kept = False  # whether a connection of an earlier request may still be open
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.auth = (settings.fqdn, settings.key)
+        self._session.verify = settings.ca_file or True
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, _Adapter(self._line))
 
     def post(self, content: bytes, kind: str) -> Answer:
         """Send a request of the media type `kind`; its Answer, or Broken."""
@@ -188,23 +232,27 @@ class Connection:
     def close(self) -> None:
         """Give the connection back."""
         self._line.end()
-        self._drop()
+        self._session.close()
 
     def _attempt(self, content: bytes, kind: str) -> Answer:
         line, started, why = self._line, time.monotonic(), ""
-        was_kept = self._open is not None
+        was_kept, self._kept = self._kept, False
         line.begin(len(content))
         try:
-            answer = self._exchange(content, kind)
-        except (OSError, HTTPException, UnicodeError) as error:  # UnicodeError: of a name that DNS can't carry
-            why = _reason(error)
+            response = self._session.post(
+                self._url,
+                data=content,
+                headers={"Content-Type": kind},
+                timeout=(CONNECT_TIMEOUT, allowed(len(content))),
+                allow_redirects=False,
+            )
+            answer = Answer(response.status_code, response.content)  # cut short where we cut: requests does not mind
+        except OSError as error:  # requests' own are OSErrors too; a ca_file that is missing is a plain one
+            why = innermost(error)
         finally:
             line.over()
         # Raised out here, so that no traceback keeps a large request in memory.
-        if not why and not line.cut:
-            return answer
-        self._drop()
-        if was_kept and not (line.fresh or line.cut):
+        if why and was_kept and not (line.fresh or line.cut):
             raise _Stale
         if line.ended:
             raise Broken("mailman is ending", reached=False, silent=False)
@@ -212,67 +260,17 @@ class Connection:
         if line.cut and reached:
             waited = f"the postoffice gave no answer within {time.monotonic() - started:.0f} s"
             raise Broken(waited, reached=True, silent=line.sent)
-        raise Broken(f"the postoffice can't be reached: {why}", reached=reached, silent=False)
-
-    def _exchange(self, content: bytes, kind: str) -> Answer:
-        """One request and its answer. OSError, HTTPException."""
-        head = f"{self._head}Content-Type: {kind}\r\nContent-Length: {len(content)}\r\n\r\n".encode("latin-1")
-        there = self._connected()
-        if len(content) <= TOGETHER:
-            there.sendall(head + content)
-        else:
-            there.sendall(head)
-            there.sendall(content)
-        self._line.has_left()
-        response = HTTPResponse(there, method="POST")
-        with contextlib.closing(response):
-            response.begin()
-            answer = Answer(response.status, response.read())
-            if response.will_close:
-                self._drop()
+        if why:
+            raise Broken(f"the postoffice can't be reached: {why}", reached=reached, silent=False)
+        self._kept = True
         return answer
 
-    def _connected(self) -> socket.socket:
-        """The socket that is there, or a new one. What has something to read before it was asked has been closed."""
-        if self._open is not None and _is_readable(self._open.sock):
-            self._drop()
-        if self._open is None:
-            connection = self._new()
-            connection.connect()
-            self._open = connection
-            self._line.opened(connection.sock)
-        there: socket.socket = self._open.sock
-        return there
 
-    def _new(self) -> HTTPConnection:
-        if not self._secure:
-            return HTTPConnection(self._host, self._port, timeout=CONNECT_TIMEOUT)
-        return HTTPSConnection(self._host, self._port, timeout=CONNECT_TIMEOUT, context=_authorities(self._ca_file))
-
-    def _drop(self) -> None:
-        connection, self._open = self._open, None
-        if connection is not None:
-            connection.close()
-
-
-def _authorities(ca_file: str) -> ssl.SSLContext:
-    """Who may vouch for the postoffice: those of a file, or of a folder that has them under their hashes; "": the
-    system's. OSError names a file that can't be read: it may come back."""
-    if not ca_file:
-        return ssl.create_default_context()
-    folder = Path(ca_file).is_dir()
-    try:
-        return ssl.create_default_context(cafile=None if folder else ca_file, capath=ca_file if folder else None)
-    except OSError as error:
-        raise OSError(error.errno, f"ca_file {ca_file}: {error.strerror or error}") from error
-
-
-def _is_readable(there: socket.socket) -> bool:
-    waiting = select.poll()
-    waiting.register(there, select.POLLIN)
-    return bool(waiting.poll(0))
-
-
-def _reason(error: Exception) -> str:
-    """The system's or the protocol's own word ("Connection refused")."""
-    return one_line(getattr(error, "strerror", None) or str(error)) or type(error).__name__
+def innermost(error: BaseException) -> str:
+    """The system's or the protocol's own reason ("Connection refused"), without the wrappings of libraries."""
+    reason, inner = str(error), error.__context__
+    while inner is not None:
+        if isinstance(inner, OSError | HTTPException) and not isinstance(inner, requests.RequestException):
+            reason = getattr(inner, "strerror", None) or str(inner) or type(inner).__name__
+        inner = inner.__context__
+    return one_line(reason) or type(error).__name__

@@ -136,6 +136,13 @@ def test_doing_it_again_asks_for_no_reload(setup):
     assert "already so" in again and "reload" not in again
 
 
+def test_without_mailman_installed_the_lines_are_written_all_the_same(setup, tmp_path, monkeypatch):
+    """The command is hedwig-common's; python3-requests comes with hedwig-mailman."""
+    monkeypatch.setitem(sys.modules, "hedwig.mailman.client", None)
+    assert "hedwig-mailman is not installed" in setup("--from", "-", answer=LINES).stderr
+    assert config.load_mailman(tmp_path / "mailman.yml").key == KEY
+
+
 def test_a_broken_file_is_not_touched(setup, tmp_path):
     file = tmp_path / "mailman.yml"
     file.write_text("listn: 1\nmax_size: x\n")

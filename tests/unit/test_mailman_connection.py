@@ -1,24 +1,18 @@
 """A request to the postoffice ends in time, has the time it needs, and says what it failed of."""
 
-import base64
-import contextlib
 import math
 import socket
-import ssl
-import subprocess
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from certificates import make
-from cryptography.hazmat.primitives.serialization import Encoding
 from http_far import PARCEL, Far, answer, far_side, request, verdicts  # noqa: F401
 
 from hedwig.mailman import connection as connections
 from hedwig.mailman.client import NoVerdict, PostofficeClient
+from hedwig.mailman.connection import innermost
 from hedwig.mailman.deadline import Deadline
 from hedwig.settings import Mailman
 
@@ -144,6 +138,18 @@ def test_the_reason_is_the_systems_own_word(far: MakeFar) -> None:
         far(script)[1].send([PARCEL])
 
 
+def test_the_reason_passes_by_what_libraries_do_among_themselves() -> None:
+    try:
+        try:
+            raise TypeError("getresponse() got an unexpected keyword argument 'buffering'")
+        except TypeError:
+            raise ConnectionResetError(104, "Connection reset by peer")  # noqa: B904
+    except ConnectionResetError as inner:
+        outer = RuntimeError("wrapped")
+        outer.__context__ = inner
+    assert innermost(outer) == "Connection reset by peer"
+
+
 def test_a_hundred_requests_start_one_thread(far: MakeFar) -> None:
     def script(connection: socket.socket, number: int) -> None:
         while True:
@@ -191,55 +197,3 @@ def test_a_ca_file_that_is_missing_for_a_moment_is_no_verdict_and_named() -> Non
     )
     with pytest.raises(NoVerdict, match=r"/nowhere/hedwig-ca\.pem"):
         PostofficeClient(settings).send([PARCEL])
-
-
-@pytest.mark.parametrize("trusted", ["file", "folder", "nobody", "for another name"])
-def test_over_tls_the_postoffice_is_who_its_authority_says(tmp_path: Path, trusted: str) -> None:
-    """The key leaves for nobody else. The URL's path goes before ours; a name is looked up."""
-    ours = make("private authority", authority=True)
-    name = "elsewhere.example" if trusted == "for another name" else "localhost"
-    pem = ours.sign(name).write(tmp_path / "there.pem")
-    (tmp_path / "ca.pem").write_bytes(ours.certificate.public_bytes(Encoding.PEM))
-    if trusted == "folder":
-        subprocess.run(["openssl", "rehash", str(tmp_path)], check=True, capture_output=True)
-    authorities = {"folder": tmp_path, "nobody": ""}.get(trusted, tmp_path / "ca.pem")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem)
-    heads: list[bytes] = []
-
-    def serve(listening: socket.socket) -> None:
-        with contextlib.suppress(OSError):  # the client trusts us not
-            with context.wrap_socket(listening.accept()[0], server_side=True) as connection:
-                for _ in range(2):
-                    heads.append(request(connection)[0])
-                    answer(connection, verdicts(250))
-
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        threading.Thread(target=serve, args=(listening,), daemon=True).start()
-        port = listening.getsockname()[1]
-        url = f"https://localhost:{port}/post%20office/"
-        client = PostofficeClient(Mailman(fqdn="less.example.org", postoffice=url, key="k", ca_file=str(authorities)))
-        if trusted in ("file", "folder"):
-            assert [client.send([PARCEL])[0].reply.code for _ in range(2)] == [250, 250]
-            lines = heads[0].split(b"\r\n")
-            assert lines[0] == b"POST /post%20office/v1/batch HTTP/1.1"
-            assert f"Host: localhost:{port}".encode() in lines
-            assert b"Authorization: Basic " + base64.b64encode(b"less.example.org:k") in lines
-        else:
-            with pytest.raises(NoVerdict, match="certificate"):
-                client.send([PARCEL])
-            assert not heads
-        client.close()
-
-
-def test_a_small_request_leaves_in_one_piece(far: MakeFar) -> None:
-    """The far side wakes up for it once."""
-    pieces: list[bytes] = []
-
-    def script(connection: socket.socket, number: int) -> None:
-        pieces.append(connection.recv(65536))
-        answer(connection, verdicts(250))
-
-    _, client = far(script)
-    assert client.send([PARCEL])[0].reply.code == 250
-    assert pieces[0].endswith(PARCEL.body)
