@@ -99,7 +99,8 @@ class Forwarder:
             return await self._keep(submission, parcel, tried)
         if verdict.reply.code // 100 == 2:
             self.forwarded += 1
-            journal.tell("forwarded", submission, parcel, verdict.reply)
+            # In the loop's next turn, for in this one the client gets its reply.
+            asyncio.get_running_loop().call_soon(journal.tell, "forwarded", submission, parcel, verdict.reply)
             return Reply(250, "2.0.0", f"queued as {parcel.queue_id}")
         self.refused += 1
         journal.tell("refused", submission, parcel, verdict.reply, log.Level.NOTICE)

@@ -1,9 +1,9 @@
 """Acceptance: submissions become messages in the spool, and only then is the answer given (I1).
 
 The order of effects: finish (policy, From, signature: finish.py), register (a whole batch in one call; the spool's
-writer commits all that waits with one fsync), wait for the commit, tell the feeder, write the journal, answer. Nothing
+writer commits all that waits with one fsync), wait for the commit, answer, tell the feeder, write the journal. Nothing
 is answered before the fsync; a crash between commit and answer is healed by the client's repeat under the same queue ID
-(I3).
+(I3), and one between answer and feeder by the feeder's look at all that is due when it starts (I2).
 
 How it fails: a spool in trouble gives 451 4.3.1 for every message of the call, and nothing of it is kept (I8). When
 the spool keeps many requests waiting for long, further ones are refused at once (Gate), so that threads are left for
@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from hedwig import log
 from hedwig.dkim.sign import Signer
 from hedwig.policy import Refused
+from hedwig.postoffice.afterwards import Later, at_once
 from hedwig.postoffice.clocks import Clocks
 from hedwig.postoffice.finish import Finished, Finishing
 from hedwig.postoffice.journal import Refusals, journal_accepted, journal_aligned, journal_lowered, journal_superseded
@@ -102,8 +103,9 @@ class Acceptance:
         self._gate = gate
         self._clock = clock
 
-    def register(self, client: Client, submissions: Sequence[Submission]) -> list[Verdict]:
-        """Make `submissions` of `client` durable; a verdict each, in order."""
+    def register(self, client: Client, submissions: Sequence[Submission], later: Later = at_once) -> list[Verdict]:
+        """Make `submissions` of `client` durable; a verdict each, in order. `later` is given what need not be done
+        before the client hears of it."""
         if not submissions:
             return []
         now = self._clock()
@@ -127,7 +129,7 @@ class Acceptance:
                     verdicts[place] = self._refused(client, submission, found, now)
             except (SpoolTrouble, OSError) as error:
                 verdicts[place] = self._not_now(submission, str(error))
-        registered = iter(self._register(client, submissions[0], finished, now))
+        registered = iter(self._register(client, submissions[0], finished, now, later))
         return [verdicts.get(place) or next(registered) for place in range(len(submissions))]
 
     def _taken(self, client: Client, submissions: Sequence[Submission]) -> Mapping[str, bytes]:
@@ -149,7 +151,9 @@ class Acceptance:
         self._refusals.tell(client, submission, refused, now)
         return Verdict(queue_id, refused.reply, retry_after=refused.retry_after)
 
-    def _register(self, client: Client, first: Submission, finished: Sequence[Finished], now: float) -> list[Verdict]:
+    def _register(
+        self, client: Client, first: Submission, finished: Sequence[Finished], now: float, later: Later
+    ) -> list[Verdict]:
         if not finished:
             return []
         time_of = Time(now, self._clocks.behind(client.fqdn, first, now), self._settings().expire)
@@ -158,27 +162,35 @@ class Acceptance:
         if answers is None:
             return [self._not_now(each.submission, self._trouble[0]) for each in finished]
         self._recovered()
-        waiting = [delivery for answer in answers for delivery in answer.deliveries]
-        if waiting:
-            self._notice(waiting)
         with self._counting:
             self.accepted += sum(answer.outcome is Outcome.ACCEPTED for answer in answers)
+        for each, message, answer in zip(finished, messages, answers, strict=True):
+            if answer.outcome is not Outcome.ACCEPTED and each.charges:
+                self._give_back([message], now)
+        later(lambda: self._tell(finished, messages, answers))
+        return [_verdict(message, answer) for message, answer in zip(messages, answers, strict=True)]
+
+    def _tell(
+        self, finished: Sequence[Finished], messages: Sequence[NewMessage], answers: Sequence[Registered]
+    ) -> None:
+        """The feeder and the journal hear of what is durable."""
+        if waiting := [delivery for answer in answers for delivery in answer.deliveries]:
+            self._notice(waiting)
         for each, message, answer in zip(finished, messages, answers, strict=True):
             if answer.outcome is Outcome.ACCEPTED:
                 if each.submission.options.priority != message.options.priority:
                     journal_lowered(each.submission, message)
                 if each.changes:
                     journal_aligned(message, each.changes)
-            elif each.charges:
-                self._give_back([message], now)
-        return [self._verdict(message, answer) for message, answer in zip(messages, answers, strict=True)]
+                journal_accepted(message)
+                journal_superseded(message.client, answer.superseded)
 
     def _commit(self, client: Client, messages: Sequence[NewMessage], now: float) -> Sequence[Registered] | None:
         """The spool's answers once all is on disk; None where it is in trouble, and nothing was kept."""
         patience = COMMIT_WITHIN + sum(message.body.size for message in messages) / (1 << 20)
         try:
             with self._gate.waiting():
-                return self._intake.register(messages).result(patience)
+                return self._intake.register(messages, here=True).result(patience)
         except SpoolTrouble as error:
             self._give_back(messages, now)
             self._troubled(error, str(error), f"{len(messages)} from {client.fqdn} not accepted")
@@ -216,14 +228,9 @@ class Acceptance:
         text, when = self._trouble
         return text if 0 <= self._clock() - when < 60 else ""
 
-    def _verdict(self, message: NewMessage, answer: Registered) -> Verdict:
-        queue_id = message.queue_id
-        if answer.outcome is Outcome.CONFLICT:
-            return _conflict(queue_id)
-        if answer.outcome is Outcome.ACCEPTED:
-            journal_accepted(message)
-            journal_superseded(message.client, answer.superseded)
-        return _queued(queue_id)
+
+def _verdict(message: NewMessage, answer: Registered) -> Verdict:
+    return (_conflict if answer.outcome is Outcome.CONFLICT else _queued)(message.queue_id)
 
 
 def _of_taken(submission: Submission, digest: bytes) -> Verdict:

@@ -32,6 +32,7 @@ from hedwig.envelope import digest
 from hedwig.message import MessageRefused, Trace, complete
 from hedwig.options import BadOption, Submitter
 from hedwig.postoffice.accept import Acceptance, Verdict
+from hedwig.postoffice.afterwards import Later, answered, at_once, later
 from hedwig.postoffice.batch import frames
 from hedwig.postoffice.clients import Clients, KeyExpired, may_call
 from hedwig.postoffice.forms import LONG, PIECE, SHORT, Form
@@ -83,8 +84,8 @@ def application(room: Room) -> Application:
             log.event(log.Matter.FAULT, text, log.Level.ERROR, reason=repr(error))
             refusal = Refusal(503, "4.3.0", "something is wrong with this postoffice; its log says what", 30)
             start_response("503 Service Unavailable", list(refusal.headers().items()), sys.exc_info())
-            return [refusal.body()]
-        return answer
+            answer = [refusal.body()]
+        return answered(environ, answer)
 
     return guarded
 
@@ -103,7 +104,7 @@ class _Interface:
         """`POST /`."""
         try:
             with ExitStack() as held:
-                if int(bottle.request.environ.get("CONTENT_LENGTH") or 0) > LARGE:
+                if _is_large():
                     held.enter_context(self._turn())
                 return self._form()
         except Refusal as refusal:
@@ -142,7 +143,7 @@ class _Interface:
             raise Refusal(400, "5.4.7" if isinstance(error, TooLate) else "5.5.4", str(error)) from error
         finally:
             form.close()
-        (verdict,) = self._room.acceptance.register(client, [submission])
+        (verdict,) = self._room.acceptance.register(client, [submission], _later())
         if verdict.reply.code != 250:
             raise as_http(verdict.reply, verdict.conflict, verdict.retry_after)
         return _answer(200, {"id": queue_id})
@@ -182,7 +183,7 @@ class _Interface:
             with ExitStack() as held:
                 found = frames(_input(), self._room.settings(), lambda: held.enter_context(self._turn()))
                 submissions = [frame.content for frame in found if isinstance(frame.content, Submission)]
-                registered = iter(self._room.acceptance.register(client, submissions))
+                registered = iter(self._room.acceptance.register(client, submissions, _later()))
         except Refusal as refusal:
             return _refused(refusal)
         verdicts = []
@@ -226,6 +227,15 @@ class _Interface:
 def _input() -> IO[bytes]:
     stream: IO[bytes] = bottle.request.environ["wsgi.input"]
     return stream
+
+
+def _is_large() -> bool:
+    return int(bottle.request.environ.get("CONTENT_LENGTH") or 0) > LARGE
+
+
+def _later() -> Later:
+    """After the answer; but what is large is not kept in memory until then, beyond its turn."""
+    return at_once if _is_large() else later(bottle.request.environ)
 
 
 def _basic(header: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""waitress's reading of requests, with our answers to what it refuses by itself.
+"""waitress's reading of requests and writing of answers, with ours to what it refuses by itself.
 
 Its errors (malformed HTTP, too large) are told as JSON like all others. A request for which there is no room in the
 folder of temporary files is read to its end and thrown away, and then answered 503 (I8): whoever is cut off in the
@@ -11,7 +11,7 @@ from typing import Any
 
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
-from waitress.task import ErrorTask
+from waitress.task import ErrorTask, WSGITask
 
 from hedwig import log
 from hedwig.postoffice.refusal import Refusal
@@ -24,7 +24,25 @@ def channel(*arguments: Any, **named: Any) -> Any:
     made = HTTPChannel(*arguments, **named)
     made.parser_class = _Parser
     made.error_task_class = _json_error_task
+    made.task_class = _Task
     return made
+
+
+class _Task(WSGITask):
+    """An answer of one piece leaves in one write, head and body: who waits for it wakes up once."""
+
+    content_length: int | None
+    content_bytes_written: int
+    wrote_header: bool
+
+    def write(self, data: bytes) -> None:
+        """Send a piece of the answer."""
+        if self.wrote_header or not data or self.content_length != len(data) or not self.has_body:
+            super().write(data)
+            return
+        self.channel.write_soon(self.build_response_header() + data)
+        self.wrote_header = True
+        self.content_bytes_written = len(data)
 
 
 class _Nowhere:

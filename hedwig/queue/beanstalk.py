@@ -28,7 +28,6 @@ from hedwig.queue import Hint, QueueDown
 ANSWER_WITHIN = 4.0  # seconds for one call, beside the time that it may wait for hints
 HINT_TTR = 120  # seconds; a reserved hint that is not done by then goes back to its tube
 PIPELINE = 200
-FIRST_LOT = 8  # hints asked for at first, and then twice as many: each one in vain costs the server as much as a hint
 TUBE_PREFIX = "hedwig."
 DEFAULT_PORT = 11300
 _PAUSE = 0.1
@@ -65,6 +64,7 @@ class Beanstalk:
         self._sleep = sleep
         self._client: Any = None
         self._watched: set[str] = set()
+        self._more = 1  # hints that are asked for behind the first one: as many as came last time
         self._held: set[int] = set()  # jobs reserved on this connection: a restarted server counts from 1 again
 
     def put(self, hints: Sequence[Hint], priority: int = 1) -> None:
@@ -82,22 +82,28 @@ class Beanstalk:
                     raise self._down(answer)
 
     def reserve(self, lanes: Iterable[str], limit: int, timeout: float) -> list[Hint]:
-        """Take hints. beanstalkd counts whole seconds: `timeout` is rounded up to one."""
+        """Take hints. beanstalkd counts whole seconds: `timeout` is rounded up to one.
+
+        Those behind the first are asked for in the same write, and more while all came. Each one in vain costs the
+        server as much as a hint does, and the only hint there is would wait for it: so few are, where few came.
+        """
         until = self._clock() + timeout
         self._watch(set(lanes))
         while True:
-            wait = max(0.0, until - self._clock())
-            answers = list(self._reserving([math.ceil(wait)], self._clock() + math.ceil(wait) + ANSWER_WITHIN))
-            if isinstance(answers[0], greenstalk.DeadlineSoonError) and self._clock() < until:
-                self._sleep(_PAUSE)  # a hint of ours is about to go back; until then the server makes nobody wait
-                continue
-            break
+            wait = math.ceil(max(0.0, until - self._clock()))
+            asked = [wait, *[0] * min(self._more, limit - 1)]
+            answers = list(self._reserving(asked, self._clock() + wait + ANSWER_WITHIN))
+            if _is_hint(*answers) or not isinstance(answers[0], greenstalk.DeadlineSoonError) or self._clock() >= until:
+                break
+            self._sleep(_PAUSE)  # a hint of ours is about to go back; until then the server makes nobody wait
         deadline = self._clock() + ANSWER_WITHIN
-        lot = FIRST_LOT
-        while isinstance(answers[-1], greenstalk.Job) and len(answers) < limit:
+        lot = len(answers)
+        while _is_hint(answers[-1]) and len(answers) < limit:
             answers += self._reserving([0] * min(lot, limit - len(answers)), deadline)
             lot = min(PIPELINE, 2 * lot)
-        return [hint for answer in answers if (hint := self._hint(answer)) is not None]
+        hints = [hint for answer in answers if (hint := self._hint(answer)) is not None]
+        self._more = min(max(1, len(hints) - 1), PIPELINE - 1)
+        return hints
 
     def done(self, hints: Iterable[Hint]) -> None:
         """Delete reserved hints."""
@@ -232,6 +238,10 @@ class Beanstalk:
     def _where(self) -> str:
         target = self._target if isinstance(self._target, str) else f"{self._target[0]}:{self._target[1]}"
         return f"beanstalkd at {target}"
+
+
+def _is_hint(*answers: Any) -> bool:
+    return any(isinstance(answer, greenstalk.Job) for answer in answers)
 
 
 def _tube(lane: str) -> bytes:

@@ -97,8 +97,9 @@ if not TYPE_CHECKING:
 class Intake(Protocol):
     """The writing side of acceptance."""
 
-    def register(self, messages: Sequence[NewMessage]) -> Future[list[Registered]]:
-        """Make messages durable; one answer each, in order. Repeats and conflicts change nothing (I3)."""
+    def register(self, messages: Sequence[NewMessage], *, here: bool = False) -> Future[list[Registered]]:
+        """Make messages durable; one answer each, in order. Repeats and conflicts change nothing (I3). `here`: the
+        calling thread will wait, and may do the work itself; an event loop's must not say so."""
 
     def used(self) -> int:
         """Octets of bodies that lie in the spool now (for a bound on its size)."""

@@ -36,10 +36,10 @@ from hedwig.spool.trouble import SPOOL_ERRORS, trouble
 
 if TYPE_CHECKING:
     from hedwig.spool.acts import Chosen
+    from hedwig.spool.job import Write
     from hedwig.spool.reasons import Reason
     from hedwig.spool.sqlite import SqliteSpool
     from hedwig.spool.suppressed import Suppression
-    from hedwig.spool.writer import Write
 
 Asked = ParamSpec("Asked")
 Answer = TypeVar("Answer")
@@ -298,8 +298,8 @@ class SqliteDesk:
     def _write(self, write: "Write", *entries: Any, rows: int = 0, octets: int = 0) -> list[Any]:
         """One transaction; its results, once it is on disk."""
         from hedwig.spool.examine import examined
+        from hedwig.spool.job import Job
         from hedwig.spool.sqlite import SqliteSpool
-        from hedwig.spool.writer import Job
 
         if self._spool is None:
             examined(self._path, create=False)  # nothing is written into what its daemon would refuse

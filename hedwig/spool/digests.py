@@ -20,7 +20,7 @@ from hedwig.dsn.digest import HOUR, LISTED, Count, Told
 from hedwig.spool import Kind, NewMessage, Outcome, Report, Waiting
 from hedwig.spool.history import Line, plain, record
 from hedwig.spool.intake import register
-from hedwig.spool.writer import Job
+from hedwig.spool.job import Job
 
 ROWS = 1000  # of one transaction, or so: 9 digests of LISTED recipients, 100 of few
 _REGISTERED = 6  # rows that a digest becomes

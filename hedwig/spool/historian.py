@@ -15,9 +15,10 @@ from hedwig import log
 from hedwig.spool import SpoolTrouble
 from hedwig.spool.bodies import Lend
 from hedwig.spool.history import DayFiles
+from hedwig.spool.job import Job
 from hedwig.spool.trouble import SPOOL_ERRORS, trouble
 from hedwig.spool.turn import open_lock
-from hedwig.spool.writer import Job, Writer
+from hedwig.spool.writer import Writer
 
 GATHER = 0.5  # seconds between rounds: an fsync or three each, whatever the load
 LOT = 500  # rows of `happened` a round's step; a row has the events of one group of jobs

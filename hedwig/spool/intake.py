@@ -21,11 +21,12 @@ from hedwig.moments import utc
 from hedwig.options import submitter_of
 from hedwig.spool import POSTOFFICE, Kind, NewMessage, Outcome, Registered, SpoolTrouble, Waiting, bodies, stops, usage
 from hedwig.spool.history import Line, Named, plain, record
+from hedwig.spool.job import Job
 from hedwig.spool.numbers import take
 from hedwig.spool.reasons import IN_DOUBT
 from hedwig.spool.supersede import Arrivals, has_key
 from hedwig.spool.trouble import fail
-from hedwig.spool.writer import MAX_OCTETS, Job, Writer
+from hedwig.spool.writer import MAX_OCTETS, Writer
 
 FRESH = 0.0  # `due` of what was never tried: no clock, neither a sender's nor ours, can hold it back
 MAX_RECIPIENTS = 1 << 20  # of one delivery: Look.queued packs a recipient's number into 20 bits

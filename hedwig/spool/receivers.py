@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from hedwig.rates import Rate
-from hedwig.spool.writer import Job
+from hedwig.spool.job import Job
 
 AGAIN = 3600.0  # seconds
 LONGEST = 4 * 3600.0

@@ -20,7 +20,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-from hedwig.spool.writer import MAX_ROWS, Job
+from hedwig.spool.job import Job
+from hedwig.spool.writer import MAX_ROWS
 
 LEAST = 30.0  # seconds; a smaller step is not worth the writing
 LOT = 200  # deliveries; each may have very many recipients

@@ -1,8 +1,7 @@
 """The spool in SQLite: `open_spool` gives one object for all three sides (Intake, Work, Look).
 
-Several processes, and several threads in each, may have the same file open at once. Writing goes through this process's
-one writer thread (writer.py), which starts with the first write, so that whoever only looks starts none. Reading uses
-connections that are lent and given back; a read is over when its method returns.
+Several processes and threads may have the same file open. A process writes through one thread (writer.py), which starts
+with the first write; it reads on connections that are lent and given back, and a read is over when its method returns.
 
 Beside PATH lie SQLite's PATH-wal and PATH-shm; the locks PATH.turn (turn.py), PATH.large (bodies.py) and
 PATH.historian; PATH.reserve (reserve.py); and the folder PATH.history (history.py).
@@ -48,12 +47,13 @@ from hedwig.spool.hindrance import Hindrance
 from hedwig.spool.historian import Historian
 from hedwig.spool.history import DAY, DAYS, DayFiles, lines_of
 from hedwig.spool.intake import LongIntake, check, register, rows_of, seen
+from hedwig.spool.job import Job
 from hedwig.spool.reserve import Reserve
 from hedwig.spool.schema import connect_reader, prepare
 from hedwig.spool.setback import SetBack
 from hedwig.spool.settle import Settling
 from hedwig.spool.trouble import SPOOL_ERRORS, trouble
-from hedwig.spool.writer import MAX_OCTETS, Job, Writer
+from hedwig.spool.writer import MAX_OCTETS, Writer
 
 _IDLE_READERS = 8
 Asked = ParamSpec("Asked")
@@ -108,7 +108,7 @@ class SqliteSpool:
 
     # Intake
 
-    def register(self, messages: Sequence[NewMessage]) -> "Future[list[Registered]]":
+    def register(self, messages: Sequence[NewMessage], *, here: bool = False) -> "Future[list[Registered]]":
         """See Intake. ValueError, through the Future, for a message to nobody or a body that lies about its size."""
         try:
             check(messages)
@@ -121,7 +121,7 @@ class SqliteSpool:
             return _failed(error)
         except OSError as error:
             return _failed(trouble(error, self._path))
-        return self.put(Job(self._write_register, messages, octets, rows_of(messages)))
+        return self.put(Job(self._write_register, messages, octets, rows_of(messages)), here=here)
 
     def used(self) -> int:
         """See Intake."""
@@ -271,15 +271,15 @@ class SqliteSpool:
                 self._historian = Historian(self._path, self._writer, self._lend, self._clock)
             return self._writer
 
-    def put(self, job: Job) -> "Future[Any]":
-        """Have this written with the next transaction; for other modules of this package."""
+    def put(self, job: Job, *, here: bool = False) -> "Future[Any]":
+        """Have this written with the next transaction; for other modules of this package. `here`: see Writer.put."""
         if self._writer is None or self._historian is None:
             try:
                 self._start()
             except SpoolTrouble as error:
                 return _failed(error)
-            return self.put(job)
-        future = self._writer.put(job)
+            return self.put(job, here=here)
+        future = self._writer.put(job, here=here)
         self._historian.wake()
         return future
 

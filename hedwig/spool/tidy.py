@@ -16,10 +16,11 @@ from typing import Any
 from hedwig.spool import chores
 from hedwig.spool.examine import examined
 from hedwig.spool.history import DayFiles
+from hedwig.spool.job import Job
 from hedwig.spool.schema import connect_reader
 from hedwig.spool.sqlite import SqliteSpool
 from hedwig.spool.trouble import SPOOL_ERRORS, trouble
-from hedwig.spool.writer import MAX_ROWS, Job
+from hedwig.spool.writer import MAX_ROWS
 
 PATIENCE = 30.0  # seconds without progress for the history to be moved; a daemon may be at it
 _LOOK = 0.1

@@ -14,8 +14,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
+from hedwig.spool.job import Job
 from hedwig.spool.receivers import Sharing
-from hedwig.spool.writer import Job
 
 _KEEP = """
 INSERT OR REPLACE INTO sts_policies (domain, id, policy, fetched_at, until) VALUES (?, ?, ?, ?, ?)"""

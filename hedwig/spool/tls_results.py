@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from hedwig.spool import NewMessage, Outcome, Waiting
 from hedwig.spool.digests import Putting
 from hedwig.spool.intake import register
-from hedwig.spool.writer import Job
+from hedwig.spool.job import Job
 from hedwig.tlsrpt import DAY, Count, Day, Result, Session, day_of, unpacked
 
 ROWS_EACH = 200  # of one domain and day

@@ -3,7 +3,8 @@
 Callers put a Job and wait for its Future. The thread takes the turn (turn.py), gathers what has come meanwhile, up to
 about 1 MiB of bodies or 1,000 rows, and writes it: jobs of the same kind in one call, so that a hundred single
 messages cost little more than one batch. After the commit the Futures are done. Checkpoints are not its business
-(checkpoint.py).
+(checkpoint.py). Who will wait anyway may write its one job itself while the thread is idle (`here`), which spares two
+changes of threads: 0.1 to 0.2 ms of a lone letter's way. What comes meanwhile is the thread's next batch.
 
 How it fails: when a transaction fails it is rolled back, and each of its jobs is tried again alone, so that only those
 that can't be written get the error (trouble.py). That costs nothing while all is well. After a fault of the file the
@@ -16,16 +17,15 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 from hedwig.pulse import Pulse
 from hedwig.spool import SpoolTrouble
 from hedwig.spool.checkpoint import Checkpointer
 from hedwig.spool.health import Health
+from hedwig.spool.job import Job, Write
 from hedwig.spool.reserve import Reserve
 from hedwig.spool.schema import connect_writer
 from hedwig.spool.trouble import fail, is_full
@@ -39,27 +39,6 @@ _ROW_OCTETS = 600  # what a row and its index entries put into the WAL, roughly
 _SCATTERED_OCTETS = 6000  # and where each row lies on pages of its own
 _HARMLESS = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CONSTRAINT})  # the connection is fine
 
-Write = Callable[[sqlite3.Connection, list[Any]], Sequence[Any]]
-
-
-@dataclass(slots=True, eq=False)
-class Job:
-    """`write(db, entries)` gives one result for each entry, inside the transaction; it may be called again after a
-    rollback, and with other jobs' entries of the same `write`. `finish(db, results)` makes the Future's value after
-    the commit, out of the transaction and the turn (`db` is None if the connection has broken since); without it the
-    value is the list of results. `vital`: it carries on or ends what is in the spool already, so where the disk is
-    full the reserve is given up for it. `scattered`: its rows lie far apart, and so fill the WAL sooner."""
-
-    write: Write
-    entries: Sequence[Any]
-    octets: int = 0
-    rows: int = 1
-    finish: Callable[[sqlite3.Connection | None, list[Any]], Any] | None = None
-    vital: bool = False
-    scattered: bool = False
-    future: "Future[Any]" = field(default_factory=Future)
-    results: list[Any] = field(default_factory=list)
-
 
 class Writer:
     """Owns the writing connection of this process. `chores` is a write that is called every CHORES_EVERY seconds."""
@@ -72,8 +51,10 @@ class Writer:
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._carried: Job | None = None
         self._stopping = False
+        self._at_work = threading.Lock()  # whoever writes holds it, the thread or a caller
+        self._idle = False  # the thread waits for jobs
         self._batch: list[Job] = []  # what is being written
-        self._broken: BaseException | None = None  # what ended the thread
+        self._broken: BaseException | None = None  # what ended the thread, or ends it
         self._db: sqlite3.Connection | None = None
         self._written = 0
         self._chores_at = 0.0
@@ -83,15 +64,31 @@ class Writer:
         self.pulse = Pulse("the thread that writes the spool").of(self._thread)
         self._thread.start()
 
-    def put(self, job: Job) -> "Future[Any]":
-        """Have `job` written with the next transaction."""
+    def put(self, job: Job, *, here: bool = False) -> "Future[Any]":
+        """Have `job` written with the next transaction; `here`: by this very thread, if nobody else writes or waits."""
         if self._stopping:
             job.future.set_exception(SpoolTrouble("the spool is closed"))
-        else:
+        elif not (here and self._write_here(job)):
             self._jobs.put(job)
             if self._broken is not None:  # it ended just now, and may have looked into the queue before
                 self._abandon(self._broken)
         return job.future
+
+    def _write_here(self, job: Job) -> bool:
+        """Write it in this thread, to its end; False where another writes."""
+        if not self._idle or not self._jobs.empty() or not self._at_work.acquire(blocking=False):
+            return False
+        try:
+            if self._stopping or self._broken is not None:
+                return False
+            self._round(job, alone=True)
+        except BaseException as error:  # noqa: BLE001 (the thread raises it, and tells who waits)
+            self._broken = error
+            self._abandon(error)
+            self._jobs.put(None)
+        finally:
+            self._at_work.release()
+        return True
 
     def close(self) -> None:
         """Write what waits, and end the thread. Safe to call twice."""
@@ -124,28 +121,16 @@ class Writer:
                 job.future.set_exception(SpoolTrouble(why))
 
     def _work(self) -> None:
-        while (job := self._next()) is not None:
-            self.pulse.busy()
-            batch = self._batch = [job] if job.future.set_running_or_notify_cancel() else []
-            try:
-                self._turn.take()
-            except OSError as error:
-                for job in batch:
-                    fail(job.future, error, self._path)
-                self.pulse.idle()
-                continue
-            try:
-                self._gather(batch)
-                done = self._attempt(batch)
-                for job in done:
-                    if job.finish is None:
-                        job.future.set_result(job.results)
-            finally:
-                self._turn.give()
-            self._count(done)
-            self._finish(done)
-            self._batch = []
-            self.pulse.idle()
+        while True:
+            self._idle = True
+            job = self._next()
+            self._idle = False
+            with self._at_work:
+                if self._broken is not None:  # by a caller that wrote here
+                    raise self._broken
+                if job is None:
+                    break
+                self._round(job)
         self.pulse.end()
         while not self._jobs.empty():  # put by a thread that raced with close()
             if (late := self._jobs.get()) is not None:
@@ -154,6 +139,31 @@ class Writer:
             self._db.close()
         self._turn.close()
         self._checkpointer.close()
+
+    def _round(self, job: Job, *, alone: bool = False) -> None:
+        """Write a job, and what else waits unless it is to be `alone`."""
+        self.pulse.busy()
+        batch = self._batch = [job] if job.future.set_running_or_notify_cancel() else []
+        try:
+            self._turn.take()
+        except OSError as error:
+            for each in batch:
+                fail(each.future, error, self._path)
+            self.pulse.idle()
+            return
+        try:
+            if not alone:
+                self._gather(batch)
+            done = self._attempt(batch)
+            for each in done:
+                if each.finish is None:
+                    each.future.set_result(each.results)
+        finally:
+            self._turn.give()
+        self._count(done)
+        self._finish(done)
+        self._batch = []
+        self.pulse.idle()
 
     def _next(self) -> Job | None:
         """The next job; chores when they are due; None when closed and empty."""

@@ -11,9 +11,9 @@ import pytest
 from spool_parts import NOW, claim, done, letter, put, settle
 
 from hedwig.spool import SpoolTrouble
+from hedwig.spool.job import Job
 from hedwig.spool.sqlite import open_spool
 from hedwig.spool.trouble import Damaged
-from hedwig.spool.writer import Job
 
 
 def until(true: Callable[[], bool]) -> None:

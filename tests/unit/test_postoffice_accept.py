@@ -30,7 +30,7 @@ class Intake:
         self.known: dict[str, bytes] = {}
         self.looks = 0
 
-    def register(self, messages: Sequence[NewMessage]) -> "Future[list[Registered]]":
+    def register(self, messages: Sequence[NewMessage], *, here: bool = False) -> "Future[list[Registered]]":
         self.calls.append(list(messages))
         self.called.set()
         return self.future

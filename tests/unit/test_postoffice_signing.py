@@ -25,7 +25,7 @@ class Intake:
     def __init__(self) -> None:
         self.taken: list[NewMessage] = []
 
-    def register(self, messages: Sequence[NewMessage]) -> "Future[list[Registered]]":
+    def register(self, messages: Sequence[NewMessage], *, here: bool = False) -> "Future[list[Registered]]":
         self.taken += messages
         done: Future[list[Registered]] = Future()
         done.set_result([Registered(Outcome.ACCEPTED, ()) for _ in messages])

@@ -11,8 +11,8 @@ from partner_rig import Partners, Scene, partner
 from worker_rig import Receiver
 
 from hedwig.spool import Kind, State, receivers, stops
+from hedwig.spool.job import Job
 from hedwig.spool.operate import Pausing, StopKind
-from hedwig.spool.writer import Job
 from hedwig.verdict import SiteWord
 
 

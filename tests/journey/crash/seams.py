@@ -112,25 +112,29 @@ def _around(
 
 def _lay_around_commits(trap: Trap) -> None:
     """COMMIT is said by the writer's connection; which transaction it ends the writer's batch tells."""
-    from hedwig.spool.writer import Job, Writer
+    from hedwig.spool.job import Job
+    from hedwig.spool.writer import Writer
 
     names: set[str] = set()
+    writing: set[int] = set()  # the thread that does, the writer's own or one that came with a job
     committing = Writer._commit
 
     def commit(writer: Writer, batch: list[Job]) -> None:
         names.clear()
         written = {getattr(job.write, "__name__", "") for job in batch}
         names.update(_COMMITS[name] for name in written & _COMMITS.keys())
+        writing.add(threading.get_ident())
         try:
             committing(writer, batch)
         finally:
+            writing.clear()
             names.clear()
 
     class Connection(sqlite3.Connection):
         """One that passes the points around a COMMIT of the writer's thread."""
 
         def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
-            ends = sql == "COMMIT" and threading.current_thread().name == "spool-writer"
+            ends = sql == "COMMIT" and threading.get_ident() in writing
             for name in sorted(names) if ends else ():
                 trap.passing(f"{name}.before-commit")
             cursor = super().execute(sql, *values)
