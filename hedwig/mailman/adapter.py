@@ -57,11 +57,16 @@ class _Together:
         if self._head == b"":
             self._head = data
             return
+        if self._head and len(data) > TOGETHER:
+            self.let_go()
         head, self._head = self._head or b"", None
-        if head and len(data) > TOGETHER:
-            _send(super(), head)
-            head = b""
         _send(super(), head + data)
+
+    def let_go(self) -> None:
+        """No body comes, or a large one."""
+        head, self._head = self._head, None
+        if head:
+            _send(super(), head)
 
 
 class Adapter(HTTPAdapter):
@@ -81,6 +86,7 @@ class Adapter(HTTPAdapter):
                 line.opened(self.sock)
 
             def getresponse(self, *args: Any, **kwargs: Any) -> Any:
+                self.let_go()
                 line.has_left()
                 return _response(super())
 
@@ -90,6 +96,7 @@ class Adapter(HTTPAdapter):
                 line.opened(self.sock)
 
             def getresponse(self, *args: Any, **kwargs: Any) -> Any:
+                self.let_go()
                 line.has_left()
                 return _response(super())
 
