@@ -1,5 +1,5 @@
-"""One letter at a time through an idle peer: how long msmtp takes from its start to its exit, and until the letter is
-at the far side; the same by Python's smtplib, where no process has to start."""
+"""One letter of 4 KB at a time through an idle peer: how long msmtp takes from its start to its exit, and until the
+letter is at the far side; the same by Python's smtplib, where no process has to start."""
 
 import smtplib
 import subprocess
@@ -16,6 +16,7 @@ from journey.world import World
 from options import LETTERS, ROUNDS
 from peers import Field, Peer
 
+LETTER = SAMPLE + (b"x" * 70 + b"\n") * ((4096 - len(SAMPLE)) // 71)
 _PAUSE = 0.0005  # seconds between two looks: what is measured is as coarse as that
 _PATIENCE = 30.0
 
@@ -51,7 +52,7 @@ def _by_msmtp(peer: Peer, far: FarSide, rcptto: str, into: Times) -> None:
     began, ended, came = time.monotonic(), 0.0, 0.0
     with subprocess.Popen(command, stdin=subprocess.PIPE) as running:
         assert running.stdin is not None
-        running.stdin.write(SAMPLE)
+        running.stdin.write(LETTER)
         running.stdin.close()
         while not (ended and came):
             if not ended and running.poll() is not None:
@@ -70,7 +71,7 @@ def _by_msmtp(peer: Peer, far: FarSide, rcptto: str, into: Times) -> None:
 def _by_smtplib(peer: Peer, far: FarSide, rcptto: str, into: Times) -> None:
     began = time.monotonic()
     with smtplib.SMTP(peer.address, 25) as client:
-        client.sendmail(SENDER, [rcptto], SAMPLE)
+        client.sendmail(SENDER, [rcptto], LETTER.replace(b"\n", b"\r\n"))
     into.smtplib.append(time.monotonic() - began)
     while rcptto not in far.came and time.monotonic() - began < _PATIENCE:
         time.sleep(_PAUSE)
