@@ -24,6 +24,7 @@ from hedwig.worker.tools import Tools
 
 MOST_CONNECTIONS = 1000  # of one worker, to all sites
 WORTH_ONE_MORE = 0.1  # seconds of mail for each connection there is: what is less is done before another one is open
+OPENING = 1.0  # seconds that a site's first connection has for that, before what waits for it gets one of its own
 FEW = 2  # messages that a connection may have before it: they are soon done
 
 
@@ -66,15 +67,15 @@ class Dispatch:
 
     def _leave_to_crew(self, state: SiteState) -> None:
         """What waits there is sooner done by the connections that are at work than another one is open. Where they do
-        none of it for a moment it was not; but while none of them is open yet, another one would be later still."""
+        none of it for a moment it was not; while none of them is open yet, another one would be hardly sooner."""
         if state not in self._left:
-            self._left[state] = asyncio.get_running_loop().call_later(WORTH_ONE_MORE, self._is_left, state)
+            patience = WORTH_ONE_MORE if state.open else OPENING
+            self._left[state] = asyncio.get_running_loop().call_later(patience, self._is_left, state)
 
     def _is_left(self, state: SiteState) -> None:
         del self._left[state]
         if state.waiting and state.couriers and not self._winding_down:
-            if state.open:
-                self._have_carried(state, state.waiting.best())
+            self._have_carried(state, state.waiting.best())
             self._leave_to_crew(state)
 
     def _have_carried(self, state: SiteState, priority: int) -> None:

@@ -76,7 +76,7 @@ def test_a_webhooks_secret_that_mailman_can_read(clinic: Clinic) -> None:
     file.write_text("webhook:\n  url: https://hooks.example.com/\n  secret: tell-nobody\n")
     file.chmod(0o640)
     (found,) = graded(clinic, "secret", "warn")
-    assert "secret_file: /run/credentials/hedwig-alerts.service/hook" in found["mend"]
+    assert "secret_file: /run/credentials/hedwig-alerts.service/hook" in found["where"]
     status, said = clinic.host.try_hedwig("config", "check", str(file))
     assert (status, "mailman, which containers talk to" in said, "tell-nobody" in said) == (0, True, False)
     file.write_text(f"webhook:\n  url: https://hooks.example.com/\n  secret_file: {file.with_name('hook')}\n")
