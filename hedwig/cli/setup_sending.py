@@ -25,6 +25,7 @@ from hedwig.cli.setup_values import Address, Domain, Ehlo, Recipient
 from hedwig.cli.terminal import clean
 from hedwig.config import ConfigError, load_worker
 from hedwig.config.document import read_text
+from hedwig.doctor.address_rules import hidden
 from hedwig.settings import Worker
 from hedwig.worker import myself
 
@@ -100,7 +101,7 @@ def _asked(given: dict[str, Any], settings: Worker) -> Answers:
         "source",
         told("The IPv4 address that its mail leaves from, as others see it", "发信所用的 IPv4 地址（外界看到的）"),
         Address(),
-        _seen(settings),
+        _seen(settings) or None,
     )
     letter = given["test_letter"]
     if letter is None:
@@ -110,9 +111,9 @@ def _asked(given: dict[str, Any], settings: Worker) -> Answers:
 
 
 def _seen(settings: Worker) -> str:
-    """The IPv4 address that receivers see, as far as it is known."""
-    named = (*settings.doctor.addresses, *(each.ipv4 for each in settings.sources.values()))
-    return next((each for each in named if each and ":" not in each), "") or myself.source_address()
+    """The IPv4 address that receivers see, as far as it is known: behind NAT this host's own is none."""
+    named = (*settings.doctor.addresses, *(each.ipv4 for each in settings.sources.values()), myself.source_address())
+    return next((each for each in named if each and ":" not in each and not hidden(each)), "")
 
 
 def _own_name() -> str:

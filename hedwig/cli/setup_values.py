@@ -10,6 +10,7 @@ from hedwig.cli.language import told_of
 from hedwig.cli.terminal import clean
 from hedwig.config import Unfit
 from hedwig.config.names import host_name, mailbox_or_none
+from hedwig.doctor.address_rules import hidden
 
 __all__ = ["Address", "Domain", "Ehlo", "Recipient"]
 
@@ -43,6 +44,8 @@ def _address(text: str) -> str:
         raise Unfit(f"{text!a} is no IPv4 address", "write it like 192.0.2.1") from None
     if address.is_loopback or address.is_unspecified or address.is_multicast or address.is_link_local:
         raise Unfit(f"no mail can leave from {address}", "write the address that others see, like 192.0.2.1")
+    if hidden(text) or address.is_reserved:
+        raise Unfit(f"{address} is an inner address", "write the address that others see, like 192.0.2.1")
     return str(address)
 
 

@@ -159,4 +159,5 @@ WRONG = {
     "DKIM has RSA and Ed25519 keys alone, and this is neither": "DKIM 只有 RSA 和 Ed25519 密钥，而它都不是",
     "it has {} bits: RSA keys have {} to {}, best {}": "只有 {} 位：RSA 密钥应有 {} 到 {} 位，最好 {} 位",
     "mailman, which containers talk to, is the same user and can read it": "mailman 面向容器，与其他守护进程是同一用户，能读到它",
+    "{} is an inner address": "{} 是内部地址",
 }

@@ -4,8 +4,9 @@
 The digest by which a repeat is known again is that of what was submitted, and stays (I3). The header is read once, and
 only where something asks for it; the body is never read here, but by the signer, and goes on as the same object (I6).
 
-What mailman reports to its own containers passes under no rule (I7): it has the null sender, no container that handed
-it in, and is from the postmaster of the host itself, so that nobody can use that way to be somebody else.
+What mailman reports to its own containers passes under no rule but the host's quota (I7): it has the null sender, one
+recipient, no container that handed it in, and mailman's own From to the letter, so that nobody can use that way to be
+somebody else. Over the quota it waits in mailman's spool.
 A refusal is a Refused; a repeat of what was accepted before a rule changed must be told apart by who calls.
 """
 
@@ -15,17 +16,17 @@ from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 from hedwig.choices import Priority
+from hedwig.dsn.letterhead import sender
 from hedwig.envelope import Envelope
 from hedwig.header import RESENT, Header, read
-from hedwig.header.mailboxes import Unreadable, mailboxes
-from hedwig.header.names import Undecodable, addresses_shown
 from hedwig.policy import Aligned, Refused, aligned, has_rules_of_from, oversized
 from hedwig.postoffice.quotas import Quotas
 from hedwig.postoffice.registration import priority_of
 from hedwig.postoffice.submission import Submission, headed, needs_smtputf8
-from hedwig.settings import Client
+from hedwig.settings import MIB, Client
 from hedwig.spool import Body
 
+MOST_OF_REPORT = 2 * MIB
 _PLACE = re.compile(r"\{(id|recipient)\}")
 # What a letter may have of it beside List-Unsubscribe, and means nothing then.
 _UNSUBSCRIBES = (b"list-unsubscribe-post",)
@@ -53,7 +54,8 @@ class Finishing:
         """Do all of it. `again`: another of the same request has its ID, so it can't be accepted, and is charged
         nothing. OSError as the body has it."""
         if _is_own_report(client, submission):
-            return Finished(self._signer(submission))
+            charges = () if again else self._quotas.charge(client, None, 1, now)
+            return charges if isinstance(charges, Refused) else self._signed(client, submission, charges, now)
         refused = oversized(client, submission.body.size)
         if refused:
             return refused
@@ -80,6 +82,13 @@ class Finishing:
             raise
         return Finished(signed, charges, who.changes if who else ())
 
+    def _signed(self, client: Client, report: Submission, charges: tuple[str, ...], now: float) -> Finished:
+        try:
+            return Finished(self._signer(report), charges)
+        except BaseException:  # whatever it is, it is not accepted
+            self._quotas.give_back(client.fqdn, charges, 1, now)
+            raise
+
 
 def _changed(submission: Submission, who: Aligned | None, added: bytes, header: Header) -> Submission:
     envelope, raw = submission.envelope, header.raw
@@ -97,20 +106,16 @@ def _changed(submission: Submission, who: Aligned | None, added: bytes, header: 
 
 
 def _is_own_report(client: Client, submission: Submission) -> bool:
-    """Whether mailman has made it: nothing in its header may tell any reader that it is from somebody else."""
-    if submission.envelope.mailfrom or submission.submitter:
+    """Whether mailman has made it: to one recipient, of moderate size, and nothing in its header may tell any reader
+    that it is from somebody else."""
+    envelope = submission.envelope
+    if envelope.mailfrom or submission.submitter or len(envelope.rcpttos) != 1 or submission.body.size > MOST_OF_REPORT:
         return False
     header = read(_first(submission.body))
-    if header.odd or not header.whole or any(header.get(name) for name in (b"sender", *RESENT)):
+    if header.odd or not header.whole or any(header.get(name) for name in (b"sender", b"reply-to", *RESENT)):
         return False
-    try:
-        named = [mailbox for field in header.get(b"from") for mailbox in mailboxes(field.value)]
-        shown = [one for mailbox in named for one in addresses_shown(f"{mailbox.name} {mailbox.comment}")]
-    except (Unreadable, Undecodable):
-        return False
-    if len(header.get(b"from")) != 1 or len(named) != 1 or shown:
-        return False
-    return named[0].address.widest.lower() == f"postmaster@{client.fqdn}"
+    fields = header.get(b"from")
+    return len(fields) == 1 and fields[0].value.strip() == sender(client.fqdn).encode()
 
 
 def _is_listed(client: Client, submission: Submission) -> bool:

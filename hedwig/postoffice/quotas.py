@@ -29,11 +29,13 @@ class Quotas:
         self._counters: dict[Names, Counter] | None = None
         self._tidied = 0.0
 
-    def charge(self, client: Client, submitter: str, recipients: int, now: float) -> tuple[str, ...] | Refused:
-        """Count one letter to so many, if there is room; under which names, for `give_back` and the spool."""
-        if not client.quota and not client.container_quota:
+    def charge(self, client: Client, submitter: str | None, recipients: int, now: float) -> tuple[str, ...] | Refused:
+        """Count one letter to so many, if there is room; under which names, for `give_back` and the spool. `submitter`:
+        None where it is no container's, but mailman's own."""
+        if not client.quota and (submitter is None or not client.container_quota):
             return ()
-        container = (submitter_of(submitter).name or _UNNAMED) if client.container_quota else ""
+        contained = client.container_quota and submitter is not None
+        container = (submitter_of(submitter or "").name or _UNNAMED) if contained else ""
         with self._lock:
             counters = self._read(now)
             host = counters.setdefault((client.fqdn, ""), Counter())

@@ -165,3 +165,17 @@ def test_records() -> None:
         f"robot.genee.cn. {spf.format('-')}",
         *ends,
     ]
+
+
+@pytest.mark.parametrize("address", ["10.0.0.5", "192.168.1.2", "100.64.0.1", "240.0.0.1", "255.255.255.255"])
+def test_an_inner_address_is_not_what_receivers_see(setup: Setup, tmp_path: Path, address: str) -> None:
+    assert "is an inner address" in setup(*OPTIONS, "--source", address, status=2).stderr
+    assert (tmp_path / "worker.yml").read_text() == sample("worker")
+
+
+def test_behind_nat_the_hosts_own_address_is_not_offered(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(myself, "source_address", lambda: "10.0.0.5")
+    said = setup(*OPTIONS, answer="\n10.0.0.5\n198.51.100.9\n")
+    assert "[10.0.0.5]" not in said.stderr and "10.0.0.5 is an inner address" in said.stderr
+    printed = said.stdout.partition("Settings")[2]
+    assert "198.51.100.9" in printed and "10.0.0.5" not in printed

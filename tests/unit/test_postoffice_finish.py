@@ -80,13 +80,22 @@ def test_the_signature_comes_last_and_sees_what_goes_out() -> None:
     assert seen[1:] == [b"X: 1\r\n\r\n", b"X: 2\r\n\r\n"]
 
 
-def test_reports_of_mailmans_own_are_under_no_rule_and_those_of_containers_are() -> None:
+def test_reports_of_mailmans_own_are_under_the_hosts_quota_alone_and_those_of_containers_under_all() -> None:
     strict = replace(
-        FREE, senders=("robot@x.example",), max_size=1024, quota=Quota(messages_per_hour=1), lines={"senders": 2}
+        FREE,
+        senders=("robot@x.example",),
+        max_size=1024,
+        quota=Quota(messages_per_hour=2),
+        container_quota=Quota(messages_per_hour=1),
+        lines={"senders": 2},
     )
     finishing = Finishing(Quotas(lambda _now: [(int(NOW // 300), "less.example", "", 1, 1)]))
     report = b'From: "Mail Delivery System" <postmaster@less.example>\r\nSubject: x\r\n\r\n' + b"x" * 2000
     own = submission(report, "", peer="")
+    assert finish(strict, own, finishing).charges == ("",)
+    over = finishing.finish(strict, own, NOW)
+    assert isinstance(over, Refused) and over.reply.code == 452
+    strict = replace(strict, quota=Quota(), container_quota=Quota())
     assert finish(strict, own, finishing).charges == ()
     forged = submission(LETTER + b"x" * 2000, "", peer="")
     twice = submission(b"From: ceo@bank.example\r\n" + report, "", peer="")
@@ -96,6 +105,10 @@ def test_reports_of_mailmans_own_are_under_no_rule_and_those_of_containers_are()
             for line in (b"Sender: ceo@bank.example\r\n", b" From: ceo@b.example\r\n")
         ),
         submission(b"Resent-From: ceo@bank.example\r\n" + report, "", peer=""),
+        submission(b"Reply-To: ceo@bank.example\r\n" + report, "", peer=""),
+        submission(report + b"x" * (2 << 20), "", peer=""),
+        submission(report.replace(b"Mail Delivery System", b"CEO of Bank"), "", peer=""),
+        replace(own, envelope=Envelope("", ("b@x.example", "c@x.example"))),
         submission(report.replace(b"Mail Delivery System", b"=?utf-8?q?ceo=40bank.example?="), "", peer=""),
         submission(report.replace(b">\r\n", b"> (ceo@bank.example)\r\n", 1), "", peer=""),
         submission(report.replace(b"<", b",<", 1), "", peer=""),
