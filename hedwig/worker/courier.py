@@ -91,6 +91,11 @@ class Courier:
         if self._errand is not None:
             self._errand.call_back(halted)
 
+    def withhold(self) -> None:
+        """No dot of what is at hand goes out any more."""
+        if self._errand is not None:
+            self._errand.withhold()
+
     def last(self) -> None:
         """Take no other message after the one at hand."""
         self._last = True

@@ -239,6 +239,7 @@ class Dispatch:
             if courier.awaits_reply:
                 waiting.append(task)
             else:
+                courier.withhold()
                 task.cancel()
         for state in self._tools.bag.sites():
             while state.waiting:

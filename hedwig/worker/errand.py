@@ -63,6 +63,10 @@ class Errand:
         self._not_begun |= concerned
         self._recalled |= concerned & set(halted.recalled)
 
+    def withhold(self) -> None:
+        """No dot goes out any more: a connection acts on what it hears before a cancelled courier knows it."""
+        self._recalled |= set(self._open)
+
     async def send(self, connection: Connection) -> Report | None:
         """One transaction. None: there is nothing more to be done about it."""
         careful = self.parcel.first.options.on_doubt is not OnDoubt.RETRY

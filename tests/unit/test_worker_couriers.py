@@ -219,3 +219,19 @@ async def test_no_spool_no_loss(rig: Rig, receiver: Receiver, monkeypatch: pytes
     await rig.settled(lambda: not rig.states())
     await rig.settled(lambda: rig.settler.trouble == "")
     assert len(receiver.messages) == 3
+
+
+async def test_no_dot_goes_out_between_the_end_of_a_courier_and_its_hearing_of_it(rig: Rig, receiver: Receiver) -> None:
+    """A connection acts on what it hears by itself: 354 may come in the very turn in which its courier is cancelled."""
+    receiver.wait_at_mail.clear()
+    await rig.register(1)
+    await rig.send()
+    await rig.settled(lambda: receiver.at_mail == 1)
+    for courier in rig.dispatch._couriers:
+        courier.withhold()
+    receiver.wait_at_mail.set()
+    await rig.settled(lambda: not rig.dispatch.connections)
+    await rig.dispatch.stop(5)
+    await rig.settled(lambda: rig.states() == [State.READY])
+    assert receiver.messages == []
+    assert rig.settler.counts[Kind.IN_DOUBT] == 0
