@@ -18,7 +18,7 @@ MOST_VOID = 2
 class Spf:
     """What was found. `records`: of SPF. `result`: pass, fail, softfail, neutral, none, permerror or temperror, with
     the evaluator's `words` and the term that broke it (`broken`). `lookups`, `void`: for the whole record, as for an
-    address that nothing in it fits."""
+    address that nothing in it fits; `anyone`: yet something does, though not as +all."""
 
     domain: str
     address: str
@@ -28,6 +28,7 @@ class Spf:
     broken: str = ""
     lookups: int = 0
     void: int = 0
+    anyone: bool = False
 
 
 def judge(spf: Spf, addresses: Sequence[str], *, helo: bool = False) -> Finding:
@@ -51,12 +52,18 @@ def judge(spf: Spf, addresses: Sequence[str], *, helo: bool = False) -> Finding:
             f"{record}：+all 等于允许任何人冒名发信，收件方不信任",
         )
         return check.fail(seen, txt(spf.domain, mended(spf.records, addresses)), _first(_instead(spf.domain)))
+    if spf.anyone:
+        seen = Text(
+            f"{record}: a term of it, or of what it includes, lets everybody send in its name: receivers distrust it",
+            f"{record}：其中（或它所引用的记录里）有一项允许任何人冒名发信，收件方不信任",
+        )
+        return check.fail(seen, where=Text("take out the term that does it", "请删去这一项"))
     if spf.lookups > MOST_LOOKUPS:
         return _too_many(check, spf, record, addresses)
     if spf.result == "temperror":
         seen = Text(f"a name in it can't be looked up: {spf.words}", f"其中有名字查不到：{spf.words}")
         return check.fail(seen, where=Text("mend the DNS of what it includes", "请修复它所引用的域名的 DNS"))
-    if spf.result == "permerror" or spf.void > MOST_VOID:
+    if spf.result == "permerror" or (spf.void > MOST_VOID and spf.result != "pass"):
         return _broken(check, spf, record, addresses)
     if spf.result != "pass":
         seen = Text(
@@ -98,6 +105,8 @@ def _broken(check: Check, spf: Spf, record: str, addresses: Sequence[str]) -> Fi
     words = spf.words.removeprefix("SPF Permanent Error: ")
     seen = Text(f"the record is in error (permerror): {words}", f"记录有错（permerror）：{words}")
     bad = [term for term in record.split()[1:] if spf.broken and term in (spf.broken, spf.broken.strip())]
+    if not bad and spf.void > MOST_VOID:
+        return check.fail(seen, txt(spf.domain, mended([record], addresses)), _existing(spf.domain))
     if not bad:
         return check.fail(seen, where=Text(f"correct it: {record}", f"请改正：{record}"))
     return check.fail(seen, txt(spf.domain, mended([record], addresses, bad)), _instead(spf.domain))
@@ -130,6 +139,14 @@ def _first(place: Text) -> Text:
 def _instead(domain: str) -> Text:
     place = zone(domain)
     return Text(f"{place.en}, in place of what is there", f"{place.zh}，替换原有记录")
+
+
+def _existing(domain: str) -> Text:
+    place = _instead(domain)
+    return Text(
+        f"{place.en}: with the addresses first it passes for this host; take out the names that do not exist",
+        f"{place.zh}：地址写在最前面，本机即可通过；再删去不存在的名字",
+    )
 
 
 def _fewer(domain: str) -> Text:

@@ -16,6 +16,7 @@ from itertools import pairwise
 
 _PAIR = re.compile(r"\\(.)")
 _APART = re.compile(r"[\s<>()\[\]{}\",;:«»“”„「」『』《》〈〉【】、]+")  # what no address has in it, unquoted
+_TURNED = re.compile("[\u202d\u202e]")
 _EDGES = "'`‘’.!?*/|~-_=…"
 
 
@@ -36,10 +37,14 @@ def addresses_shown(name: str) -> Iterator[tuple[str, str]]:
 
 
 def _readings(name: str) -> Iterator[str]:
-    """What programs may show. Raw octets are Chinese more often than anything else where they are not UTF-8."""
+    """What programs may show. Raw octets are Chinese more often than anything else where they are not UTF-8. A turn
+    of the direction (UAX #9) shows what follows it turned round."""
     if not name.isascii() and any("\udc80" <= char <= "\udcff" for char in name):
         yield _plain(_decoded(name.encode("utf-8", "surrogateescape").decode("gb18030", "replace")))
-    yield _plain(_decoded(name))
+    text = _decoded(name)
+    yield _plain(text)
+    if _TURNED.search(text):
+        yield _plain(text)[::-1]
 
 
 def _decoded(name: str) -> str:

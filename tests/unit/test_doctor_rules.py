@@ -99,6 +99,14 @@ OURS = f"v=spf1 ip4:{A} -all"
         ({"records": (OURS,), "result": "pass", "lookups": 8}, "warn", "8 DNS", "ip4:"),
         ({"records": (OURS,), "result": "pass", "lookups": 7}, "pass", "7 look-ups", ""),
         ({"records": (OURS,), "result": "pass", "void": 2}, "warn", "2 of its names", ""),
+        ({"records": (OURS,), "result": "pass", "void": 11}, "warn", "11 of its names", ""),
+        (
+            {"records": ("v=spf1 a:x.example mx -all",), "result": "permerror", "void": 3},
+            "fail",
+            "permerror",
+            f"ip4:{A} a:",
+        ),
+        ({"records": ("v=spf1 ip4:0.0.0.0/0 -all",), "result": "pass", "anyone": True}, "fail", "lets everybody", ""),
         (
             {"records": ("v=spf1 moo -all",), "result": "permerror", "broken": "moo"},
             *("fail", "permerror", f'"v=spf1 ip4:{A} -all"'),

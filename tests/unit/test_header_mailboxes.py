@@ -112,6 +112,12 @@ def test_what_gbk_shows_is_seen():
     assert ("总经理ceo@bank.example", "总经理ceo@bank.example") in list(addresses_shown(name))
 
 
+def test_a_name_that_is_shown_turned_round_is_read_so_too():
+    shown = ("ceo@bank.example", "ceo@bank.example")
+    assert shown in list(addresses_shown("\u202eelpmaxe.knab@oec"))
+    assert shown in list(addresses_shown("=?utf-8?q?=E2=80=AEelpmaxe.knab@oec?="))
+
+
 def test_comments_are_kept_as_what_they_say():
     (one,) = mailboxes(b" (one (two) \\) <b@y.example>) Robot (x) <a@x.example> (end)\r\n")
     assert one.comment == "one (two) ) <b@y.example> x end"

@@ -51,8 +51,8 @@ async def evaluate(lookups: Lookups, domain: str, address: str, ehlo: str) -> Sp
         return [((name, kind), _value(rdata, kind)) for rdata in answer.rdatas]
 
     result, words, broken = await in_thread(lambda: _ours(ask, domain, address, ehlo))
-    used, void = await in_thread(lambda: _whole(ask, domain, address, ehlo))
-    return Spf(domain, address, records, result, words, broken, used, void)
+    used, void, anyone = await in_thread(lambda: _whole(ask, domain, address, ehlo))
+    return Spf(domain, address, records, result, words, broken, used, void, anyone)
 
 
 def _waited(loop: asyncio.AbstractEventLoop, question: Coroutine[Any, Any, Records | Unknown]) -> Records | Unknown:
@@ -75,11 +75,11 @@ def _ours(ask: Callable[[str, str], Asked], domain: str, address: str, ehlo: str
     return str(result), str(words), str(query.mech[-1]) if query.mech else ""
 
 
-def _whole(ask: Callable[[str, str], Asked], domain: str, address: str, ehlo: str) -> tuple[int, int]:
-    """Look-ups and void look-ups of the whole record, as an address needs them that nothing in it fits. Not strict:
-    it goes on past the bound."""
+def _whole(ask: Callable[[str, str], Asked], domain: str, address: str, ehlo: str) -> tuple[int, int, bool]:
+    """Look-ups and void look-ups of the whole record, as an address needs them that nothing in it fits, and whether
+    something does. Not strict: it goes on past the bound."""
     _here.ask = ask
     nobody = _NOBODY[6 if ":" in address else 4]
     query = pyspf.query(i=nobody, s=f"postmaster@{domain}", h=ehlo, strict=False)
-    query.check()
-    return int(query.lookups), int(query.void_lookups)
+    result, _, _ = query.check()
+    return int(query.lookups), int(query.void_lookups), result == "pass"
