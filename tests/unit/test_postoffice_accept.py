@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from hedwig import log, queueid
+from hedwig.dsn.letterhead import sender
 from hedwig.envelope import Envelope, digest
 from hedwig.options import Options, Priority, Submitter
 from hedwig.postoffice.accept import SLOW, Acceptance, Gate
@@ -183,7 +184,7 @@ def test_what_was_accepted_before_stays_so_when_a_rule_is_new(
 ) -> None:
     """The repeat hears 250, another letter of the same batch its refusal, a third is registered; in their order."""
     strict = replace(HOST, senders=("robot@y.example",), lines={"senders": 2})
-    report = Bytes(b"From: postmaster@host.example\r\n\r\n")  # mailman's own
+    report = Bytes(f"From: {sender('host.example')}\r\n\r\n".encode())  # mailman's own
     sent = [submission(), submission(), replace(submission(), envelope=Envelope("", ("b@x.example",)), body=report)]
     desk.intake.known[sent[0].queue_id] = sent[0].digest
     desk.intake.future.set_result([Registered(Outcome.ACCEPTED)])
