@@ -21,6 +21,6 @@ def module(name: str) -> Any:
     )
 
 
-def reload(config_dir: Path) -> None:
-    """Have running daemons take the keys."""
-    reloading.reload(config_dir, "hedwig-postoffice", "hedwig-worker@*")
+def reload(config_dir: Path) -> bool:
+    """Have running daemons take the keys; False where the admin must."""
+    return reloading.reload(config_dir, "hedwig-postoffice", "hedwig-worker@*")

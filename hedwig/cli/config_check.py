@@ -93,10 +93,10 @@ def _files_of(config_dir: Path, report: "_Report") -> list[Path]:
             files.append(config_dir / name)
         else:
             report.absent.append(str(config_dir / name))
-    if not files:
-        report.faults.append(Problem(str(config_dir), 0, "", "there is no configuration file in this directory"))
     if (config_dir / _ALERTS).exists():
         files.append(config_dir / _ALERTS)
+    if not files:
+        report.faults.append(Problem(str(config_dir), 0, "", "there is no configuration file in this directory"))
     directory = config_dir / "clients.d"
     try:
         files += sorted(file for file in directory.iterdir() if file.suffix == ".yml" and file.name[0] != ".")

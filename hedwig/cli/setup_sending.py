@@ -52,7 +52,7 @@ def set_up(ctx: click.Context, given: dict[str, Any], *, doctor: bool) -> None:
     _write(config_dir, file, answers)
     _heading(told(f"Keys that sign mail from {answers.domain} (DKIM)", f"为 {answers.domain} 的信签名的密钥（DKIM）"))
     keys = _keys(config_dir, answers.domain)
-    at_signer.reload(config_dir)
+    reloaded = at_signer.reload(config_dir)
     _heading(told("DNS records", "DNS 记录"))
     _show(records(answers.domain, answers.ehlo, [answers.source, *_ipv6()], keys))
     if doctor:
@@ -60,6 +60,13 @@ def set_up(ctx: click.Context, given: dict[str, Any], *, doctor: bool) -> None:
         _examine(ctx, answers)
     if answers.letter:
         _heading(told(f"A test letter to {answers.letter}", f"给 {answers.letter} 的测试信"))
+        if not reloaded:
+            click.echo(
+                told(
+                    "The daemons were not reloaded: the letter is signed with the keys that they had before, if any.",
+                    "守护进程还没有重新加载：这封信用它们原有的密钥签名（若有）。",
+                )
+            )
         if not first_letter.send(config_dir, answers.domain, answers.letter):
             ctx.exit(1)
 
@@ -169,18 +176,27 @@ def _edited(file: Path, text: str, answers: Answers) -> str:
                 f"{source} 不是本机的地址：视为经 NAT 从那里发出",
             )
         )
-        return text if source in seen else _with(file, text, "doctor", f"{{addresses: [{source}]}}")
+        return text if source in seen else _with(file, text, "doctor", _behind_nat(source), _behind_nat(*seen))
     if seen:
-        raise _by_hand(file, "doctor", f"addresses: [{source}]")
+        text = _with(file, text, "doctor", _behind_nat(), _behind_nat(*seen))
     known = {each.ipv4 for each in settings.sources.values()}
     if source in (known or {myself.source_address()}):
         return text
-    return _with(file, text, "sources", f"{{main: {{ipv4: {json.dumps(source)}}}}}")
+    return _with(file, text, "sources", _one_source(source), _one_source(*known))
 
 
-def _with(file: Path, text: str, section: str, written: str) -> str:
-    """With a section that the file did not have; one of the admin's own is left to them."""
-    if yamltext.has(file, text, section):
+def _behind_nat(*seen: str) -> str:
+    return f"{{addresses: [{', '.join(seen)}]}}"
+
+
+def _one_source(*known: str) -> str:
+    return f"{{main: {{ipv4: {json.dumps(known[0])}}}}}" if len(known) == 1 else ""
+
+
+def _with(file: Path, text: str, section: str, written: str, was: str) -> str:
+    """With a section that the file did not have, or that stands there as this command would have written it (`was`);
+    one of the admin's own is left to them."""
+    if yamltext.has(file, text, section) and f"{section}: {was}" not in text.splitlines():
         raise _by_hand(file, section, written.removeprefix("{").removesuffix("}"))
     return yamltext.with_value(file, text, section, written)
 

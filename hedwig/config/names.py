@@ -92,9 +92,9 @@ def mailbox_or_none(text: str) -> str:
     try:
         address = Address.parse(text)
     except AddressError as error:
-        raise Unfit(f"{shown(text)} is no mail address: {error}", "write it like tls@example.com") from None
+        raise Unfit(f"{shown(text)} is no mail address: {error}", "write it like name@example.com") from None
     if not text.isascii() or address.destination.startswith("["):
-        raise Unfit(f"{shown(text)} is no mail address in ASCII, at a domain", "write it like tls@example.com")
+        raise Unfit(f"{shown(text)} is no mail address in ASCII, at a domain", "write it like name@example.com")
     return text
 
 

@@ -121,6 +121,8 @@ def test_check_says_that_mailman_has_no_postoffice_and_that_all_can_read_its_key
 
 def test_an_empty_directory_is_a_fault(check, tmp_path):
     assert "no configuration file in this directory" in check(status=1).stderr
+    (tmp_path / "alerts.yml").write_text("{}\n")
+    assert "no configuration file" not in check().stderr
     (tmp_path / "clients.d").write_text("a file")
     assert "clients.d: can't be read" in check(status=1).stderr
 

@@ -4,6 +4,7 @@ import concurrent.futures
 import hashlib
 import json
 import os
+import re
 import stat
 import subprocess
 from pathlib import Path
@@ -127,6 +128,7 @@ def test_a_broken_client_file_is_left_alone(hedwig, tmp_path):
     (file.parent / "good.example.yml").write_text(f"key: {HASHES[0]}\n")
     listed = hedwig("key", "list", status=1)
     assert "good.example" in listed.stdout
+    assert re.search(rf"^{FQDN} +a fault ", listed.stdout, re.MULTILINE)
     assert "plain-key" not in listed.stderr
 
 

@@ -90,11 +90,27 @@ def test_an_address_behind_nat_is_kept(setup: Setup, tmp_path: Path) -> None:
     assert "by NAT" in said and '"v=spf1 ip4:203.0.113.9 ~all"' in said
     loaded = config.load_worker(tmp_path / "worker.yml")
     assert (loaded.doctor.addresses, loaded.sources) == (("203.0.113.9",), {})
-    text = (tmp_path / "worker.yml").read_text()
     again = setup("--no-doctor", answer="\n\n\n\n")
     assert "[203.0.113.9]" in again.stderr and '"v=spf1 ip4:203.0.113.9 ~all"' in again.stdout
-    assert "write there by hand: addresses: [192.0.2.7]" in setup(*OPTIONS, "--source", "192.0.2.7", status=1).stderr
-    assert (tmp_path / "worker.yml").read_text() == text
+
+
+def test_an_address_that_setup_wrote_can_be_another(setup: Setup, tmp_path: Path) -> None:
+    """Typed wrong, moved, and moved to an address of the host: nothing else of the file is touched, and a section that
+    the admin has made their own is left to them."""
+    file = tmp_path / "worker.yml"
+    for address, addresses, sources in (
+        ("203.0.113.8", ("203.0.113.8",), []),
+        ("203.0.113.9", ("203.0.113.9",), []),
+        ("192.0.2.8", (), ["192.0.2.8"]),
+        ("192.0.2.7", (), ["192.0.2.7"]),
+    ):
+        setup(*OPTIONS, "--source", address)
+        loaded = config.load_worker(file)
+        assert (loaded.doctor.addresses, [one.ipv4 for one in loaded.sources.values()]) == (addresses, sources)
+    text = file.read_text().replace("addresses: []", "addresses: [203.0.113.9], receivers: [qq.com]")
+    file.write_text(text)
+    assert "write there by hand: addresses: []" in setup(*OPTIONS, "--source", "192.0.2.7", status=1).stderr
+    assert file.read_text() == text
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0", "224.0.0.1", "169.254.1.1"])
@@ -105,7 +121,8 @@ def test_no_mail_leaves_from_such_an_address(setup: Setup, tmp_path: Path, addre
 
 def test_sources_of_the_admins_are_not_overruled(setup: Setup, tmp_path: Path) -> None:
     setup(*OPTIONS, "--source", "192.0.2.8")
-    text = (tmp_path / "worker.yml").read_text()
+    text = (tmp_path / "worker.yml").read_text().replace("{main: {", "{main: {ipv6: 2001:db8::7, ")
+    (tmp_path / "worker.yml").write_text(text)
     assert (
         "has `sources` already: write there by hand: main: {ipv4"
         in setup(*OPTIONS, "--source", "192.0.2.7", status=1).stderr
@@ -141,7 +158,8 @@ def test_it_is_for_the_host_that_delivers(setup: Setup, tmp_path: Path) -> None:
 
 def test_a_letter_without_a_postoffice(setup: Setup) -> None:
     options = (*OPTIONS[:4], "--no-doctor", "--test-letter", "stenote@163.com")
-    assert "no postoffice of its own" in setup(*options, status=1).stderr
+    said = setup(*options, status=1)
+    assert "no postoffice of its own" in said.stderr and "daemons were not reloaded" in said.stdout
 
 
 def test_records() -> None:

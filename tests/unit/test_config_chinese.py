@@ -13,8 +13,8 @@ from hedwig.config.chinese_wrong import WRONG
 
 HEDWIG = Path(__file__).parents[2] / "hedwig"
 SOURCES = [file for file in sorted((HEDWIG / "config").glob("*.py")) if not file.name.startswith("chinese")]
-SOURCES += [HEDWIG / "dkim" / "private.py", HEDWIG / "cli" / "setup_values.py"]
-TELLING = {"Unfit", "Problem", "_unreadable", "BadKey", "UnfitSize"}  # who is given sentences
+SOURCES += [HEDWIG / "dkim" / "private.py", HEDWIG / "cli" / "setup_values.py", HEDWIG / "address.py"]
+TELLING = {"Unfit", "Problem", "_unreadable", "BadKey", "UnfitSize", "AddressError"}  # who is given sentences
 KEPT = {"wrong", "right", "have", "_NAMED", "_TRANSLATED", "SECRET_WITH_MAILMAN"}  # variables that hold some
 NOT_ONES = re.compile(r"[\W{}]*|[\w.{}]+|(?:chmod|chown) .*")  # slots, names, commands
 
