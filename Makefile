@@ -88,6 +88,7 @@ bench-fairness: venv ## what a tarpit costs the mail to others, and whether limi
 bench: MESSAGES := 4000
 bench: ROUNDS := 3
 bench: venv $(if $(filter haraka,$(PEERS)),$(HARAKA)) ## hedwig against Postfix: rates, CPU, memory, times, as a table and as JSON (as root, or with sudo) [PARTS=rates,growth MILLION=1 PEERS=haraka MESSAGES=4000 ROUNDS=3 QUEUED=100000 JSON=build/bench.json]
+	$(BIN)/python -m compileall -q hedwig  # as the packages do
 	$(SUDO) $(UNTRACED) PARTS=$(PARTS) PEERS=$(PEERS) MILLION=$(MILLION) QUEUED=$(QUEUED) MESSAGES=$(MESSAGES) ROUNDS=$(ROUNDS) JSON=$(JSON) \
 		$(BIN)/python tests/bench/versus.py
 
@@ -96,6 +97,7 @@ $(HARAKA):
 
 bench-quick: BAR := 1.3
 bench-quick: venv ## whether hedwig is as much faster than Postfix as it should be, in under a minute (as root, or with sudo) [MESSAGES=1200 BAR=1.3]
+	$(BIN)/python -m compileall -q hedwig
 	$(SUDO) $(UNTRACED) MESSAGES=$(MESSAGES) BAR=$(BAR) $(BIN)/python tests/bench/versus_quick.py
 
 check: venv tools ## ruff, mypy --strict, import-linter, and what the repository promises about itself

@@ -3,11 +3,11 @@ small request in one piece."""
 
 from typing import Any, Protocol
 
-from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.poolmanager import PoolManager
 
+from hedwig.lean_requests import HTTPAdapter
 from hedwig.settings import KIB
 
 TOGETHER = 64 * KIB  # octets of a body that is copied behind its head

@@ -25,8 +25,7 @@ from functools import cached_property
 from http.client import HTTPException
 from urllib.parse import urljoin
 
-import requests
-
+from hedwig.lean_requests import requests
 from hedwig.mailman.adapter import Adapter
 from hedwig.mailman.deadline import Deadline
 from hedwig.reply import one_line

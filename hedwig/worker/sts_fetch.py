@@ -20,13 +20,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-import requests
-from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPSConnection
 from urllib3.connectionpool import HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 from urllib3.poolmanager import PoolManager
 
+from hedwig.lean_requests import HTTPAdapter, requests
 from hedwig.mx import AddressesFound, Resolver
 from hedwig.reply import one_line
 from hedwig.routing import Networks, refused
