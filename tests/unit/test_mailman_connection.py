@@ -37,7 +37,7 @@ def test_an_upload_may_take_longer_than_connecting(far: MakeFar, monkeypatch: py
         if kept:
             request(connection)
             answer(connection, verdicts(250))
-        slowly(connection, 1.0)
+        slowly(connection, 0.6)
         answer(connection, verdicts(250))
 
     there, client = far(script)
