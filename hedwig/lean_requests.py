@@ -7,13 +7,11 @@ import sys
 from types import ModuleType
 from typing import Any
 
-_PRESENT = "5.1.0"  # of chardet: requests looks whether it is one that it was made for, 3.0.2 to 5
-
 
 class _Chardet(ModuleType):
     """What requests uses of chardet."""
 
-    __version__ = _PRESENT
+    __version__ = "5.1.0"  # requests looks whether it is one that it was made for, 3.0.2 to 5
 
     @staticmethod
     def detect(_octets: bytes) -> dict[str, Any]:

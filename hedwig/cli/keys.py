@@ -132,7 +132,7 @@ def list_(config_dir: Path) -> None:
             client = load_client(file)
         except ConfigError as error:
             faults.append(error)
-            rows.append((file.stem, "a fault", "", clean(str(file))))
+            rows.append((clean(file.stem), "a fault", "", clean(str(file))))
             continue
         ids = ", ".join(_told(each) for each in client.key) if _ends(client.key) else _ids(client.key)
         rows.append((client.fqdn, counted(len(client.key), "key", "keys"), ids, clean(str(file))))

@@ -195,8 +195,9 @@ def _one_source(*known: str) -> str:
 
 def _with(file: Path, text: str, section: str, written: str, was: str) -> str:
     """With a section that the file did not have, or that stands there as this command would have written it (`was`);
-    one of the admin's own is left to them."""
-    if yamltext.has(file, text, section) and f"{section}: {was}" not in text.splitlines():
+    one of the admin's own is left to them. `was`: "" for what it never writes."""
+    ours = bool(was) and f"{section}: {was}" in text.splitlines()
+    if yamltext.has(file, text, section) and not ours:
         raise _by_hand(file, section, written.removeprefix("{").removesuffix("}"))
     return yamltext.with_value(file, text, section, written)
 

@@ -130,6 +130,8 @@ def test_a_broken_client_file_is_left_alone(hedwig, tmp_path):
     assert "good.example" in listed.stdout
     assert re.search(rf"^{FQDN} +a fault ", listed.stdout, re.MULTILINE)
     assert "plain-key" not in listed.stderr
+    (file.parent / "a\33[31mb.yml").write_text("")
+    assert "a\\x1b[31mb  " in hedwig("key", "list", status=1).stdout
 
 
 def test_ten_at_once_lose_no_key(tmp_path):

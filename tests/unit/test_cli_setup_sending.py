@@ -107,6 +107,9 @@ def test_an_address_that_setup_wrote_can_be_another(setup: Setup, tmp_path: Path
         setup(*OPTIONS, "--source", address)
         loaded = config.load_worker(file)
         assert (loaded.doctor.addresses, [one.ipv4 for one in loaded.sources.values()]) == (addresses, sources)
+    assert [
+        line for line in file.read_text().splitlines() if not line.startswith(("doctor:", "sources:", "ehlo:"))
+    ] == [line for line in sample("worker").splitlines() if not line.startswith(("#doctor:", "#sources:", "#ehlo:"))]
     text = file.read_text().replace("addresses: []", "addresses: [203.0.113.9], receivers: [qq.com]")
     file.write_text(text)
     assert "write there by hand: addresses: []" in setup(*OPTIONS, "--source", "192.0.2.7", status=1).stderr
@@ -123,6 +126,17 @@ def test_sources_of_the_admins_are_not_overruled(setup: Setup, tmp_path: Path) -
     setup(*OPTIONS, "--source", "192.0.2.8")
     text = (tmp_path / "worker.yml").read_text().replace("{main: {", "{main: {ipv6: 2001:db8::7, ")
     (tmp_path / "worker.yml").write_text(text)
+    _refused_by_hand(setup, tmp_path, text)
+
+
+def test_a_section_in_lines_of_its_own_is_the_admins(setup: Setup, tmp_path: Path) -> None:
+    """With a blank behind its colon, too."""
+    text = "sources: \n  main: {ipv4: 198.51.100.4}\n  other: {ipv4: 198.51.100.5}\n"
+    (tmp_path / "worker.yml").write_text(text)
+    _refused_by_hand(setup, tmp_path, text)
+
+
+def _refused_by_hand(setup: Setup, tmp_path: Path, text: str) -> None:
     assert (
         "has `sources` already: write there by hand: main: {ipv4"
         in setup(*OPTIONS, "--source", "192.0.2.7", status=1).stderr
