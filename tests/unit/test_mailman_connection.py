@@ -31,13 +31,13 @@ def slowly(connection: socket.socket, pause: float) -> None:
 def test_an_upload_may_take_longer_than_connecting(far: MakeFar, monkeypatch: pytest.MonkeyPatch, kept: bool) -> None:
     """The three seconds for connecting are not for sending; nor is what an earlier small request was allowed."""
     monkeypatch.setattr(connections, "CONNECT_TIMEOUT", 0.3)
-    monkeypatch.setattr(connections, "REQUEST_TIMEOUT", 0.4)
+    monkeypatch.setattr(connections, "REQUEST_TIMEOUT", 1.0)  # for what the far side reads after its kernel has it all
 
     def script(connection: socket.socket, number: int) -> None:
         if kept:
             request(connection)
             answer(connection, verdicts(250))
-        slowly(connection, 0.6)
+        slowly(connection, 2.5)
         answer(connection, verdicts(250))
 
     there, client = far(script)
