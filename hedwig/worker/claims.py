@@ -2,10 +2,10 @@
 spool what the bag has room for.
 
 Hints come in batches: whatever lies ready when the last batch is done. A delivery whose route DNS is slow to tell waits
-aside, so that it holds up no other; the wait has a bound for each destination. What a site has no room for stays in the
-spool, unclaimed: its hint is dropped, and a pause tells the feeder when to hint it again, and from which priority on
-there was no room (I9). What is past its expiry needs no route and no room. A hint is deleted only after the claim has
-committed; if this process dies before, the queue hands it out again, and the claim decides (I2).
+aside (aside.py), so that it holds up no other. What a site has no room for stays in the spool, unclaimed: its hint is
+dropped, and a pause tells the feeder when to hint it again, and from which priority on there was no room (I9). What is
+past its expiry needs no route and no room. A hint is deleted only after the claim has committed; if this process dies
+before, the queue hands it out again, and the claim decides (I2).
 """
 
 import asyncio
@@ -14,32 +14,27 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol
+from typing import Protocol
 
 from hedwig import log
 from hedwig.options import Priority
 from hedwig.queue import DEFAULT_LANE, Hint, Queue, QueueDown
-from hedwig.reply import Stage
 from hedwig.routing import Site
-from hedwig.smtp import Said
 from hedwig.spool import Claim, Pause, Preview, SpoolTrouble, Stream
 from hedwig.spool.trouble import matter_of
+from hedwig.worker.aside import TROUBLE_PAUSE, Aside, route_of
 from hedwig.worker.bag import LOADED
 from hedwig.worker.pauses import Pauses
 from hedwig.worker.provider import Provider
 from hedwig.worker.route import Route, Unroutable
 from hedwig.worker.tools import Tools
-from hedwig.worker.wanted import Bound, Wanted, alone, bound_of
+from hedwig.worker.wanted import Bound, Wanted, bound_of
 
 MOST_HINTS = 500  # a batch
 RESERVE_TIME = 1.0  # seconds to wait for a hint
 ROUTE_TIME = 0.02  # seconds that a batch waits for DNS before the slow ones go aside
-MOST_ASIDE = 20  # deliveries of one destination that wait for DNS
-MOST_LOOKUPS = 1000  # destinations that are waited for so, or about
-LOOKUP_PAUSE = 2.0
 FULL_HINTS = 50  # a batch, and
 FULL_PAUSE = 0.1  # seconds between them, while the bag has room for urgent ones alone
-TROUBLE_PAUSE = 1.0
 
 
 class Carrier(Protocol):
@@ -72,9 +67,8 @@ class Claimer:
         self._hands = ThreadPoolExecutor(1, thread_name_prefix="queue")  # greenstalk: one connection, one thread
         self._hints: list[Hint] = []  # of the batch at hand
         self._taken = False  # whether that has been dealt with, so that its hints can go
-        self._aside: dict[str, int] = {}
+        self._aside = Aside(self._route, lambda wanted: self._claim(wanted, []), self._tell_of)
         self._pauses = Pauses(tools.bag)
-        self._tasks: set[asyncio.Task[None]] = set()
         self.trouble = ""  # why nothing new is taken
         self._back = log.Matter.QUEUE_BACK  # what is said when that is over
         self.beat = time.monotonic()
@@ -102,13 +96,14 @@ class Claimer:
                     break  # not deleted: the queue hands them to others once this connection ends
                 await self._take(previews)
                 self._taken = True
-                self._tell_trouble("")
+                if not self._aside.hindered:
+                    self._tell_trouble("")
             except (QueueDown, SpoolTrouble) as trouble:
                 if isinstance(trouble, QueueDown):
                     self._hints = []  # it hands them out again; after trouble with the spool they are ours to take
-                self._tell_trouble(str(trouble), _matter(trouble))
+                self._tell_of(trouble)
                 await asyncio.sleep(TROUBLE_PAUSE)
-        await asyncio.gather(*self._tasks)
+        await self._aside.stop()
         with contextlib.suppress(QueueDown):  # it hands them out again, and the claims decide (I2)
             await loop.run_in_executor(self._hands, self._finish)
         await loop.run_in_executor(self._hands, self._queue.close)
@@ -148,6 +143,10 @@ class Claimer:
             if done:
                 self._queue.done(done)
 
+    def _tell_of(self, trouble: QueueDown | SpoolTrouble) -> None:
+        matter = matter_of(trouble) if isinstance(trouble, SpoolTrouble) else log.Matter.QUEUE_DOWN
+        self._tell_trouble(str(trouble), matter)
+
     def _tell_trouble(self, trouble: str, matter: log.Matter = log.Matter.QUEUE_DOWN) -> None:
         if trouble != self.trouble:
             if trouble:
@@ -172,7 +171,7 @@ class Claimer:
                 companions.append(preview)
         self._router.ways.next_round()
         asked = {*groups, *(bound_of(preview, by_client) for preview in companions)}
-        routes = {bound: asyncio.ensure_future(self._router.route(*bound)) for bound in asked}
+        routes = {bound: self._route(bound) for bound in asked}
         hopeful = [routes[bound] for bound in groups if bound[0] not in self._aside]
         if hopeful:
             await asyncio.wait(hopeful, timeout=ROUTE_TIME)
@@ -180,49 +179,13 @@ class Claimer:
         pauses: list[Pause] = []
         for bound, task in routes.items():
             if task.done():
-                known[bound] = _route_of(bound[0], task)
+                known[bound] = route_of(bound[0], task)
             elif bound in groups:
-                pauses += self._put_aside(bound, groups.pop(bound), task)
+                pauses += self._aside.put(bound, groups.pop(bound), task)
         await self._claim(Wanted(groups, known, gone, companions, by_client), pauses)
 
-    def _put_aside(
-        self, bound: Bound, previews: list[Preview], route: "asyncio.Future[Route | Unroutable]"
-    ) -> list[Pause]:
-        """DNS is slow for this destination: a task goes on with some of its deliveries; the others are paused."""
-        destination = bound[0]
-        waiting = self._aside.get(destination, 0)
-        taken = previews[: max(0, MOST_ASIDE - waiting)] if len(self._tasks) < MOST_LOOKUPS else []
-        if taken:
-            self._aside[destination] = waiting + len(taken)
-            task = asyncio.create_task(self._after_lookup(bound, taken, route))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        else:
-            route.add_done_callback(_heard)
-        now = time.time()
-        if len(taken) == len(previews):
-            return []
-        return [Pause(destination, now, now + LOOKUP_PAUSE, f"looking up the MX of {destination}")]
-
-    async def _after_lookup(
-        self, bound: Bound, previews: list[Preview], route: "asyncio.Future[Route | Unroutable]"
-    ) -> None:
-        destination = bound[0]
-        stopped = asyncio.ensure_future(self._stop.wait())
-        either: set[asyncio.Future[Any]] = {route, stopped}
-        try:
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-            if not self._stop.is_set():
-                await self._claim(alone(bound, previews, _route_of(destination, route)), [])
-        except SpoolTrouble as trouble:
-            self._tell_trouble(str(trouble))
-        finally:
-            stopped.cancel()
-            left = self._aside.get(destination, 0) - len(previews)
-            if left > 0:
-                self._aside[destination] = left
-            else:
-                self._aside.pop(destination, None)
+    def _route(self, bound: Bound) -> "asyncio.Future[Route | Unroutable]":
+        return asyncio.ensure_future(self._router.route(*bound))
 
     async def _claim(self, wanted: Wanted, pauses: list[Pause]) -> None:
         """Claim what there is room for, the best priorities first, and what is past its expiry."""
@@ -268,23 +231,3 @@ class Claimer:
                 text = f"put off, for it could not be dealt with: {error!r}"
                 log.event(log.Matter.FAULT, text, log.Level.ERROR, queue_id=claim.queue_id, reason=repr(error))
                 self._carrier.put_off(claim, repr(error))
-
-
-def _matter(trouble: QueueDown | SpoolTrouble) -> log.Matter:
-    return matter_of(trouble) if isinstance(trouble, SpoolTrouble) else log.Matter.QUEUE_DOWN
-
-
-def _heard(route: "asyncio.Future[Route | Unroutable]") -> None:
-    """Nobody waits for this answer: the resolver remembers it, and what went wrong is said when it is asked again."""
-    if not route.cancelled():
-        route.exception()
-
-
-def _route_of(destination: str, task: "asyncio.Future[Route | Unroutable]") -> Route | Unroutable:
-    """What the look-up gave; where it broke, that is our fault, and a deferral (I8)."""
-    error = task.exception()
-    if error is None:
-        return task.result()
-    text = f"the route of {destination} could not be found: {error!r}"
-    log.event(log.Matter.FAULT, text, log.Level.ERROR, reason=repr(error))
-    return Unroutable(destination, Said(Stage.LOCAL, None, f"the route could not be found: {error!r}"))

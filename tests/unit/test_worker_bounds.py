@@ -19,7 +19,7 @@ from hedwig.settings.receivers import DomainRule
 from hedwig.spool import NORMAL, Kind, Preview, receivers
 from hedwig.spool.desk import open_desk
 from hedwig.verdict import SiteWord
-from hedwig.worker import claims as claiming
+from hedwig.worker import aside as asides
 from hedwig.worker import sessions
 from hedwig.worker.addresses import Addresses
 from hedwig.worker.bag import Bag
@@ -159,18 +159,17 @@ async def test_a_smarthost_says_nothing_of_a_mailbox_elsewhere(tmp_path, make, r
 
 async def test_look_ups_in_flight_are_bounded(monkeypatch):
     """What is more waits in the spool, its destination paused for a moment; and no empty task is made."""
-    monkeypatch.setattr(claiming, "MOST_LOOKUPS", 2)
-    claimer = claiming.Claimer.__new__(claiming.Claimer)
-    claimer._tasks, claimer._aside, claimer._stop = set(), {}, asyncio.Event()
+    monkeypatch.setattr(asides, "MOST_LOOKUPS", 2)
+    aside = asides.Aside(find=None, claim=None, tell=None)
     loop = asyncio.get_running_loop()
     paused = []
     for number in range(4):
         answer: asyncio.Future = loop.create_future()
-        paused += claimer._put_aside((f"d{number}.example", ""), [_preview(number)], answer)
+        paused += aside.put((f"d{number}.example", ""), [_preview(number)], answer)
     assert [pause.destination for pause in paused] == ["d2.example", "d3.example"]
-    assert len(claimer._tasks) == 2
-    claimer._stop.set()
-    await asyncio.gather(*claimer._tasks)
+    assert [f"d{number}.example" in aside for number in range(4)] == [True, True, False, False]
+    await aside.stop()
+    assert "d0.example" not in aside
 
 
 async def test_domains_that_share_a_full_host_do_not_wait_for_each_others_idle_connections(make, receiver, monkeypatch):

@@ -2,6 +2,8 @@
 what is past its expiry."""
 
 import asyncio
+import contextlib
+import sqlite3
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,8 +16,9 @@ from hedwig.options import Options
 from hedwig.queue import Hint
 from hedwig.queue.memory import Broker
 from hedwig.settings import SiteRule, Worker
-from hedwig.spool import Kind, receivers
+from hedwig.spool import Kind, State, receivers
 from hedwig.verdict import SiteWord
+from hedwig.worker import aside, claims
 from hedwig.worker import bag as bags
 from hedwig.worker.claims import Claimer
 from hedwig.worker.resting import FAMILIES
@@ -52,6 +55,27 @@ class Scene:
 
     def bodies(self) -> list[bytes]:
         return [content.split(b"\r\n")[0] for content in self.receiver.messages]
+
+
+class Slow(Names):
+    """DNS that keeps everybody waiting for `answer`."""
+
+    def __init__(self) -> None:
+        super().__init__({"mx.example.com": "127.0.0.1"})
+        self.asked, self.answer = asyncio.Event(), asyncio.Event()
+
+    async def exchangers(self, domain: str) -> MxAnswer:
+        self.asked.set()
+        await self.answer.wait()
+        return await super().exchangers(domain)
+
+
+def _oldest(folder: Path, value: int) -> int:
+    """Set the oldest release that may still write the spool, as an upgrade would; the one before."""
+    with contextlib.closing(sqlite3.connect(folder / "spool.db", isolation_level=None)) as db:
+        ((before,),) = db.execute("SELECT value FROM meta WHERE name = 'oldest'").fetchall()
+        db.execute("UPDATE meta SET value = ? WHERE name = 'oldest'", (value,))
+    return int(before)
 
 
 @pytest.fixture
@@ -114,26 +138,63 @@ async def test_what_is_past_its_deadline_needs_neither_dns_nor_room(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It fails at once, with a report, though its destination can't be looked up and the bag is full."""
-    asked, answer = asyncio.Event(), asyncio.Event()
-
-    class Slow(Names):
-        async def exchangers(self, domain: str) -> MxAnswer:
-            asked.set()
-            await answer.wait()
-            return await super().exchangers(domain)
-
-    monkeypatch.setattr(scene.rig.router, "_resolver", Slow({"mx.example.com": "127.0.0.1"}))
+    slow = Slow()
+    monkeypatch.setattr(scene.rig.router, "_resolver", slow)
     await scene.rig.register(1)
     scene.hint()
-    await asked.wait()
+    await slow.asked.wait()
     now = time.time()
     await scene.rig.register(30, options=Options(deadline=now - 1), expires_at=now - 1)
     scene.hint()
     await scene.rig.settled(lambda: scene.rig.settler.counts[Kind.EXPIRED] == 30)
     assert scene.receiver.connections == 0
     assert scene.rig.settler.counts[Kind.BOUNCED] == 30
-    answer.set()
+    slow.answer.set()
     await scene.until(1)
+
+
+async def test_what_waited_for_dns_is_claimed_once_the_spool_can_be(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its hint is gone, so nobody else would soon try it. Rounds without hints go well meanwhile, and don't hide that
+    nothing can be taken; a claim that works says that all is well again."""
+    monkeypatch.setattr(claims, "RESERVE_TIME", 0.01)
+    monkeypatch.setattr(aside, "TROUBLE_PAUSE", 0.1)
+    slow = Slow()
+    monkeypatch.setattr(scene.rig.router, "_resolver", slow)
+    await scene.rig.register(1)
+    scene.hint()
+    await slow.asked.wait()
+    await scene.rig.settled(lambda: "example.com" in scene.claimer._aside)
+    oldest = _oldest(tmp_path, 99)
+    slow.answer.set()
+    await scene.rig.settled(lambda: "newer hedwig" in scene.claimer.trouble)
+    beats = {scene.claimer.beat}
+    async with asyncio.timeout(30):
+        while len(beats) < 20:
+            await asyncio.sleep(0.005)
+            beats.add(scene.claimer.beat)
+            assert "newer hedwig" in scene.claimer.trouble
+    _oldest(tmp_path, oldest)
+    await scene.until(1)
+    await scene.rig.settled(lambda: not scene.claimer.trouble)
+
+
+async def test_what_waits_for_the_spool_is_left_there_at_the_end(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that is stopped doesn't wait for the end of the trouble."""
+    slow = Slow()
+    monkeypatch.setattr(scene.rig.router, "_resolver", slow)
+    await scene.rig.register(1)
+    scene.hint()
+    await slow.asked.wait()
+    _oldest(tmp_path, 99)
+    slow.answer.set()
+    await scene.rig.settled(lambda: "newer hedwig" in scene.claimer.trouble)
+    scene.claimer.stop()
+    await asyncio.wait_for(scene.running, 10)
+    assert scene.receiver.connections == 0 and scene.rig.states() == [State.READY]
 
 
 async def test_a_rest_that_ends_before_its_time_ends_the_pause(scene: Scene) -> None:
