@@ -96,7 +96,7 @@ $(HARAKA):
 	npm install --prefix build/haraka --omit=dev --no-audit --no-fund Haraka@3.3.4
 
 bench-quick: BAR := 1.3
-bench-quick: venv ## whether hedwig is as much faster than Postfix as it should be, in under a minute (as root, or with sudo) [MESSAGES=1200 BAR=1.3]
+bench-quick: venv ## whether hedwig is as much faster than Postfix as it should be, in under a minute (as root, or with sudo) [MESSAGES=2400 BAR=1.3]
 	$(BIN)/python -m compileall -q hedwig
 	$(SUDO) $(UNTRACED) MESSAGES=$(MESSAGES) BAR=$(BAR) $(BIN)/python tests/bench/versus_quick.py
 

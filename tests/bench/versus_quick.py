@@ -1,6 +1,6 @@
 """Is hedwig faster than Postfix, and does either lose or double a message? In under a minute.
 
-    make bench-quick [MESSAGES=1200] [BAR=1.3]
+    make bench-quick [MESSAGES=2400] [BAR=1.3]
 
 hedwig with one worker, and Postfix twice, with Debian's settings and tuned, each as a relay between the same load (20
 sessions of smtp-source, 4 KB messages, one a connection) and the same smtp-sink, by turns, three rounds. What counts is
@@ -20,7 +20,7 @@ from journey.world import World
 from peers import Field, Runs
 from scene import in_a_scene, say_what_is_wrong
 
-MESSAGES = int(os.environ.get("MESSAGES", "1200"))
+MESSAGES = int(os.environ.get("MESSAGES", "2400"))
 BAR = float(os.environ.get("BAR", "1.3"))
 ROUNDS = 3
 
