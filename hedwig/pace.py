@@ -44,6 +44,11 @@ class Window:
             self.size = max(LEAST, self.size / 2)
             self.threshold = self.size
 
+    def gone(self, now: float) -> None:
+        """Nobody answers there: then what seemed to be a word on the number of connections was none either."""
+        self.trouble(now)
+        self.held_until = float("-inf")
+
     def full(self, used: int, now: float) -> None:
         """The receiver has `used` connections, and refused one more."""
         self.size = self.threshold = max(LEAST, min(self.size, float(used)))

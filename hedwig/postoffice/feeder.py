@@ -38,6 +38,7 @@ from hedwig.spool import Look, SpoolTrouble, Stream, Waiting
 from hedwig.spool.stops import EVERYWHERE
 
 POLL = 0.25
+POLL_SHORT = 0.1  # while a receiver has mail enough for a moment
 OVERLAP = 2.0
 INSTANCE_EVERY = 1.0
 ALL_EVERY = 60.0
@@ -186,7 +187,7 @@ class Feeder:
         self._full.clear()
 
     def _watch_pauses(self) -> None:
-        if not self._times.is_due("pauses", POLL):
+        if not self._times.is_due("pauses", POLL_SHORT if self._pausing.short else POLL):
             return
         unix = self._clocks.unix()
         known = self._look.pauses(self._pausing.asked_from(unix))

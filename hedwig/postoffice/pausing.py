@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from hedwig.spool import Pause, Stream
 
 SEEN_FOR = 5.0
+SHORT = 2.5  # seconds: a worker's pause that ends by then may end at any moment
 
 
 class Pausing:
@@ -21,6 +22,7 @@ class Pausing:
         self._from: dict[str, int] = {}  # destination: the best priority that is paused
         self._seen: set[tuple[str, float]] = set()  # destination, since
         self._looked = math.inf
+        self.short = False  # one of those that hold is short
 
     def is_paused(self, stream: Stream) -> bool:
         """Whether it is one of them."""
@@ -41,6 +43,7 @@ class Pausing:
         pauses = list(known)
         paused: dict[str, int] = {}
         changed: dict[str, int] = {}
+        self.short = any(now < pause.until <= now + SHORT for pause in pauses)
         for pause in pauses:
             if pause.until > now:
                 _best(paused, pause.destination, pause.priority)

@@ -41,7 +41,8 @@ _TAKE = "UPDATE deliveries SET owner = ?, token = ?, claimed_at = ? WHERE delive
 _PAUSE = """
 INSERT OR REPLACE INTO pauses (destination, owner, since, until, reason, priority, lasts)
 VALUES (?, ?, ?, ?, ?, ?, ?)"""
-_LIFT = "DELETE FROM pauses WHERE destination = ? AND owner = ?"
+# It stays to be seen: hints that were put before it were dropped.
+_LIFT = "UPDATE pauses SET until = ?, lasts = 0 WHERE destination = ? AND owner = ? AND until > ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ def _publish(db: sqlite3.Connection, request: ClaimRequest) -> None:
             named = (pause.destination, request.owner)
             db.execute(_PAUSE, (*named, pause.since, pause.until, pause.reason, pause.priority, pause.lasts))
         else:
-            db.execute(_LIFT, (pause.destination, request.owner))
+            db.execute(_LIFT, (request.now, pause.destination, request.owner, request.now))
 
 
 def load_claims(db: sqlite3.Connection | None, taken: Taken, load_up_to: int) -> list[Claim]:

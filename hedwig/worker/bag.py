@@ -44,7 +44,7 @@ FAILURE_MEMORY = 3600.0  # seconds after its cooling for which a site's failures
 @dataclass(slots=True, eq=False)
 class SiteState:
     """One site's part of the bag. `route`: the way there, as it was found last. `couriers`: its connections; `idle`:
-    those that wait for more to carry; `open`: those with a session."""
+    those that wait for more to carry; `open`: those with a session. `carried_at`: when a message went there last."""
 
     site: Site
     provider: Provider
@@ -57,6 +57,7 @@ class SiteState:
     not_before: float = 0.0
     reason: str = ""
     lasts: float = 0.0
+    carried_at: float = float("-inf")
 
     def may_connect(self, now: float) -> bool:
         """Whether there may be one more connection: after failures one alone, else as many as the receiver has free."""
@@ -119,6 +120,7 @@ class Bag:
         self._waiting: Counter[int] = Counter()  # by priority
         self.connections = Connections(1 << 20)
         self.messages = 0
+        self.drained: Callable[[Provider], None] = lambda _provider: None  # hears of a receiver's `low`
 
     def of(self, site: Site, now: float = 0.0, rule: SiteRule | None = None) -> SiteState:
         """The state of a site; a new one for a site not met before. `rule`: what holds at its receiver now."""
@@ -144,11 +146,14 @@ class Bag:
         key = (site.name, site.source)
         provider = self._providers.get(key)
         if provider is None:
-            provider = self._providers[key] = Provider(site.name, site.source, met=now)
+            provider = self._providers[key] = Provider(site.name, site.source, met=now, drained=self._tell_drained)
             if known := self._paces.get(key):
                 provider.window, provider.kept = Window(max(1.0, known), known), known
             self._met(provider)
         return provider
+
+    def _tell_drained(self, provider: Provider) -> None:
+        self.drained(provider)
 
     def sites(self) -> list[SiteState]:
         """All that are known now."""

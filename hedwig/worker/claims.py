@@ -69,6 +69,8 @@ class Claimer:
         self._taken = False  # whether that has been dealt with, so that its hints can go
         self._aside = Aside(self._route, lambda wanted: self._claim(wanted, []), self._tell_of)
         self._pauses = Pauses(tools.bag)
+        self._opening: set[asyncio.Task[None]] = set()
+        self._bag.drained = self._drained
         self.trouble = ""  # why nothing new is taken
         self._back = log.Matter.QUEUE_BACK  # what is said when that is over
         self.beat = time.monotonic()
@@ -104,6 +106,7 @@ class Claimer:
                 self._tell_of(trouble)
                 await asyncio.sleep(TROUBLE_PAUSE)
         await self._aside.stop()
+        await asyncio.gather(*self._opening)
         with contextlib.suppress(QueueDown):  # it hands them out again, and the claims decide (I2)
             await loop.run_in_executor(self._hands, self._finish)
         await loop.run_in_executor(self._hands, self._queue.close)
@@ -124,9 +127,23 @@ class Claimer:
     async def open_again(self, provider: Provider) -> None:
         """A receiver's rest has ended before its time: its destinations are paused no more. SpoolTrouble."""
         now = time.time()
-        if ends := self._pauses.ended(provider, now):
-            await asyncio.wrap_future(self._spool.claim([], self._owner, now, ends, LOADED))
+        await self._end(self._pauses.ended(provider, now), now)
         self._pauses.forget(now)
+
+    async def _end(self, pauses: Sequence[Pause], now: float) -> None:
+        if pauses:
+            await asyncio.wrap_future(self._spool.claim([], self._owner, now, pauses, LOADED))
+
+    def _drained(self, provider: Provider) -> None:
+        """A receiver that had mail enough can do with more."""
+        task = asyncio.create_task(self._take_more(provider))
+        self._opening.add(task)
+        task.add_done_callback(self._opening.discard)
+
+    async def _take_more(self, provider: Provider) -> None:
+        now = time.time()
+        with contextlib.suppress(SpoolTrouble):  # they are short: they end by themselves
+            await self._end(self._pauses.drained(provider, now), now)
 
     def _fetch(self, limit: int) -> list[Preview]:
         """In the queue's thread, all in one turn: the last batch is done with, the next one comes, and the spool says
@@ -196,7 +213,7 @@ class Claimer:
         short: set[Bound] = set()  # where there was no room for all
         for priority, bound, previews in wanted.by_priority():
             route = wanted.routes[bound]
-            room = len(previews)
+            room, coming = len(previews), 0
             if bound in short:
                 continue
             if isinstance(route, Route):
@@ -204,13 +221,14 @@ class Claimer:
                 capacity = self._bag.capacity(route.site, time.monotonic(), priority, route.rule)
                 room = max(0, capacity - promised[place])
                 promised[place] += min(room, len(previews))
+                coming = promised[place]
                 sites.update((preview.message, route.site) for preview in previews[:room])
             elif route.wait:  # our nameservers are gone: what would be said of the mail is no word about it (I8)
                 room = 0
             chosen += [preview.delivery for preview in previews[:room]]
             if room < len(previews):
                 short.add(bound)
-                pauses.append(self._pauses.of(Stream(bound[0], priority), route, now))
+                pauses.append(self._pauses.of(Stream(bound[0], priority), route, now, coming))
         chosen += wanted.going_along(sites)
         if not chosen and not pauses:
             return

@@ -37,7 +37,7 @@ class Dispatch:
         self._winding_down = False
         self._couriers: dict[Courier, asyncio.Task[None]] = {}
         self._of_site: dict[Site, set[Courier]] = {}
-        self._left: dict[SiteState, asyncio.TimerHandle] = {}  # to connections that are at work
+        self._left: set[SiteState] = set()  # to connections that are at work, until a timer rings
 
     @property
     def connections(self) -> int:
@@ -69,11 +69,19 @@ class Dispatch:
         """What waits there is sooner done by the connections that are at work than another one is open. Where they do
         none of it for a moment it was not; while none of them is open yet, another one would be hardly sooner."""
         if state not in self._left:
-            patience = WORTH_ONE_MORE if state.open else OPENING
-            self._left[state] = asyncio.get_running_loop().call_later(patience, self._is_left, state)
+            self._left.add(state)
+            now = time.monotonic()
+            self._look_again(state, now, WORTH_ONE_MORE if state.open else OPENING)
 
-    def _is_left(self, state: SiteState) -> None:
-        del self._left[state]
+    def _look_again(self, state: SiteState, since: float, wait: float) -> None:
+        asyncio.get_running_loop().call_later(wait, self._is_left, state, since)
+
+    def _is_left(self, state: SiteState, since: float) -> None:
+        """The timer rang: a message that was carried meanwhile has not moved it, which would cost more than this."""
+        if state.waiting and state.carried_at > since:
+            self._look_again(state, state.carried_at, state.carried_at + WORTH_ONE_MORE - time.monotonic())
+            return
+        self._left.discard(state)
         if state.waiting and state.couriers and not self._winding_down:
             self._have_carried(state, state.waiting.best())
             self._leave_to_crew(state)
@@ -183,10 +191,6 @@ class Dispatch:
     def carried(self, state: SiteState) -> None:
         """A message has gone there: by now the receiver may take one connection more, and another site of its be
         waiting for that; or this one has enough mail for it."""
-        if left := self._left.pop(state, None):
-            left.cancel()
-            if state.waiting:
-                self._leave_to_crew(state)
         if state.provider.hungry:
             self._serve_line(state.provider)
         if _is_worth_one_more(state) and not self._winding_down:

@@ -1,7 +1,9 @@
 """Pauses: what a worker says to the feeder of destinations that it takes no mail for now, and until when (I9). Pure.
 
 A destination whose receiver rests is paused for REST_MOST seconds at a time; `lasts` says when the rest ends. When it
-ends earlier, because the operator says so, the pauses end, too.
+ends earlier, because the operator says so, the pauses end, too. So do those of a receiver that has mail enough for now,
+once half of that is carried (by its pace alone connections would run dry, or hints be dropped in vain); and of one that
+is being probed, once it has taken something.
 """
 
 import time
@@ -17,6 +19,9 @@ from hedwig.worker.route import Route, Unroutable
 PROBE_PAUSE = 0.5  # seconds, while one connection finds out whether a site is back
 REST_MOST = 60.0
 CROWDED_PAUSE = 1.0
+ANY = 1 << 30  # messages that wait: as soon as one was carried
+
+Told = defaultdict[tuple[str, str], dict[str, float]]  # of a receiver, by name and source: what, until when
 
 
 class Pauses:
@@ -24,10 +29,11 @@ class Pauses:
 
     def __init__(self, bag: Bag) -> None:
         self._bag = bag
-        self._resting: defaultdict[tuple[str, str], dict[str, float]] = defaultdict(dict)  # receiver: what, until when
+        self._resting: Told = defaultdict(dict)
+        self._busy: Told = defaultdict(dict)
 
-    def of(self, stream: Stream, route: Route | Unroutable, now: float) -> Pause:
-        """What to say of a stream of which not all could be claimed."""
+    def of(self, stream: Stream, route: Route | Unroutable, now: float, coming: int = 0) -> Pause:
+        """What to say of a stream of which not all could be claimed; `coming`: how many for that receiver are."""
         destination, priority = stream
         if isinstance(route, Unroutable):
             return Pause(destination, now, now + route.wait, route.said.detail)
@@ -38,7 +44,8 @@ class Pauses:
             return self._rest(route.site, destination, now, rest, state.provider.why(moment))
         cools = state.not_before - moment
         if state.failures:
-            return Pause(destination, now, now + max(cools, PROBE_PAUSE), state.reason)
+            pause = Pause(destination, now, now + max(cools, PROBE_PAUSE), state.reason)
+            return pause if cools > 0 else self._until_low(state.provider, pause, ANY)
         if cools > 0:
             pause = self._rest(route.site, destination, now, cools, state.reason)
             return pause._replace(lasts=now + max(cools, state.lasts - moment))
@@ -47,7 +54,13 @@ class Pauses:
             return Pause(destination, now, now + CROWDED_PAUSE, why, priority)
         if not self._bag.room(priority):
             return Pause(destination, now, now + CROWDED_PAUSE, "this worker has as much mail as it may", priority)
-        return Pause(destination, now, now + state.provider.busy_for(), "all its connections are busy", priority)
+        pause = Pause(destination, now, now + state.provider.busy_for(coming), "all its connections are busy", priority)
+        return self._until_low(state.provider, pause, (state.provider.waiting.total() + coming) // 2)
+
+    def _until_low(self, provider: Provider, pause: Pause, low: int) -> Pause:
+        provider.low = max(provider.low, low)
+        self._busy[provider.name, provider.source][pause.destination] = pause.until
+        return pause
 
     def _rest(self, site: Site, destination: str, now: float, seconds: float, why: str) -> Pause:
         lasts = (
@@ -59,11 +72,20 @@ class Pauses:
 
     def ended(self, provider: Provider, now: float) -> list[Pause]:
         """The ends of those that were said because this receiver rests."""
-        pauses = self._resting.pop((provider.name, provider.source), {})
-        return [Pause(destination, now, now, "") for destination, until in pauses.items() if until > now]
+        return _ends(self._resting, provider, now)
+
+    def drained(self, provider: Provider, now: float) -> list[Pause]:
+        """The ends of those that were said because it had enough."""
+        return _ends(self._busy, provider, now)
 
     def forget(self, now: float) -> None:
         """Those that are over by themselves."""
-        for key, pauses in list(self._resting.items()):
-            if max(pauses.values()) <= now:
-                del self._resting[key]
+        for told in (self._resting, self._busy):
+            for key, pauses in list(told.items()):
+                if max(pauses.values()) <= now:
+                    del told[key]
+
+
+def _ends(told: Told, provider: Provider, now: float) -> list[Pause]:
+    pauses = told.pop((provider.name, provider.source), {})
+    return [Pause(destination, now, now, "") for destination, until in pauses.items() if until > now]

@@ -6,6 +6,7 @@ connections manage at the pace of its last messages. A tarpit so holds a score o
 """
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,9 @@ AHEAD_LEAST = 10  # messages claimed beyond the free connections of a slow recei
 AHEAD_NEW = 100  # and of one that has only just been met, one connection's worth
 NEW_FOR = 1.0  # seconds
 AHEAD_TIME = 1.0  # seconds of a receiver's pace
-SMOOTHING = 0.2  # share of the last message in the pace
+SMOOTHING = 0.2  # share of the last message in the pace, at the most
+SMOOTH_TIME = 0.5  # seconds of a quick receiver's messages that its pace is of: one that was slow says little
+SMOOTH_LEAST = 0.02
 BUSY_LEAST = 0.05  # seconds
 BUSY_MOST = 2.0
 NO_SLOT_PAUSE = 0.3  # seconds, while other workers have all of its connections
@@ -36,7 +39,7 @@ class Provider:
     own word on how many all may have, 0 for none. `couriers`: how many there are; of these, `leaving`: those that end
     now, `open`: those with a session, `idle`: those that wait for more to carry. `turned_away`: how often in a row it
     took no connection more. `hungry`: its sites that wait for one, in the order in which they came. `kept`: the window
-    as it was kept last.
+    as it was kept last. `low`: when no more messages than so many wait, `drained` is told once; -1: never.
 
     Rest: `resting` is how many families of our addresses it does not want now; `eased`: these have become fewer. Times
     are monotonic."""
@@ -64,6 +67,8 @@ class Provider:
     no_slot_before: float = 0.0
     dry_until: float = float("-inf")  # its rate is used up
     dry: str = ""
+    low: int = -1
+    drained: "Callable[[Provider], None]" = lambda _provider: None
 
     def opens(self) -> float:
         """When something may go there again; 0: now."""
@@ -134,13 +139,15 @@ class Provider:
             return AHEAD_NEW if now - self.met < NEW_FOR else AHEAD_LEAST
         return max(AHEAD_LEAST, int(self.allowed() * AHEAD_TIME / self.pace))
 
-    def busy_for(self) -> float:
-        """Seconds until about half of what waits here has been carried; the most, where none has been yet."""
-        if not self.couriers:
+    def busy_for(self, coming: int = 0) -> float:
+        """Seconds until about half of what waits here, or is coming, has been carried; the most, where none has been
+        yet."""
+        if not self.couriers and not coming:
             return NO_SLOT_PAUSE
         if not self.pace:
             return BUSY_MOST
-        return min(max(self.waiting.total() * self.pace / self.allowed() / 2, BUSY_LEAST), BUSY_MOST)
+        there = self.waiting.total() + coming
+        return min(max(there * self.pace / self.allowed() / 2, BUSY_LEAST), BUSY_MOST)
 
     def hungriest(self) -> "SiteState":
         """Of the sites that wait for a connection the one that gets the next: the first of those with the best mail;
@@ -155,8 +162,12 @@ class Provider:
 
     def finished(self, seconds: float, now: float) -> None:
         """One message more was carried; it took one connection so long."""
-        self.pace = seconds if not self.pace else self.pace + SMOOTHING * (seconds - self.pace)
+        share = min(SMOOTHING, max(SMOOTH_LEAST, self.pace / SMOOTH_TIME)) if self.pace else 1.0
+        self.pace += share * (seconds - self.pace)
         self.window.good(min(self.share or self.limit, self.limit), self.open, now)
+        if self.low >= 0 and self.waiting.total() <= self.low:
+            self.low = -1
+            self.drained(self)
 
     def rest(self, until: float, now: float, reason: str) -> bool:
         """The receiver asked for rest until then; whether that is news."""

@@ -60,3 +60,15 @@ def test_two_workers_pause_different_priorities() -> None:
     assert pausing.is_paused(Stream("a", 0))
     assert pausing.changed([bulk, everything], 15.0) == {"a": 0}
     assert [pausing.is_paused(Stream("a", priority)) for priority in range(3)] == [False, False, True]
+
+
+def test_short_pauses_are_looked_at_more_often() -> None:
+    """They may end at any moment; one of an hour is no reason to look."""
+    pausing = Pausing()
+    assert not pausing.short
+    pausing.changed([Pause("a", 10.0, 3610.0, "it rests")], 11.0)
+    assert not pausing.short
+    pausing.changed([Pause("a", 10.0, 3610.0, "it rests"), Pause("b", 10.5, 12.0, "busy")], 11.0)
+    assert pausing.short
+    pausing.changed([Pause("b", 10.5, 12.0, "busy")], 12.0)
+    assert not pausing.short

@@ -83,3 +83,12 @@ def test_it_never_leaves_its_bounds(events, most):
         else:
             window.trouble(now)
         assert 1 <= window.allows(most) <= most
+
+
+def test_a_refusal_before_nobody_answered_was_no_word_on_the_number():
+    """The first of a receiver's connections to find it gone: others seemed to be open yet."""
+    window = Window(size=16.0)
+    window.full(1, 100.0)
+    window.gone(101.0)
+    carried(window, 3, now=102.0)
+    assert window.allows(20) > 1

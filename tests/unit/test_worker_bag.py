@@ -12,7 +12,7 @@ from hedwig.spool import NORMAL, Claim, Recipient
 from hedwig.worker import bag as bags
 from hedwig.worker.bag import Bag
 from hedwig.worker.connections import Connections
-from hedwig.worker.provider import AHEAD_LEAST, AHEAD_NEW
+from hedwig.worker.provider import AHEAD_LEAST, AHEAD_NEW, Provider
 from hedwig.worker.waitlist import Waitlist
 
 SITE = Site("mx.example.com")
@@ -273,3 +273,16 @@ def test_no_priority_has_all_connections() -> None:
     assert [single.may_open(priority) for priority in (URGENT, NORMAL, BULK)] == [True] * 3
     single.opened(BULK)
     assert not single.may_open(URGENT)
+
+
+def test_one_slow_message_says_little_of_a_quick_receiver() -> None:
+    """At 1 ms each one of 50 ms leaves room for hundreds; a receiver that takes a second each is known after a few."""
+    quick, slow = Provider("quick"), Provider("slow")
+    for _ in range(200):
+        quick.finished(0.001, 100.0)
+    quick.finished(0.050, 100.0)
+    assert quick.pace < 0.0025
+    slow.finished(5.0, 100.0)
+    for _ in range(15):
+        slow.finished(1.0, 100.0)
+    assert slow.pace < 1.2

@@ -20,6 +20,8 @@ from hedwig.spool import Kind, State, receivers
 from hedwig.verdict import SiteWord
 from hedwig.worker import aside, claims
 from hedwig.worker import bag as bags
+from hedwig.worker import pauses as pausing
+from hedwig.worker import provider as providers
 from hedwig.worker.claims import Claimer
 from hedwig.worker.resting import FAMILIES
 from hedwig.worker.route import Route
@@ -195,6 +197,46 @@ async def test_what_waits_for_the_spool_is_left_there_at_the_end(
     scene.claimer.stop()
     await asyncio.wait_for(scene.running, 10)
     assert scene.receiver.connections == 0 and scene.rig.states() == [State.READY]
+
+
+async def test_a_receiver_that_had_enough_gets_more_when_half_is_carried(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not when that was expected. What is over stays to be seen, for hints were dropped."""
+    monkeypatch.setattr(providers, "AHEAD_NEW", 20)
+    monkeypatch.setattr(providers, "BUSY_MOST", 600.0)
+    scene.rig.router.ways = Ways(Worker(sites={"default": SiteRule(connections=1)}))
+    scene.receiver.wait_at_mail.clear()
+    await scene.rig.register(60)
+    scene.hint()
+    await scene.rig.settled(lambda: scene.pauses() == {"example.com": NORMAL})
+    [pause] = scene.rig.spool.pauses(time.time())
+    assert pause.until - time.time() > 500
+    scene.receiver.wait_at_mail.set()
+    await scene.until(12)
+    await scene.rig.settled(lambda: not scene.rig.spool.pauses(time.time()))
+    [over] = scene.rig.spool.pauses(time.time() - 60)
+    assert over.since == pause.since
+
+
+async def test_a_receiver_that_is_back_gets_more_once_it_has_taken_something(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One connection finds out; the pause meanwhile ends with what it found."""
+    monkeypatch.setattr(pausing, "PROBE_PAUSE", 600.0)
+    route = await scene.rig.router.route("example.com")
+    assert isinstance(route, Route)
+    state = scene.rig.tools.bag.of(route.site)
+    state.failed(time.monotonic(), "refused")
+    state.not_before = 0.0
+    scene.receiver.wait_at_mail.clear()
+    await scene.rig.register(5)
+    scene.hint()
+    await scene.rig.settled(lambda: scene.pauses() == {"example.com": 0})
+    assert scene.rig.spool.pauses(time.time() + 500)
+    scene.receiver.wait_at_mail.set()
+    await scene.until(1)
+    await scene.rig.settled(lambda: not scene.rig.spool.pauses(time.time()))
 
 
 async def test_a_rest_that_ends_before_its_time_ends_the_pause(scene: Scene) -> None:
