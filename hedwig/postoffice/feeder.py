@@ -187,10 +187,11 @@ class Feeder:
         self._full.clear()
 
     def _watch_pauses(self) -> None:
-        if not self._times.is_due("pauses", POLL_SHORT if self._pausing.short else POLL):
+        if not self._times.is_due("pauses", POLL):
             return
-        unix = self._clocks.unix()
+        unix, began = self._clocks.unix(), self._clocks.monotonic()
         known = self._look.pauses(self._pausing.asked_from(unix))
+        took = self._clocks.monotonic() - began
         for destination, first in self._pausing.changed(known, unix).items():
             if destination == EVERYWHERE:
                 self._times.at_once("all")
@@ -204,6 +205,8 @@ class Feeder:
                     self._backlog.discard(stream)
                 else:
                     self._backlog.put_last(stream)
+        if self._pausing.short:
+            self._times.not_after("pauses", began + max(POLL_SHORT, 10 * took))
 
     def _put_fresh(self, fresh: Sequence[Waiting]) -> None:
         to_put: list[Waiting] = []

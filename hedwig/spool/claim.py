@@ -42,7 +42,7 @@ _PAUSE = """
 INSERT OR REPLACE INTO pauses (destination, owner, since, until, reason, priority, lasts)
 VALUES (?, ?, ?, ?, ?, ?, ?)"""
 # It stays to be seen: hints that were put before it were dropped.
-_LIFT = "UPDATE pauses SET until = ?, lasts = 0 WHERE destination = ? AND owner = ? AND until > ?"
+_LIFT = "UPDATE pauses SET until = ?, lasts = 0 WHERE destination = ? AND owner = ? AND since = ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def _publish(db: sqlite3.Connection, request: ClaimRequest) -> None:
             named = (pause.destination, request.owner)
             db.execute(_PAUSE, (*named, pause.since, pause.until, pause.reason, pause.priority, pause.lasts))
         else:
-            db.execute(_LIFT, (request.now, pause.destination, request.owner, request.now))
+            db.execute(_LIFT, (pause.until, pause.destination, request.owner, pause.since))
 
 
 def load_claims(db: sqlite3.Connection | None, taken: Taken, load_up_to: int) -> list[Claim]:

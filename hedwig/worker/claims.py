@@ -34,6 +34,7 @@ MOST_HINTS = 500  # a batch
 RESERVE_TIME = 1.0  # seconds to wait for a hint
 ROUTE_TIME = 0.02  # seconds that a batch waits for DNS before the slow ones go aside
 FULL_HINTS = 50  # a batch, and
+FORGET_EVERY = 60.0  # seconds
 FULL_PAUSE = 0.1  # seconds between them, while the bag has room for urgent ones alone
 
 
@@ -71,6 +72,7 @@ class Claimer:
         self._pauses = Pauses(tools.bag)
         self._opening: set[asyncio.Task[None]] = set()
         self._bag.drained = self._drained
+        self._forget_at = 0.0
         self.trouble = ""  # why nothing new is taken
         self._back = log.Matter.QUEUE_BACK  # what is said when that is over
         self.beat = time.monotonic()
@@ -106,7 +108,7 @@ class Claimer:
                 self._tell_of(trouble)
                 await asyncio.sleep(TROUBLE_PAUSE)
         await self._aside.stop()
-        await asyncio.gather(*self._opening)
+        await asyncio.gather(*self._opening, return_exceptions=True)
         with contextlib.suppress(QueueDown):  # it hands them out again, and the claims decide (I2)
             await loop.run_in_executor(self._hands, self._finish)
         await loop.run_in_executor(self._hands, self._queue.close)
@@ -128,7 +130,6 @@ class Claimer:
         """A receiver's rest has ended before its time: its destinations are paused no more. SpoolTrouble."""
         now = time.time()
         await self._end(self._pauses.ended(provider, now), now)
-        self._pauses.forget(now)
 
     async def _end(self, pauses: Sequence[Pause], now: float) -> None:
         if pauses:
@@ -234,6 +235,10 @@ class Claimer:
             return
         claims = await asyncio.wrap_future(self._spool.claim(chosen, self._owner, now, pauses, LOADED))
         self._pass_on(claims, wanted, now)
+        self._pauses.said()
+        if now >= self._forget_at:
+            self._forget_at = now + FORGET_EVERY
+            self._pauses.forget(now)
 
     def _pass_on(self, claims: Iterable[Claim], wanted: Wanted, now: float) -> None:
         for claim in claims:

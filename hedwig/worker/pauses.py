@@ -2,8 +2,8 @@
 
 A destination whose receiver rests is paused for REST_MOST seconds at a time; `lasts` says when the rest ends. When it
 ends earlier, because the operator says so, the pauses end, too. So do those of a receiver that has mail enough for now,
-once half of that is carried (by its pace alone connections would run dry, or hints be dropped in vain); and of one that
-is being probed, once it has taken something.
+once half of that is carried: by its pace alone connections would run dry, or hints be dropped in vain. An end names the
+pause that it ends, so that none which was said meanwhile goes with it.
 """
 
 import time
@@ -19,9 +19,8 @@ from hedwig.worker.route import Route, Unroutable
 PROBE_PAUSE = 0.5  # seconds, while one connection finds out whether a site is back
 REST_MOST = 60.0
 CROWDED_PAUSE = 1.0
-ANY = 1 << 30  # messages that wait: as soon as one was carried
 
-Told = defaultdict[tuple[str, str], dict[str, float]]  # of a receiver, by name and source: what, until when
+Told = defaultdict[tuple[str, str], dict[str, Pause]]  # of a receiver, by name and source: what was said last
 
 
 class Pauses:
@@ -31,6 +30,7 @@ class Pauses:
         self._bag = bag
         self._resting: Told = defaultdict(dict)
         self._busy: Told = defaultdict(dict)
+        self._enough: list[Provider] = []  # what was said of these is not in the spool yet
 
     def of(self, stream: Stream, route: Route | Unroutable, now: float, coming: int = 0) -> Pause:
         """What to say of a stream of which not all could be claimed; `coming`: how many for that receiver are."""
@@ -44,8 +44,7 @@ class Pauses:
             return self._rest(route.site, destination, now, rest, state.provider.why(moment))
         cools = state.not_before - moment
         if state.failures:
-            pause = Pause(destination, now, now + max(cools, PROBE_PAUSE), state.reason)
-            return pause if cools > 0 else self._until_low(state.provider, pause, ANY)
+            return Pause(destination, now, now + max(cools, PROBE_PAUSE), state.reason)
         if cools > 0:
             pause = self._rest(route.site, destination, now, cools, state.reason)
             return pause._replace(lasts=now + max(cools, state.lasts - moment))
@@ -55,19 +54,22 @@ class Pauses:
         if not self._bag.room(priority):
             return Pause(destination, now, now + CROWDED_PAUSE, "this worker has as much mail as it may", priority)
         pause = Pause(destination, now, now + state.provider.busy_for(coming), "all its connections are busy", priority)
-        return self._until_low(state.provider, pause, (state.provider.waiting.total() + coming) // 2)
-
-    def _until_low(self, provider: Provider, pause: Pause, low: int) -> Pause:
-        provider.low = max(provider.low, low)
-        self._busy[provider.name, provider.source][pause.destination] = pause.until
+        self._busy[state.provider.name, state.provider.source][destination] = pause
+        self._enough.append(state.provider)
         return pause
+
+    def said(self) -> None:
+        """They are in the spool, and what was claimed with them is in the bag: half of that is for each to wait for."""
+        for provider in self._enough:
+            provider.low = provider.waiting.total() // 2
+        self._enough.clear()
 
     def _rest(self, site: Site, destination: str, now: float, seconds: float, why: str) -> Pause:
         lasts = (
             0.0 if why == paused_because(site.name) else now + seconds
         )  # that pause stands in the spool, with its end
         pause = Pause(destination, now, now + min(max(seconds, PROBE_PAUSE), REST_MOST), why, lasts=lasts)
-        self._resting[site.name, site.source][destination] = pause.until
+        self._resting[site.name, site.source][destination] = pause
         return pause
 
     def ended(self, provider: Provider, now: float) -> list[Pause]:
@@ -82,10 +84,11 @@ class Pauses:
         """Those that are over by themselves."""
         for told in (self._resting, self._busy):
             for key, pauses in list(told.items()):
-                if max(pauses.values()) <= now:
+                told[key] = {destination: pause for destination, pause in pauses.items() if pause.until > now}
+                if not told[key]:
                     del told[key]
 
 
 def _ends(told: Told, provider: Provider, now: float) -> list[Pause]:
     pauses = told.pop((provider.name, provider.source), {})
-    return [Pause(destination, now, now, "") for destination, until in pauses.items() if until > now]
+    return [pause._replace(until=now, reason="") for pause in pauses.values() if pause.until > now]

@@ -20,7 +20,6 @@ from hedwig.spool import Kind, State, receivers
 from hedwig.verdict import SiteWord
 from hedwig.worker import aside, claims
 from hedwig.worker import bag as bags
-from hedwig.worker import pauses as pausing
 from hedwig.worker import provider as providers
 from hedwig.worker.claims import Claimer
 from hedwig.worker.resting import FAMILIES
@@ -219,24 +218,28 @@ async def test_a_receiver_that_had_enough_gets_more_when_half_is_carried(
     assert over.since == pause.since
 
 
-async def test_a_receiver_that_is_back_gets_more_once_it_has_taken_something(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One connection finds out; the pause meanwhile ends with what it found."""
-    monkeypatch.setattr(pausing, "PROBE_PAUSE", 600.0)
-    route = await scene.rig.router.route("example.com")
-    assert isinstance(route, Route)
-    state = scene.rig.tools.bag.of(route.site)
-    state.failed(time.monotonic(), "refused")
-    state.not_before = 0.0
+async def test_a_rest_outlives_the_pause_that_it_follows(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What had gone out before it is answered, and more than half of it: that is no word on the rest."""
+    monkeypatch.setattr(providers, "AHEAD_NEW", 20)
+    scene.rig.router.ways = Ways(Worker(sites={"default": SiteRule(connections=1)}))
     scene.receiver.wait_at_mail.clear()
-    await scene.rig.register(5)
+    await scene.rig.register(60, priority=BULK)
     scene.hint()
-    await scene.rig.settled(lambda: scene.pauses() == {"example.com": 0})
-    assert scene.rig.spool.pauses(time.time() + 500)
+    await scene.rig.settled(lambda: scene.pauses() == {"example.com": BULK})
+    await scene.rig.settled(lambda: scene.receiver.at_mail > 0)
+    for family in FAMILIES:
+        scene.rig.tools.resting.heed("mx.example.com", "", family, SiteWord(3600.0, 0, "421 4.7.0 slow down"))
+    [state] = scene.rig.tools.bag.sites()
+    scene.rig.tools.resting.apply(state.provider)
+    await scene.rig.register(1, priority=URGENT)
+    scene.hint()
+    await scene.rig.settled(lambda: any("slow down" in pause.reason for pause in scene.rig.spool.pauses(time.time())))
+    carried = len(scene.receiver.messages)
     scene.receiver.wait_at_mail.set()
-    await scene.until(1)
-    await scene.rig.settled(lambda: not scene.rig.spool.pauses(time.time()))
+    await scene.until(carried + 1)
+    await asyncio.sleep(0.2)
+    [pause] = scene.rig.spool.pauses(time.time())
+    assert "slow down" in pause.reason
 
 
 async def test_a_rest_that_ends_before_its_time_ends_the_pause(scene: Scene) -> None:

@@ -36,3 +36,41 @@ def test_what_an_operator_has_paused_has_its_end_elsewhere() -> None:
     bag, now = Bag(), time.monotonic()
     bag.of(SITE).provider.rest(now + 1e9, now, paused_because("example"))
     assert told(bag) == (REST_MOST, 0)
+
+
+def test_the_end_of_a_pause_is_of_that_one_alone() -> None:
+    """A rest that was said after it, of the same destination, is another one."""
+    bag = Bag()
+    pauses = Pauses(bag)
+    provider = bag.of(SITE).provider
+    stream, route = Stream("example.com", NORMAL), Route("example.com", SITE, ())
+    busy = pauses.of(stream, route, NOW, 10)
+    provider.rest(time.monotonic() + 1800, time.monotonic(), "450 come later")
+    rest = pauses.of(stream, route, NOW + 0.1)
+    [end] = pauses.drained(provider, NOW + 0.2)
+    assert (end.since, end.until) == (busy.since, NOW + 0.2)
+    assert end.since != rest.since
+    assert pauses.drained(provider, NOW + 0.2) == []
+
+
+def test_half_of_what_is_there_once_it_has_come() -> None:
+    """Not before: what is on its way must not look carried."""
+    bag = Bag()
+    pauses = Pauses(bag)
+    provider = bag.of(SITE).provider
+    pauses.of(Stream("example.com", NORMAL), Route("example.com", SITE, ()), NOW, 10)
+    assert provider.low == -1
+    provider.waiting[NORMAL] = 10
+    pauses.said()
+    assert provider.low == 5
+
+
+def test_what_is_over_is_forgotten() -> None:
+    bag = Bag()
+    pauses = Pauses(bag)
+    for name in ("a.example", "b.example"):
+        pauses.of(Stream(name, NORMAL), Route(name, SITE, ()), NOW, 10)
+    pauses.forget(NOW + 1)
+    assert len(pauses._busy) == 1
+    pauses.forget(NOW + 60)
+    assert not pauses._busy
