@@ -11,7 +11,7 @@ network of its own with everything started anew.
 hedwig's limits of a site are lifted to Postfix's tuned ones (peers.py). hedwig asks a resolver for its receivers,
 whose CPU is not counted; Postfix knows its relay by address, but with many domains it asks as well. Log daemons are
 counted where they run: Postfix has postlogd, hedwig writes lines to a file itself. A message counts when it is at the
-far side; what is lost or comes twice has columns, and fails the bench. As root: Postfix wants it.
+far side; what is lost or comes twice is told, and fails the bench. As root: Postfix wants it.
 """
 
 import json
