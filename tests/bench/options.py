@@ -11,6 +11,7 @@ from pathlib import Path
 USUAL = {"MESSAGES": 4000, "ROUNDS": 3, "LETTERS": 100, "QUEUED": 100_000}
 SLICES = 50  # in which a queue grows
 SLICE = 2000  # messages in one at the most
+FEWEST_MESSAGES = 200  # CPU is told in steps of 10 ms: that of fewer would be none
 _FEWEST = 1000  # queued: 20 sessions have one message each of a slice
 
 
@@ -51,7 +52,7 @@ def slice_of(count: int) -> int:
     return max(1, min(SLICE, count // SLICES))
 
 
-MESSAGES = number("MESSAGES", USUAL["MESSAGES"], 10)  # of each load; that of 100 KB has a tenth
+MESSAGES = number("MESSAGES", USUAL["MESSAGES"], FEWEST_MESSAGES)  # of each load; that of 100 KB has a tenth
 ROUNDS = number("ROUNDS", USUAL["ROUNDS"], 1)  # of each measurement, of which the median is told
 LETTERS = number("LETTERS", USUAL["LETTERS"], 2)  # one at a time, of each kind, in all rounds
 QUEUED = _queued("QUEUED", number("QUEUED", USUAL["QUEUED"], _FEWEST))  # how far the queue grows

@@ -16,11 +16,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from counted import Load
 from journey.world import World
-from options import decimal, number
+from options import FEWEST_MESSAGES, decimal, number
 from peers import Field, Runs
 from scene import in_a_scene, say_what_is_wrong
 
-MESSAGES = number("MESSAGES", 2400, 10)
+MESSAGES = number("MESSAGES", 2400, FEWEST_MESSAGES)
 BAR = decimal("BAR", 1.3)
 ROUNDS = 3
 

@@ -24,7 +24,7 @@ def told(module: str, **environment: str) -> subprocess.CompletedProcess[str]:
         ("QUEUED", "5001", "a multiple of 50, from 100000 on of 2000; 5000 say"),
         ("QUEUED", "101000", "100000 say"),
         ("MILLION", "1001000", "1000000 say"),
-        *[("MESSAGES", value, "10 or more; 4000 say") for value in ("abc", "-5", "²", "0", "9")],
+        *[("MESSAGES", value, "200 or more; 4000 say") for value in ("abc", "-5", "²", "0", "9", "199")],
         ("ROUNDS", "0", "1 or more; 3 say"),
         ("LETTERS", "0", "2 or more; 100 say"),
         ("PEERS", "exim", "there is haraka"),
