@@ -87,9 +87,10 @@ bench-fairness: venv ## what a tarpit costs the mail to others, and whether limi
 
 bench: MESSAGES := 4000
 bench: ROUNDS := 3
-bench: venv $(if $(filter haraka,$(PEERS)),$(HARAKA)) ## hedwig against Postfix: rates, CPU, memory, times, as a table and as JSON (as root, or with sudo) [PARTS=rates,growth MILLION=1 PEERS=haraka MESSAGES=4000 ROUNDS=3 QUEUED=100000 JSON=build/bench.json]
+bench: LETTERS := 100
+bench: venv $(if $(filter haraka,$(PEERS)),$(HARAKA)) ## hedwig against Postfix: rates, CPU, memory, times, as a table and as JSON (as root, or with sudo) [PARTS=rates,growth MILLION=1 PEERS=haraka MESSAGES=4000 ROUNDS=3 LETTERS=100 QUEUED=100000 JSON=build/bench.json]
 	$(BIN)/python -m compileall -q hedwig  # as the packages do
-	$(SUDO) $(UNTRACED) PARTS=$(PARTS) PEERS=$(PEERS) MILLION=$(MILLION) QUEUED=$(QUEUED) MESSAGES=$(MESSAGES) ROUNDS=$(ROUNDS) JSON=$(JSON) \
+	$(SUDO) $(UNTRACED) PARTS=$(PARTS) PEERS=$(PEERS) MILLION=$(MILLION) QUEUED=$(QUEUED) MESSAGES=$(MESSAGES) ROUNDS=$(ROUNDS) LETTERS=$(LETTERS) JSON=$(JSON) \
 		$(BIN)/python tests/bench/versus.py
 
 $(HARAKA):

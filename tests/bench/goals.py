@@ -12,13 +12,15 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Row:
-    """`what` was measured; the goal is so much at `least`, or else at the most. `unit`: "x" for a ratio."""
+    """`what` was measured; the goal is so much at `least`, or else at the most. `unit`: "x" for a ratio. `by`: which
+    hedwig it was, where one of several was taken."""
 
     what: str
     reached: float
     goal: float
     least: bool = True
     unit: str = "x"
+    by: str = ""
 
     @property
     def met(self) -> bool:
@@ -34,7 +36,7 @@ class Row:
         """As the table has them."""
         goal = f"{'>=' if self.least else '<='} {_figure(self.goal, self.unit)}"
         verdict = "met" if self.met else f"NOT MET, by {self.off:.0%}"
-        return self.what, _figure(self.reached, self.unit), goal, verdict
+        return self.what, _figure(self.reached, self.unit), goal, verdict + f" ({self.by})" * bool(self.by)
 
 
 @dataclass
@@ -70,6 +72,8 @@ def as_json(rows: Iterable[Row]) -> list[dict[str, Any]]:
             "at": "least" if row.least else "most",
             "unit": row.unit,
             "met": row.met,
+            "off": row.off,
+            "by": row.by,
         }
         for row in rows
     ]
@@ -80,12 +84,13 @@ def is_ours(name: str) -> bool:
     return name.startswith("hedwig")
 
 
-def ratio(figures: Mapping[str, float], *, least: bool = True) -> float:
-    """Of the better hedwig to the better Postfix; others are told, but not compared. `least`: more is better."""
+def compared(what: str, figures: Mapping[str, float], goal: float, *, least: bool = True) -> Row:
+    """The ratio of the better hedwig to the better Postfix; others are told, but not compared. `least`: more is
+    better."""
     best = max if least else min
-    ours = best(figure for name, figure in figures.items() if is_ours(name))
+    ours = best(filter(is_ours, figures), key=lambda name: figures[name])
     theirs = best(figure for name, figure in figures.items() if name.startswith("Postfix"))
-    return ours / theirs
+    return Row(what, figures[ours] / theirs, goal, least, by=ours)
 
 
 def edges(figures: Sequence[float]) -> tuple[float, float]:

@@ -16,15 +16,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from counted import FarSide, Load, send
-from goals import Found, Row, edges, growth, is_ours, ratio
+from goals import Found, Row, compared, edges, growth, is_ours
 from journey.world import World
-from options import MESSAGES, MILLION, QUEUED
+from options import MESSAGES, MILLION, QUEUED, slice_of
 from peers import STALLED, Field, Peer
 from postfix import TUNED
 from usage import cpu, memory
 
-SLICES = 50
-SLICE = 2000  # messages at the most
 SESSIONS = 20
 EACH = 12 * 1024  # octets on the disk for a message of 4 KB, at the most
 RETRY = {"schedule": ["6m", "15m", "30m", "1h", "2h", "4h"], "jitter": "20%"}  # as shipped
@@ -108,8 +106,7 @@ def measure(peer: Peer, far: FarSide, count: int) -> Grown:
 
 
 def _grow(peer: Peer, count: int) -> list[Slice]:
-    size = min(SLICE, max(1, count // SLICES))
-    assert count % size == 0, f"{count} messages in slices of {size}"
+    size = slice_of(count)  # options.py has seen to it that it divides
     slices = []
     for queued in range(0, count, size):
         load = Load("", SESSIONS, size, reused=True)
@@ -162,19 +159,20 @@ def _found(grown: dict[str, Grown], rows: list[Row]) -> Found:
 
 def _acceptance(grown: dict[str, Grown], goal: float) -> list[Row]:
     """The row of hedwig that keeps less of its rate, and of it that needs more memory."""
-    ours = [one for name, one in grown.items() if is_ours(name)]
-    count = ours[0].queued
+    ours = {name: one for name, one in grown.items() if is_ours(name)}
+    kept, each = min(ours, key=lambda name: ours[name].kept), max(ours, key=lambda name: ours[name].each)
+    count = ours[kept].queued
     return [
-        Row(f"rate of acceptance, {count} queued, against none", min(one.kept for one in ours), goal),
-        Row(f"memory a queued message, {count} queued", max(one.each for one in ours), 600, least=False, unit="B"),
+        Row(f"rate of acceptance, {count} queued, against none", ours[kept].kept, goal, by=kept),
+        Row(f"memory a queued message, {count} queued", ours[each].each, 600, least=False, unit="B", by=each),
     ]
 
 
 def play(world: World, in_memory: Path) -> Found:
     """To 100,000, with both."""
     grown = _run(world, in_memory, QUEUED, alone=False)
-    drain = ratio({name: one.rate for name, one in grown.items()})
-    return _found(grown, [*_acceptance(grown, 0.95), Row(f"drain of {QUEUED}, messages/s", drain, 4.0)])
+    drain = compared(f"drain of {QUEUED}, messages/s", {name: one.rate for name, one in grown.items()}, 4.0)
+    return _found(grown, [*_acceptance(grown, 0.95), drain])
 
 
 def play_million(world: World, in_memory: Path) -> Found:

@@ -6,6 +6,7 @@ off: it asks for no client's name, and the relay is named by its address. Its lo
 processes.
 """
 
+import contextlib
 import os
 import pwd
 import signal
@@ -125,9 +126,14 @@ class Postfix:
     def close(self) -> None:
         """SIGTERM to its master, which ends the others; for unshare, which waits for it, that signal is none."""
         if self._process.alive:
-            _, master, *_ = descendants(self.pids)
-            os.kill(master, signal.SIGTERM)
-            self._process.wait()
+            # There is no master where Ctrl-C has ended it already: that goes to all processes of the terminal.
+            for master in list(descendants(self.pids))[1:2]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(master, signal.SIGTERM)
+            try:
+                self._process.wait()
+            except subprocess.TimeoutExpired:
+                self._process.kill()  # and, by --kill-child, all that is in its namespace
 
 
 def greets(address: str) -> bool:

@@ -52,8 +52,10 @@ def judged(title: str, found: dict[str, Runs], least: float, most: float | None 
     theirs = [runs for name, runs in found.items() if name.startswith("Postfix")]
     rate = found[ours].middle("delivered") / max(runs.middle("delivered") for runs in theirs)
     cpu = found[ours].middle("cpu") / min(runs.middle("cpu") for runs in theirs)
-    rows = [Row(f"delivered/s, {title}", rate, least)]
-    return rows + [Row(f"CPU a message, {title}", cpu, most, least=False)] * (most is not None)
+    rows = [Row(f"delivered/s, {title}", rate, least, by=ours)]
+    if most is not None:
+        rows.append(Row(f"CPU a message, {title}", cpu, most, least=False, by=ours))
+    return rows
 
 
 def play(world: World, in_memory: Path) -> Found:

@@ -4,13 +4,15 @@
 
 Each has two lines, `<!-- bench -->` and `<!-- /bench -->`; what stands between them is replaced. docs/bench.md gets all
 rows, the READMEs a few. Run it by hand, after a `make bench` on a machine that did nothing else. It writes no page
-where the run lost or doubled something, or was not a whole one.
+where the run lost or doubled something, was not a whole one, or had fewer messages, rounds or letters than usual.
 """
 
 import json
 import sys
 from pathlib import Path
 from typing import Any
+
+from options import USUAL
 
 ROOT = Path(__file__).parents[2]
 BEGIN, END = "<!-- bench -->\n", "<!-- /bench -->\n"
@@ -55,13 +57,15 @@ def figure(row: dict[str, Any], number: float) -> str:
     return f"{number:.{0 if row['unit'] == 'B' else 1}f} {row['unit']}"
 
 
-def lines(rows: list[tuple[str, dict[str, Any]]], head: tuple[str, str, str]) -> str:
-    """A table in Markdown; a goal that was missed is said."""
-    text = "| {} | {} | {} |\n|---|---|---|\n".format(*head)
-    for name, row in rows:
-        goal = f"{'≥' if row['at'] == 'least' else '≤'} {figure(row, row['goal'])}"
-        text += f"| {name} | {figure(row, row['reached'])} | {goal}{'' if row['met'] else ' (**✗**)'} |\n"
-    return text
+def lines(table: list[tuple[str, ...]]) -> str:
+    """A table in Markdown; the first is its head."""
+    head, *rows = (f"| {' | '.join(cells)} |\n" for cells in table)
+    return head + "|---" * len(table[0]) + "|\n" + "".join(rows)
+
+
+def cells(name: str, row: dict[str, Any]) -> tuple[str, str, str]:
+    """The name, what was reached, and the goal."""
+    return name, figure(row, row["reached"]), f"{'≥' if row['at'] == 'least' else '≤'} {figure(row, row['goal'])}"
 
 
 def machine(on: dict[str, str], language: int = 0) -> str:
@@ -74,22 +78,31 @@ def machine(on: dict[str, str], language: int = 0) -> str:
 def readme(told: dict[str, Any], language: int) -> str:
     """What a README has. `language`: 0 English, 1 Chinese."""
     by_name = {row["what"]: row for row in told["table"]}
-    rows = [(names[language], by_name[what]) for what, names in FEW.items()]
-    return (
-        lines(rows, HEADS[language]) + "\n" + UNDER[language].format(machine=machine(told["machine"], language)) + "\n"
-    )
+    table: list[tuple[str, ...]] = [HEADS[language]]
+    for what, names in FEW.items():
+        name, reached, goal = cells(names[language], by_name[what])
+        table.append((name, reached, goal if by_name[what]["met"] else f"{goal} (**✗**)"))
+    return lines(table) + "\n" + UNDER[language].format(machine=machine(told["machine"], language)) + "\n"
 
 
 def everything(told: dict[str, Any]) -> str:
-    """What docs/bench.md has."""
-    rows = [(row["what"], row) for row in told["table"]]
-    return f"{machine(told['machine'])}:\n\n" + lines(rows, ("", "reached", "goal"))
+    """What docs/bench.md has: also how far off a missed goal is."""
+    table: list[tuple[str, ...]] = [("", "reached", "goal", "")]
+    for row in told["table"]:
+        verdict = "met" if row["met"] else f"**NOT MET**, by {row['off']:.0%}"
+        table.append((*cells(row["what"], row), verdict))
+    return f"{machine(told['machine'])}:\n\n" + lines(table)
 
 
 def unfit(told: dict[str, Any]) -> list[str]:
     """Why this run is not for readers."""
     missing = FEW.keys() - {row["what"] for row in told["table"]}
-    return [*told["wrong"], *(f"the run has no {what!r}: it was not a whole one" for what in sorted(missing))]
+    short = [
+        f"the run had {name}={told['options'][name]}: for readers it should be {usual} or more"
+        for name, usual in USUAL.items()
+        if told["options"][name] < usual
+    ]
+    return [*told["wrong"], *short, *(f"the run has no {what!r}: it was not a whole one" for what in sorted(missing))]
 
 
 def replaced(page: str, by: str) -> str:
@@ -101,8 +114,21 @@ def replaced(page: str, by: str) -> str:
     return before + BEGIN + by + END + after
 
 
+def read(path: Path) -> dict[str, Any]:
+    """The figures of a run; SystemExit where it has none, or those of an older bench."""
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SystemExit(f"{path}: {error.strerror}; `make bench` writes it") from None
+    except ValueError as error:
+        raise SystemExit(f"{path} is no JSON ({error}); `make bench` writes it anew") from None
+    if not isinstance(told, dict) or not {"machine", "options", "table", "wrong"} <= told.keys():
+        raise SystemExit(f"{path} is not of this bench, or of an older one; `make bench` writes it anew")
+    return told
+
+
 def main() -> None:
-    told = json.loads(Path(sys.argv[1] if len(sys.argv) > 1 else "build/bench.json").read_text())
+    told = read(Path(sys.argv[1] if len(sys.argv) > 1 else "build/bench.json"))
     if why := unfit(told):
         sys.exit("\n".join(why))
     for name, text in (

@@ -1,11 +1,13 @@
 """Where peers are compared: a network of its own, files on a disk, the far side's in memory; and the verdict."""
 
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 from journey.network import Network
 from journey.world import World
@@ -21,24 +23,35 @@ def say_what_is_wrong(found: dict[str, Runs]) -> list[str]:
     ]
 
 
-@contextmanager
-def scene() -> Iterator[tuple[World, Path]]:
-    """A world with nothing in it yet, and a folder in memory. One at a time."""
+def as_root() -> None:
+    """SystemExit where we are not."""
     if os.geteuid() != 0:
         sys.exit("Postfix runs as a user of its own: as root, please")
+
+
+def _ended(*_: object) -> NoReturn:
+    raise SystemExit("ended by SIGTERM")
+
+
+@contextmanager
+def scene() -> Iterator[tuple[World, Path]]:
+    """A world with nothing in it yet, and a folder in memory. One at a time. SIGTERM ends it as any error would: all
+    is closed, and no folder stays."""
+    as_root()
+    before = signal.signal(signal.SIGTERM, _ended)
     network = Network()
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with (
         tempfile.TemporaryDirectory(prefix="hedwig-bench-", dir="/var/tmp") as folder,
         tempfile.TemporaryDirectory(prefix="hedwig-bench-", dir=memory) as in_memory,
+        ExitStack() as ends,
     ):
         Path(folder).chmod(0o711)  # Postfix's processes find their queue in it
         world = World(network, Path(folder))
-        try:
-            yield world, Path(in_memory)
-        finally:
-            world.close()
-            network.close()
+        ends.callback(signal.signal, signal.SIGTERM, before)
+        ends.callback(network.close)
+        ends.callback(world.close)
+        yield world, Path(in_memory)
 
 
 def in_a_scene(play: Callable[[World, Path], list[str]]) -> None:

@@ -11,7 +11,7 @@ network of its own with everything started anew.
 hedwig's limits of a site are lifted to Postfix's tuned ones (peers.py). hedwig asks a resolver for its receivers,
 whose CPU is not counted; Postfix knows its relay by address, but with many domains it asks as well. Log daemons are
 counted where they run: Postfix has postlogd, hedwig writes lines to a file itself. A message counts when it is at the
-far side; what is lost or comes twice has columns, and fails the bench. As root: Postfix wants it.
+far side; what is lost or comes twice is told, and fails the bench. As root: Postfix wants it.
 """
 
 import json
@@ -33,10 +33,10 @@ import rates
 import resident
 import signing
 import starting
-from goals import Found, as_json, table
+from goals import Found, Row, as_json, table
 from journey.world import World
-from options import JSON, MILLION, PARTS
-from scene import scene
+from options import JSON, LETTERS, MESSAGES, MILLION, PARTS, QUEUED, ROUNDS
+from scene import as_root, scene
 
 Part = Callable[[World, Path], Found]
 ALL: dict[str, Part] = {
@@ -81,32 +81,64 @@ def machine() -> dict[str, str]:
     }
 
 
-def main() -> None:
-    """Play the parts; exits with what is wrong. A goal that isn't met is told, and is no fault of the run."""
-    parts, on = wanted(), machine()
-    print(", ".join(f"{name} {value}" for name, value in on.items()), flush=True)
-    told: dict[str, Any] = {"machine": on, "parts": {}, "seconds": {}}
-    rows, wrong = [], []
-    JSON.parent.mkdir(parents=True, exist_ok=True)
+def writable() -> None:
+    """SystemExit where the figures could not be kept."""
+    try:
+        JSON.parent.mkdir(parents=True, exist_ok=True)
+        JSON.open("a").close()
+    except OSError as error:
+        raise SystemExit(f"JSON={JSON}: it can't be written: {error.strerror}") from None
+
+
+def play(parts: dict[str, Part], told: dict[str, Any], rows: list[Row]) -> None:
+    """One after the other; what each has found is kept at once. One that fails ends it, and is told as well."""
     for name, part in parts.items():
         began = time.monotonic()
-        with scene() as (world, in_memory):
-            found = part(world, in_memory)
-        rows += found.rows
-        wrong += found.wrong
-        told["parts"][name], told["table"] = found.figures, as_json(rows)
-        told["seconds"][name], told["wrong"] = time.monotonic() - began, wrong
-        JSON.write_text(json.dumps(told, indent=1))
+        try:
+            with scene() as (world, in_memory):
+                found = part(world, in_memory)
+        except BaseException as error:
+            told["wrong"].append(f"{name} was not played to its end: {type(error).__name__} {error}".rstrip())
+            raise
+        else:
+            rows += found.rows
+            told["wrong"] += found.wrong
+            told["parts"][name], told["table"] = found.figures, as_json(rows)
+        finally:
+            told["seconds"][name] = time.monotonic() - began
+            JSON.write_text(json.dumps(told, indent=1))
+
+
+def report(told: dict[str, Any], rows: list[Row]) -> None:
+    """The table, and what is wrong."""
     if rows:
         print("\nhedwig against the better Postfix of this run\n")
         print("\n".join(f"  {line}" for line in table(rows)))
     took = ", ".join(f"{name} {seconds:.0f}" for name, seconds in told["seconds"].items())
     print(f"\nseconds: {took}; in all {sum(told['seconds'].values()):.0f}. All figures: {JSON}")
-    left_out = [name for name in ALL if name not in parts and name != "drain"]
+    left_out = [name for name in ALL if name not in told["parts"] and name != "drain"]
     if left_out:
         print(f"not played: {', '.join(left_out)}")
-    if wrong:
-        sys.exit("; ".join(wrong))
+    for one in told["wrong"]:
+        print(f"WRONG: {one}", flush=True)
+
+
+def main() -> None:
+    """Play the parts; fails where something is wrong. A goal that isn't met is told, and is no fault of the run."""
+    parts = wanted()
+    as_root()
+    writable()
+    on = machine()
+    print(", ".join(f"{name} {value}" for name, value in on.items()), flush=True)
+    options = {"MESSAGES": MESSAGES, "ROUNDS": ROUNDS, "LETTERS": LETTERS, "QUEUED": QUEUED, "MILLION": MILLION}
+    told: dict[str, Any] = {"machine": on, "options": options, "parts": {}, "seconds": {}, "table": [], "wrong": []}
+    rows: list[Row] = []
+    try:
+        play(parts, told, rows)
+    finally:
+        report(told, rows)
+    if told["wrong"]:
+        sys.exit(1)
 
 
 if __name__ == "__main__":

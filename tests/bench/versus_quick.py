@@ -8,7 +8,6 @@ hedwig's rate of delivered messages against the better of the two Postfixes: the
 BAR, and where one message is lost or comes twice. As root: Postfix wants it.
 """
 
-import os
 import sys
 from pathlib import Path
 from statistics import median
@@ -17,11 +16,12 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from counted import Load
 from journey.world import World
+from options import FEWEST_MESSAGES, decimal, number
 from peers import Field, Runs
 from scene import in_a_scene, say_what_is_wrong
 
-MESSAGES = int(os.environ.get("MESSAGES", "2400"))
-BAR = float(os.environ.get("BAR", "1.3"))
+MESSAGES = number("MESSAGES", 2400, FEWEST_MESSAGES)
+BAR = decimal("BAR", 1.3)
 ROUNDS = 3
 
 
@@ -34,7 +34,7 @@ def row(name: str, runs: Runs) -> str:
 
 
 def ratio(found: dict[str, Runs]) -> float:
-    """hedwig's rate of delivery against the better Postfix of each round; the median of them."""
+    """hedwig's rate of delivery against that Postfix whose median is the better one: the median of the rounds."""
     ours = [runs for name, runs in found.items() if name.startswith("hedwig")]
     theirs = [runs for name, runs in found.items() if not name.startswith("hedwig")]
     best = max(theirs, key=lambda runs: runs.middle("delivered"))

@@ -9,7 +9,7 @@ import pytest
 sys.path.append(str(Path(__file__).parents[1] / "bench"))  # its modules find each other by name
 
 from counted import Load
-from goals import Row, as_json, edges, growth, ratio, table
+from goals import Row, as_json, compared, edges, growth, table
 from peers import Run, Runs
 from rates import judged
 
@@ -41,8 +41,11 @@ def test_the_table_has_columns() -> None:
 def test_a_ratio_is_that_of_the_better_of_each_side() -> None:
     """Haraka is told, and not compared."""
     rates = {"hedwig, 1 worker": 900.0, "hedwig, 2 workers": 1200.0, "Postfix, default": 300.0, "Postfix, tuned": 400.0}
-    assert ratio(rates | {"Haraka": 4000.0}) == 3.0
-    assert ratio(rates | {"Haraka": 1.0}, least=False) == 3.0
+    most = compared("delivered/s", rates | {"Haraka": 4000.0}, 2.0)
+    assert (most.reached, most.by, most.met) == (3.0, "hedwig, 2 workers", True)
+    least = compared("CPU", rates | {"Haraka": 1.0}, 2.0, least=False)
+    assert (least.reached, least.by, least.met) == (3.0, "hedwig, 1 worker", False)
+    assert least.cells()[-1] == "NOT MET, by 50% (hedwig, 1 worker)"
 
 
 def test_cpu_is_judged_of_the_configuration_whose_rate_is() -> None:
@@ -59,6 +62,7 @@ def test_cpu_is_judged_of_the_configuration_whose_rate_is() -> None:
     }
     rate, cpu = judged("a load", found, 2.0, 0.45)
     assert (rate.reached, rate.met) == (3.0, True)
+    assert rate.by == cpu.by == "hedwig, 2 workers"
     assert (cpu.reached, cpu.met) == (0.5, False)
     assert len(judged("a load", found, 1.8)) == 1
 

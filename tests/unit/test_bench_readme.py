@@ -1,5 +1,6 @@
 """A bench's table goes into the pages for readers, between two lines, and nothing else of them changes."""
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ ON = {"date": "2026-11-30", "cores": "2", "cpu": "a CPU", "kernel": "6.1", "pyth
 MISSED = "msmtp, start to exit, p50"
 TOLD: dict[str, Any] = {
     "machine": ON,
+    "options": {"MESSAGES": 4000, "ROUNDS": 3, "LETTERS": 100, "QUEUED": 100_000, "MILLION": 0},
     "wrong": [],
     "table": as_json(
         [
@@ -37,8 +39,11 @@ def test_a_missed_goal_is_not_hidden_from_readers() -> None:
 
 
 def test_the_bench_page_has_all_rows() -> None:
-    """Also those that no README shows."""
-    assert "| memory a queued message, 100000 queued | 331 B | ≤ 600 B |\n" in readme.everything(TOLD)
+    """Also those that no README shows; and it says how far a missed goal is off."""
+    page = readme.everything(TOLD)
+    assert "\n|  | reached | goal |  |\n|---|---|---|---|\n" in page
+    assert "| memory a queued message, 100000 queued | 331 B | ≤ 600 B | met |\n" in page
+    assert f"| {MISSED} | 0.25× | ≤ 0.20× | **NOT MET**, by 25% |\n" in page
 
 
 def test_a_run_that_lost_something_or_left_parts_out_is_not_for_readers() -> None:
@@ -47,6 +52,36 @@ def test_a_run_that_lost_something_or_left_parts_out_is_not_for_readers() -> Non
     assert readme.unfit(TOLD | {"wrong": ["Postfix lost 1"]}) == ["Postfix lost 1"]
     (why,) = readme.unfit(TOLD | {"table": [row for row in TOLD["table"] if row["what"] != MISSED]})
     assert MISSED in why
+
+
+@pytest.mark.parametrize(("name", "less"), [("MESSAGES", 400), ("ROUNDS", 1), ("LETTERS", 99), ("QUEUED", 98_000)])
+def test_a_short_run_is_not_for_readers(name: str, less: int) -> None:
+    """Its figures mean little."""
+    (why,) = readme.unfit(TOLD | {"options": TOLD["options"] | {name: less}})
+    assert f"{name}={less}" in why
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (None, "No such file"),
+        ("", "is no JSON"),
+        ("[1]", "of an older one"),
+        (json.dumps({name: value for name, value in TOLD.items() if name != "options"}), "of an older one"),
+    ],
+)
+def test_a_file_that_is_no_run_is_refused_in_a_sentence(tmp_path: Path, text: str | None, why: str) -> None:
+    """One of an older bench, too: nobody knows how long that run was."""
+    if text is not None:
+        (tmp_path / "bench.json").write_text(text)
+    with pytest.raises(SystemExit, match=why):
+        readme.read(tmp_path / "bench.json")
+
+
+def test_a_run_is_read_as_it_was_written(tmp_path: Path) -> None:
+    """All of it."""
+    (tmp_path / "bench.json").write_text(json.dumps(TOLD))
+    assert readme.read(tmp_path / "bench.json") == TOLD
 
 
 @pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md", "docs/bench.md"])
