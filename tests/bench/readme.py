@@ -44,9 +44,10 @@ HEADS = (("", "hedwig / Postfix", "goal"), ("", "hedwig / Postfix", "目标"))
 UNDER = (
     "Medians, as ratios to the better of two Postfixes (as it comes, and tuned) in the same run: above 1 is more,\n"
     "below 1 is less. {machine}.\n"
-    "The command is `make bench`; [docs/bench.md](docs/bench.md) has all of it, and says what is fair about it.",
+    "The command is `make bench`; [docs/bench.md](docs/bench.md) has all of it, what is fair about it, and why goals\n"
+    "are missed.",
     "均为中位数，是与同一次运行中较好的 Postfix（默认、调优两种配置）之比：大于 1 是更多，小于 1 是更少。{machine}。"
-    "命令是 `make bench`；全部结果、比较是否公平，见 [docs/bench.md](docs/bench.md)（英文）。",
+    "命令是 `make bench`；全部结果、比较是否公平、未达目标的原因，见 [docs/bench.md](docs/bench.md)（英文）。",
 )
 
 

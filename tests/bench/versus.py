@@ -114,6 +114,8 @@ def report(told: dict[str, Any], rows: list[Row]) -> None:
     if rows:
         print("\nhedwig against the better Postfix of this run\n")
         print("\n".join(f"  {line}" for line in table(rows)))
+    if any(not row.met for row in rows):
+        print("\nWhat was found of goals that are missed: docs/bench.md, What is missed, and why")
     took = ", ".join(f"{name} {seconds:.0f}" for name, seconds in told["seconds"].items())
     print(f"\nseconds: {took}; in all {sum(told['seconds'].values()):.0f}. All figures: {JSON}")
     left_out = [name for name in ALL if name not in told["parts"] and name != "drain"]
