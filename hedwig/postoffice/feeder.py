@@ -27,7 +27,8 @@ from collections.abc import Callable, Sequence
 
 from hedwig import log
 from hedwig.postoffice.complaints import Complaints
-from hedwig.postoffice.hints import LOST, Hints, stream_of
+from hedwig.postoffice.hints import Hints, stream_of
+from hedwig.postoffice.lost import Lost
 from hedwig.postoffice.pausing import Pausing
 from hedwig.postoffice.timetable import Clocks, Timetable
 from hedwig.postoffice.turns import Turns
@@ -43,7 +44,6 @@ OVERLAP = 2.0
 INSTANCE_EVERY = 1.0
 ALL_EVERY = 60.0
 ALL_AT_MOST = 5.0  # all destinations are not asked for more often than that, however cheap it is
-LOST_AT_MOST = 5.0  # likewise hints that may have been taken in vain
 EXPIRED_EVERY = 1.0
 EXPIRED_MORE = 0.1  # where there are more than go into one round
 RETRY = 0.5
@@ -80,8 +80,7 @@ class Feeder:
         self._times.after("ask", ASK_FAST)
         self._ask_every = ASK_FAST
         self._due_since = self._clocks.unix()
-        self._freed_at = float("-inf")  # hints put before this may have been taken in vain
-        self._put_lost_at = float("-inf")  # monotonic
+        self._lost = Lost()
         self._wrong = Complaints()
 
     @property
@@ -196,7 +195,7 @@ class Feeder:
             if destination == EVERYWHERE:
                 self._times.at_once("all")
                 self._times.not_after("ask", self._asked_at + ASK_SLOW)
-                self._freed_at = unix
+                self._lost.freed(unix)
             for priority in [each for each in self._priorities if each >= first]:
                 stream = Stream(destination, priority)
                 self._windows.forget(stream)
@@ -266,20 +265,14 @@ class Feeder:
         taken = self._windows.taken(
             self._look.still_waiting(hinted, self._clocks.unix()) if hinted else set(), now - self._asked_at
         )
-        self._put_lost(self._clocks.unix())
+        unix = self._clocks.unix()
+        self._hints.put_lost(self._lost.before(unix, self._clocks.monotonic()), unix)
         took = self._clocks.monotonic() - now
         self._ask_every = max(10 * took, ASK_FAST if taken else min(ASK_SLOW, 2 * self._ask_every))
         self._asked_at = now
         for stream in [one for one in self._full if self._windows.low(one)]:
             self._full.discard(stream)
             self._backlog.add([stream])
-
-    def _put_lost(self, unix: float) -> None:
-        before = unix - LOST
-        if self._freed_at > before and self._clocks.monotonic() - self._put_lost_at >= LOST_AT_MOST:
-            before, self._freed_at = self._freed_at, float("-inf")
-            self._put_lost_at = self._clocks.monotonic()
-        self._hints.put_lost(before, unix)
 
     def _top_up(self) -> bool:
         """Fill windows, by turns; whether there is more to do at once."""

@@ -135,8 +135,11 @@ class Approach:
         if found.about_tls and errand.parcel.first.options.tls is TlsWish.REQUIRED:
             return  # others may go there
         if not found.about_tls:
-            provider, now = self._state.provider, time.monotonic()
-            (provider.window.trouble if provider.open else provider.window.gone)(now)
+            window, now = self._state.provider.window, time.monotonic()
+            if self._state.provider.open:
+                window.trouble(now)
+            else:
+                window.gone(now)
         words = str(attempt.said.reply) if attempt.said.reply is not None else attempt.said.detail
         first = self._tools.rules.retry.schedule[0]
         destination = errand.parcel.first.destination

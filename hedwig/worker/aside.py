@@ -1,7 +1,7 @@
 """Deliveries whose destination DNS is slow to tell: they wait aside, so that they hold up no other, and are claimed
-once the answer is here. Both waits have a bound: deliveries of one destination, and destinations in all; what is more
-is paused for a moment. The hints of what waits here are deleted, so nobody else would soon try it: while the spool is
-in trouble the claim is tried again and again, each time by the route that then holds.
+once the answer is here. How many may wait is bounded, of one destination and in all; what is more is paused for a
+moment. The hints of what waits here are deleted, so nobody else would soon try it: while the spool is in trouble the
+claim is tried again and again, each time by the route that then holds.
 """
 
 import asyncio

@@ -168,7 +168,6 @@ class Courier:
         started = time.monotonic()
         if errand.turn_away() and await self._may_send(errand) and await self._carry(errand):
             now = time.monotonic()
-            self._state.carried_at = now
             self._state.provider.finished(now - started, now)
             self._crew.carried(self._state)
 

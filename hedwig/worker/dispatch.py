@@ -70,16 +70,18 @@ class Dispatch:
         none of it for a moment it was not; while none of them is open yet, another one would be hardly sooner."""
         if state not in self._left:
             self._left.add(state)
-            now = time.monotonic()
-            self._look_again(state, now, WORTH_ONE_MORE if state.open else OPENING)
+            self._look_later(state, time.monotonic(), WORTH_ONE_MORE if state.open else OPENING, WORTH_ONE_MORE)
 
-    def _look_again(self, state: SiteState, since: float, wait: float) -> None:
-        asyncio.get_running_loop().call_later(wait, self._is_left, state, since)
+    def _look_later(self, state: SiteState, since: float, patience: float, wait: float) -> None:
+        asyncio.get_running_loop().call_later(wait, self._is_left, state, since, patience)
 
-    def _is_left(self, state: SiteState, since: float) -> None:
-        """The timer rang: a message that was carried meanwhile has not moved it, which would cost more than this."""
-        if state.waiting and state.carried_at > since:
-            self._look_again(state, state.carried_at, state.carried_at + WORTH_ONE_MORE - time.monotonic())
+    def _is_left(self, state: SiteState, since: float, patience: float) -> None:
+        """Look whether they do it. It is looked every WORTH_ONE_MORE, for a message that moves a timer costs more."""
+        if state.carried_at > since:
+            since, patience = state.carried_at, WORTH_ONE_MORE
+        wait = since + patience - time.monotonic()
+        if state.waiting and wait > 0:
+            self._look_later(state, since, patience, min(wait, WORTH_ONE_MORE))
             return
         self._left.discard(state)
         if state.waiting and state.couriers and not self._winding_down:
@@ -191,6 +193,7 @@ class Dispatch:
     def carried(self, state: SiteState) -> None:
         """A message has gone there: by now the receiver may take one connection more, and another site of its be
         waiting for that; or this one has enough mail for it."""
+        state.carried_at = time.monotonic()
         if state.provider.hungry:
             self._serve_line(state.provider)
         if _is_worth_one_more(state) and not self._winding_down:

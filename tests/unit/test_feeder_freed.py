@@ -2,8 +2,8 @@
 
 from feeder_play import Play
 
-from hedwig.postoffice.feeder import LOST_AT_MOST
 from hedwig.postoffice.hints import LOST
+from hedwig.postoffice.lost import AT_MOST
 from hedwig.spool import Pause
 from hedwig.spool.stops import EVERYWHERE
 
@@ -19,7 +19,7 @@ def test_hints_that_were_taken_while_their_mail_was_held_are_put_again() -> None
         play.look.paused = [Pause(EVERYWHERE, play.unix, play.unix + 0.001, "")]
         play.go(0.3)
     assert play.take(claim=False) == [1, 2, 3]
-    play.go(LOST_AT_MOST + 1)
+    play.go(AT_MOST + 1)
     assert play.take() == [1, 2, 3], "what was freed last was said after that"
     play.go(LOST)
     assert play.hints() == 0

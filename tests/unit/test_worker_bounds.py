@@ -20,6 +20,7 @@ from hedwig.spool import NORMAL, Kind, Preview, receivers
 from hedwig.spool.desk import open_desk
 from hedwig.verdict import SiteWord
 from hedwig.worker import aside as asides
+from hedwig.worker import dispatch as dispatching
 from hedwig.worker import sessions
 from hedwig.worker.addresses import Addresses
 from hedwig.worker.bag import Bag
@@ -198,3 +199,31 @@ def test_a_full_host_is_crowded_for_a_moment():
     addresses.leave("192.0.2.1")
     assert addresses.enter("192.0.2.1", 2, 6.0)
     assert not addresses.is_crowded("192.0.2.2", 0.0)
+
+
+async def test_what_is_left_to_a_connection_that_has_begun_to_carry_waits_a_moment_only(make, receiver, monkeypatch):
+    """While the first connection opens, others wait long for it. Once it has carried something they don't: its second
+    letter hangs, and the third gets a connection of its own."""
+    monkeypatch.setattr(dispatching, "OPENING", 600.0)
+
+    def first(number: int) -> bytes:
+        if number == 0:
+            receiver.wait_at_dot.clear()
+        return b"250 2.0.0 ok\r\n"
+
+    receiver.at_dot = first
+    receiver.wait_at_mail.clear()
+    rig = make()
+    await rig.register(2, "one.example")
+    await rig.send_all("one.example")
+    await rig.settled(lambda: receiver.at_mail == 1)
+    await rig.register(1, "one.example")
+    await rig.send_all("one.example")
+    assert receiver.connections == 1
+    [state] = rig.tools.bag.sites()
+    state.provider.pace = 1e-6  # too quick for another connection to be worth it
+    receiver.wait_at_mail.set()
+    await rig.settled(lambda: receiver.connections == 2)
+    assert not rig.settler.counts[Kind.IN_DOUBT], "the second letter hangs yet"
+    receiver.wait_at_dot.set()
+    await rig.settled(lambda: len(receiver.messages) == 3)

@@ -40,6 +40,15 @@ class Scene:
         self.claimer = Claimer(rig.tools, self.broker.open(), rig.dispatch, OWNER)
         self.running = asyncio.create_task(self.claimer.run(lambda: True))
 
+    async def wait_for_dns(self, monkeypatch: pytest.MonkeyPatch) -> "Slow":
+        """From now on DNS is slow, and one letter waits for it."""
+        slow = Slow()
+        monkeypatch.setattr(self.rig.router, "_resolver", slow)
+        await self.rig.register(1)
+        self.hint()
+        await slow.asked.wait()
+        return slow
+
     def hint(self) -> list[int]:
         """Hint all that is due, as the feeder would without windows; the deliveries."""
         due = self.rig.spool.due("example.com", time.time(), 10_000)
@@ -139,11 +148,7 @@ async def test_what_is_past_its_deadline_needs_neither_dns_nor_room(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It fails at once, with a report, though its destination can't be looked up and the bag is full."""
-    slow = Slow()
-    monkeypatch.setattr(scene.rig.router, "_resolver", slow)
-    await scene.rig.register(1)
-    scene.hint()
-    await slow.asked.wait()
+    slow = await scene.wait_for_dns(monkeypatch)
     now = time.time()
     await scene.rig.register(30, options=Options(deadline=now - 1), expires_at=now - 1)
     scene.hint()
@@ -161,11 +166,7 @@ async def test_what_waited_for_dns_is_claimed_once_the_spool_can_be(
     nothing can be taken; a claim that works says that all is well again."""
     monkeypatch.setattr(claims, "RESERVE_TIME", 0.01)
     monkeypatch.setattr(aside, "TROUBLE_PAUSE", 0.1)
-    slow = Slow()
-    monkeypatch.setattr(scene.rig.router, "_resolver", slow)
-    await scene.rig.register(1)
-    scene.hint()
-    await slow.asked.wait()
+    slow = await scene.wait_for_dns(monkeypatch)
     await scene.rig.settled(lambda: "example.com" in scene.claimer._aside)
     oldest = _oldest(tmp_path, 99)
     slow.answer.set()
@@ -185,11 +186,7 @@ async def test_what_waits_for_the_spool_is_left_there_at_the_end(
     scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker that is stopped doesn't wait for the end of the trouble."""
-    slow = Slow()
-    monkeypatch.setattr(scene.rig.router, "_resolver", slow)
-    await scene.rig.register(1)
-    scene.hint()
-    await slow.asked.wait()
+    slow = await scene.wait_for_dns(monkeypatch)
     _oldest(tmp_path, 99)
     slow.answer.set()
     await scene.rig.settled(lambda: "newer hedwig" in scene.claimer.trouble)
@@ -230,14 +227,16 @@ async def test_a_rest_outlives_the_pause_that_it_follows(scene: Scene, monkeypat
     for family in FAMILIES:
         scene.rig.tools.resting.heed("mx.example.com", "", family, SiteWord(3600.0, 0, "421 4.7.0 slow down"))
     [state] = scene.rig.tools.bag.sites()
-    scene.rig.tools.resting.apply(state.provider)
+    assert scene.rig.tools.resting.apply(state.provider)
+    scene.rig.dispatch.rest(state.provider)
+    assert state.provider.low >= len(state.waiting) == 0
     await scene.rig.register(1, priority=URGENT)
     scene.hint()
     await scene.rig.settled(lambda: any("slow down" in pause.reason for pause in scene.rig.spool.pauses(time.time())))
     carried = len(scene.receiver.messages)
     scene.receiver.wait_at_mail.set()
     await scene.until(carried + 1)
-    await asyncio.sleep(0.2)
+    await scene.rig.settled(lambda: state.provider.low == -1 and not scene.claimer._opening)
     [pause] = scene.rig.spool.pauses(time.time())
     assert "slow down" in pause.reason
 
